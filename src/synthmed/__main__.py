@@ -1,0 +1,5 @@
+"""``python -m synthmed`` is the command ``synthmed``."""
+
+from synthmed.cli import main
+
+main()

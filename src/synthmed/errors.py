@@ -1,0 +1,58 @@
+"""Every exception that synthmed raises on purpose.
+
+::
+
+    SynthmedError                 exit code 1: our fault, or a run that went wrong
+    ├── TrainingError             a loss is not finite, a training cannot go on
+    ├── InputError                exit code 2: what the user gave cannot be used
+    │   ├── SourceError           an image file or a folder of images
+    │   ├── DataError             a prepared data set, a sample set, a split
+    │   ├── ConfigError           a recipe, a setting, a flag
+    │   ├── ArtifactError         a directory or file of ours that is damaged, missing or of another kind
+    │   └── StorageError          the disk is full or cannot be written
+    └── GateError                 exit code 3: a gate said no
+
+A message is one sentence or two: what was found, what was expected, what to do.
+"""
+
+
+class SynthmedError(Exception):
+    """The root: ``except SynthmedError`` catches all that synthmed raises on purpose."""
+
+    exit_code = 1
+
+
+class TrainingError(SynthmedError):
+    """A training that cannot go on; the last good checkpoint stays."""
+
+
+class InputError(SynthmedError):
+    """What the user gave cannot be used as it is."""
+
+    exit_code = 2
+
+
+class SourceError(InputError):
+    """An image file, or a folder of them, that cannot be read."""
+
+
+class DataError(InputError):
+    """A prepared data set, a sample set or a split that cannot be used."""
+
+
+class ConfigError(InputError):
+    """A recipe, a setting or a flag that is unknown or out of range."""
+
+
+class ArtifactError(InputError):
+    """One of our own files or directories that is damaged, missing or of another kind."""
+
+
+class StorageError(InputError):
+    """The disk is full or may not be written; what was there before is intact."""
+
+
+class GateError(SynthmedError):
+    """A gate said no."""
+
+    exit_code = 3

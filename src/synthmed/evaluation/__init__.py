@@ -1,0 +1,1 @@
+"""Measures of synthetic images from any tool: one metric, one file."""

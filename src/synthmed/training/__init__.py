@@ -1,0 +1,1 @@
+"""The one training loop and what it needs: it knows stages and phases, never losses or papers."""
