@@ -1,0 +1,338 @@
+"""Sample sets: folders of synthetic images, with their masks where there are any.
+
+A set of ours holds ``images/``, ``masks/``, ``samples.csv``, ``preview.png`` and a manifest. Any other folder
+with ``images`` and perhaps ``masks`` can be opened as well, so that images of other tools are measured alike.
+"""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthmed.artifacts import MANIFEST, digest_of, file_digest, new_directory, storage_errors, verify
+from synthmed.errors import ArtifactError, ConfigError, DataError
+from synthmed.pictures import pairs_grid, save_png
+
+Lineage = Literal["sampled", "mask_from_real", "real_inverted", "real_spliced", "unknown"]
+"""Where an image comes from; only "sampled" holds nothing of one real patient by construction."""
+
+FileFormat = Literal["png", "tiff", "npy"]
+
+_PREVIEWED = 8
+_PREVIEW_SIDE = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One synthetic image.
+
+    Args:
+        seed: the seed its latents were drawn with.
+        label: its class, "" where there is none.
+        lineage: where it comes from.
+        file_name: the image's path below the set, "" before it is written.
+        mask_name: the mask's path below the set, "" where there is none.
+    """
+
+    seed: int
+    label: str
+    lineage: Lineage
+    file_name: str = ""
+    mask_name: str = ""
+
+
+Drawn = tuple[Sample, NDArray[np.integer], NDArray[np.uint8] | None]
+"""A sample, its image [C H W] uint8 or uint16, and its mask [H W] uint8 or None."""
+
+
+class SampleSet:
+    """A folder of synthetic images, opened for reading.
+
+    Args:
+        path: the folder.
+        samples: one entry an image, in the order of ``images()`` and ``masks()``.
+        facts: what the writer recorded (run seed, model, format); {} for a folder of another tool.
+        digest: SHA-256 that names the content.
+    """
+
+    def __init__(self, path: Path, samples: Sequence[Sample], facts: dict[str, Any], digest: str):
+        self.path = path
+        self.samples = tuple(samples)
+        self.facts = facts
+        self.digest = digest
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a set of ours, every file checked, or any folder with ``images`` and perhaps ``masks``.
+
+        Raises:
+            ArtifactError: a file of ours is missing or damaged.
+            SourceError: another folder holds no image that can be read.
+        """
+        if (path / MANIFEST).is_file():
+            manifest = verify(path, "samples")
+            return cls(path, _read_table(path), manifest.facts, manifest.digest)
+        samples = _foreign_samples(path)
+        names = [name for sample in samples for name in (sample.file_name, sample.mask_name) if name]
+        digest = digest_of({"kind": "folder", "files": {name: file_digest(path / name) for name in names}})
+        return cls(path, samples, {}, digest)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether every image has a mask."""
+        return len(self) > 0 and all(sample.mask_name for sample in self.samples)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether synthmed wrote it, so that facts and lineage are known."""
+        return bool(self.facts)
+
+    def images(self, indices: Sequence[int] | None = None) -> NDArray[np.integer]:
+        """The stored pixels of some images (None = all), [n C H W] uint8 or uint16.
+
+        Raises:
+            DataError: the images differ in size, channels or bit depth.
+        """
+        return _stack([self._read_image(sample) for sample in self._chosen(indices)], "images", self.path)
+
+    def masks(self, indices: Sequence[int] | None = None) -> NDArray[np.uint8]:
+        """The label maps of some images (None = all), [n H W] uint8, 0 = background.
+
+        Raises:
+            DataError: a sample has no mask, or the masks differ in size.
+        """
+        chosen = self._chosen(indices)
+        missing = [sample.file_name for sample in chosen if not sample.mask_name]
+        if missing:
+            raise DataError(
+                f"{missing[0]} in {self.path} has no mask; expected one for each image. "
+                "Add the masks, or ask for something that needs none."
+            )
+        return cast(NDArray[np.uint8], _stack([self._read_mask(s) for s in chosen], "masks", self.path))
+
+    @cached_property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the first image."""
+        channels, height, width = self.images([0]).shape[1:]
+        return channels, height, width
+
+    def _chosen(self, indices: Sequence[int] | None) -> list[Sample]:
+        return list(self.samples) if indices is None else [self.samples[index] for index in indices]
+
+    def _read_image(self, sample: Sample) -> NDArray[np.integer]:
+        if self.is_ours:
+            return _decode(self.path / sample.file_name)
+        from synthmed.sources.raster import read_image
+
+        return read_image(self.path / sample.file_name)
+
+    def _read_mask(self, sample: Sample) -> NDArray[np.uint8]:
+        if self.is_ours:
+            stored = _decode(self.path / sample.mask_name)[0]
+            # Binary masks are stored as 0 and 255 so that people see them.
+            return (stored > 0).astype(np.uint8) if self.facts["format"]["num_labels"] == 2 else stored
+        from synthmed.sources.raster import read_mask
+
+        return read_mask(self.path / sample.mask_name)
+
+
+def write_samples(
+    out: Path,
+    samples: Iterable[Drawn],
+    *,
+    file_format: FileFormat = "png",
+    num_labels: int = 2,
+    inputs: dict[str, str],
+    facts: dict[str, Any],
+) -> SampleSet:
+    """Write a sample set, one image at a time: memory stays flat however many there are.
+
+    Args:
+        out: a new folder; it appears when the last file is on the disk.
+        samples: sample, image [C H W] uint8 or uint16, mask [H W] uint8 or None; file names are given here.
+        file_format: of the images. Masks are always PNG: 0 and 255 when ``num_labels`` is 2, else the labels.
+        num_labels: labels of the masks, background included.
+        inputs: name -> digest of what the samples were made from.
+        facts: what to record beside the format.
+
+    Raises:
+        ConfigError: an unknown format, or one that cannot hold the images exactly.
+        DataError: no samples, a mask value that is no label, or images of unlike shapes.
+        ArtifactError: something already stands at ``out``.
+        StorageError: the disk is full or may not be written.
+
+    Example:
+        >>> import tempfile
+        >>> drawn = (Sample(seed=7, label="", lineage="sampled"), np.zeros((1, 4, 4), np.uint8), None)
+        >>> written = write_samples(Path(tempfile.mkdtemp()) / "set", [drawn], inputs={}, facts={})
+        >>> written.samples[0].file_name
+        'images/00000.png'
+    """
+    if file_format not in get_args(FileFormat):
+        raise ConfigError(
+            f"The file format {file_format!r} is unknown; expected one of {get_args(FileFormat)}."
+        )
+    facts = dict(facts)
+    with new_directory(out, "samples", inputs=inputs, facts=facts) as directory:
+        (directory / "images").mkdir()
+        written: list[Sample] = []
+        shown: list[Drawn] = []
+        for sample, image, mask in samples:
+            first = shown[0][1] if shown else image
+            if image.shape != first.shape or image.dtype != first.dtype:
+                raise DataError(
+                    f"Image {len(written)} is {_describe(image)}, the first is {_describe(first)}; expected one "
+                    "kind in a set. Write two sets."
+                )
+            written.append(_write_one(directory, len(written), sample, image, mask, file_format, num_labels))
+            if len(shown) < _PREVIEWED:
+                shown.append((sample, image, mask))
+        if not written:
+            raise DataError(
+                "There are no samples to write; expected at least one. Ask for more than 0 images."
+            )
+        facts["format"] = _format_facts(shown[0][1], file_format, num_labels, len(written))
+        _write_table(directory / "samples.csv", written)
+        _write_preview(directory / "preview.png", shown)
+    return SampleSet.open(out)
+
+
+def _write_one(
+    directory: Path,
+    index: int,
+    sample: Sample,
+    image: NDArray[np.integer],
+    mask: NDArray[np.uint8] | None,
+    file_format: FileFormat,
+    num_labels: int,
+) -> Sample:
+    file_name, mask_name = f"images/{index:05d}.{file_format}", ""
+    with storage_errors(directory):
+        _encode(directory / file_name, image)
+        if mask is not None:
+            if mask.shape != image.shape[1:] or mask.dtype != np.uint8 or mask.max(initial=0) >= num_labels:
+                raise DataError(
+                    f"Mask {index} is {_describe(mask)} with values up to {mask.max(initial=0)}; expected "
+                    f"uint8 of shape {list(image.shape[1:])} with labels 0 to {num_labels - 1}."
+                )
+            mask_name = f"masks/{index:05d}.png"
+            (directory / "masks").mkdir(exist_ok=True)
+            _encode(directory / mask_name, (mask * 255 if num_labels == 2 else mask)[None])
+    return replace(sample, file_name=file_name, mask_name=mask_name)
+
+
+def _encode(path: Path, image: NDArray[np.integer]) -> None:
+    channels = image.shape[0]
+    if image.dtype not in (np.uint8, np.uint16):
+        raise DataError(f"An image to write is {_describe(image)}; expected uint8 or uint16 pixels.")
+    if path.suffix == ".npy":
+        np.save(path, image, allow_pickle=False)
+        return
+    if channels not in (1, 3):
+        raise ConfigError(
+            f"The images have {channels} channels; {path.suffix[1:]} files hold 1 or 3. "
+            "Ask for the format npy."
+        )
+    pixels = np.ascontiguousarray(image[0] if channels == 1 else image.transpose(1, 2, 0))
+    if path.suffix == ".png":
+        import imagecodecs
+
+        path.write_bytes(imagecodecs.png_encode(pixels))
+        return
+    import tifffile
+
+    photometric = "minisblack" if channels == 1 else "rgb"
+    # No description and no software tag: the same pixels give the same bytes.
+    tifffile.imwrite(path, pixels, photometric=photometric, compression="zlib", metadata=None, software=False)
+
+
+def _decode(path: Path) -> NDArray[np.integer]:
+    """The stored pixels of a file of ours, [C H W]."""
+    if path.suffix == ".npy":
+        return np.load(path, allow_pickle=False)
+    if path.suffix == ".png":
+        import imagecodecs
+
+        pixels = imagecodecs.png_decode(path.read_bytes())
+    else:
+        import tifffile
+
+        pixels = tifffile.imread(path)
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _write_table(path: Path, samples: Sequence[Sample]) -> None:
+    with storage_errors(path), path.open("w", newline="", encoding="utf-8") as file:
+        columns = ["file_name", "mask_name", "seed", "label", "lineage"]
+        table = csv.DictWriter(file, columns, lineterminator="\n")
+        table.writeheader()
+        table.writerows(asdict(sample) for sample in samples)
+
+
+def _read_table(path: Path) -> list[Sample]:
+    known = {field.name for field in fields(Sample)}
+    with (path / "samples.csv").open(newline="", encoding="utf-8") as file:
+        table = csv.DictReader(file)
+        if set(table.fieldnames or ()) != known:
+            raise ArtifactError(
+                f"{path / 'samples.csv'} has the columns {table.fieldnames}; expected {sorted(known)}. "
+                "Make the sample set anew."
+            )
+        return [
+            Sample(
+                seed=int(row["seed"]),
+                label=row["label"],
+                lineage=cast(Lineage, row["lineage"]),
+                file_name=row["file_name"],
+                mask_name=row["mask_name"],
+            )
+            for row in table
+        ]
+
+
+def _foreign_samples(path: Path) -> list[Sample]:
+    raise NotImplementedError
+
+
+def _format_facts(
+    image: NDArray[np.integer], file_format: FileFormat, num_labels: int, count: int
+) -> dict[str, Any]:
+    return {
+        "file_format": file_format,
+        "num_images": count,
+        "channels": image.shape[0],
+        "height": image.shape[1],
+        "width": image.shape[2],
+        "bits": image.dtype.itemsize * 8,
+        "num_labels": num_labels,
+        "mask_values": "0 and 255" if num_labels == 2 else "labels",
+    }
+
+
+def _write_preview(path: Path, shown: Sequence[Drawn]) -> None:
+    images = np.stack([image for _, image, _ in shown])
+    masks = [mask for _, _, mask in shown if mask is not None]
+    stacked = np.stack(masks) if len(masks) == len(shown) else np.zeros((len(shown), 0, 0), np.uint8)
+    save_png(path, pairs_grid(images, stacked), longest_side=_PREVIEW_SIDE)
+
+
+def _stack(arrays: list[NDArray[np.integer]], what: str, path: Path) -> NDArray[np.integer]:
+    for array in arrays:
+        if array.shape != arrays[0].shape or array.dtype != arrays[0].dtype:
+            raise DataError(
+                f"The {what} in {path} are {_describe(arrays[0])} and {_describe(array)}; expected one size, "
+                "one number of channels and one bit depth. Convert them to one kind."
+            )
+    return np.stack(arrays)
+
+
+def _describe(array: NDArray[Any]) -> str:
+    return f"{array.dtype} of shape {list(array.shape)}"
