@@ -1,0 +1,56 @@
+"""Medical images made by code, for the demo, the tests and teaching.
+
+A kind of image is a file of this folder that offers ``write(out, num, seed, size)``; files whose name starts
+with an underscore are parts of kinds. They write what hospitals and public data sets have - source images -
+so that preparing them is part of every exercise.
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+from synthmed import artifacts
+from synthmed.errors import ConfigError
+
+SMALLEST_SIZE = 64
+"""Below this nothing can be recognised."""
+
+
+def kinds() -> list[str]:
+    """The names of all kinds of phantom, sorted."""
+    return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
+
+
+def phantom(kind: str, out: Path, *, num: int = 40, seed: int = 0, size: int = 584) -> Path:
+    """Write a folder of example images of one kind, with their masks.
+
+    Image k depends on ``seed``, ``size`` and k alone, so a larger ``num`` adds images and changes none.
+
+    Args:
+        kind: one of ``kinds()``, such as "retina".
+        out: folder to make.
+        num: number of images, at least 1.
+        seed: 0 or larger; another seed gives other images.
+        size: height of the images in pixels, at least 64.
+
+    Returns:
+        The folder, in the layout that is usual for its kind.
+
+    Raises:
+        ConfigError: an unknown kind, or a number out of range.
+        ArtifactError: something with content already stands at ``out``.
+
+    Example:
+        >>> import tempfile
+        >>> folder = phantom("retina", Path(tempfile.mkdtemp()) / "eyes", num=2, size=64)
+        >>> sorted(file.name for file in folder.glob("*/images/*"))
+        ['01_test.tif', '21_training.tif']
+    """
+    if kind not in kinds():
+        raise ConfigError(f"There is no phantom {kind!r}; expected one of: {', '.join(kinds())}.")
+    for name, value, least in (("num", num, 1), ("seed", seed, 0), ("size", size, SMALLEST_SIZE)):
+        if value < least:
+            raise ConfigError(f"{name} is {value}; expected {least} or more.")
+    facts = {"phantom": kind, "num": num, "seed": seed, "size": size}
+    with artifacts.new_directory(out, "phantom", facts=facts) as directory:
+        import_module(f"{__name__}.{kind}").write(directory, num, seed, size)
+    return out
