@@ -1,0 +1,292 @@
+"""The only reader of prepared data sets: ``dataset.json``, ``index.csv`` and memory-mapped shards."""
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, get_type_hints
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from synthmed import artifacts
+from synthmed.data.geometry import Fit
+from synthmed.data.split import SPLITS
+from synthmed.errors import ArtifactError, DataError
+
+if TYPE_CHECKING:
+    from synthmed.shapes import ImageSpec
+
+KIND = "dataset"
+INFO_FILE = "dataset.json"
+INDEX_FILE = "index.csv"
+IMAGES, MASKS, FIELDS = "images", "masks", "fields"
+
+Indices = Sequence[int] | np.ndarray
+
+
+class _Info(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Intensity(_Info):
+    """What stored numbers mean: 0 is ``low``, the largest stored number is ``high``, linear between."""
+
+    low: float
+    high: float
+    unit: str
+
+
+class SplitInfo(_Info):
+    """One split: how much it holds, and a digest of its source files that seals it."""
+
+    images: int
+    patients: int
+    digest: str
+
+
+class DatasetInfo(_Info):
+    """The content of ``dataset.json``.
+
+    Args:
+        schema_version: of this file.
+        kind: "retina", "cells" or "generic".
+        channels: names of the channels, in stored order.
+        height: rows of every image.
+        width: columns of every image.
+        bits: 8 or 16.
+        intensity: what stored numbers mean.
+        mask_labels: label as text -> its name, background included; empty = no masks.
+        has_fields: whether fields of view are stored.
+        spacing_mm: millimetres per source pixel, [row, column]; empty = unknown.
+        splits: train, holdout and test, with their digests.
+        provenance: layout, counts and settings of the preparation.
+    """
+
+    schema_version: Literal[1] = 1
+    kind: str
+    channels: list[str]
+    height: int
+    width: int
+    bits: Literal[8, 16]
+    intensity: Intensity
+    mask_labels: dict[str, str]
+    has_fields: bool
+    spacing_mm: list[float] = []
+    splits: dict[str, SplitInfo] = {}
+    provenance: dict[str, Any] = {}
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of stored pixels."""
+        return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One image in ``index.csv``.
+
+    Args:
+        id: its name in this set.
+        patient_id: pseudonym of the patient.
+        split: "train", "holdout" or "test".
+        label: its class, "" for none.
+        mask_source: "manual", "segmenter" or "none".
+        source_digest: SHA-256 of the source file.
+        source_height: rows of the source, pixels.
+        source_width: columns of the source, pixels.
+        scale: stored pixels per source pixel.
+        pad_top: rows of zeros above the picture.
+        pad_left: columns of zeros left of it.
+    """
+
+    id: str
+    patient_id: str
+    split: str
+    label: str
+    mask_source: str
+    source_digest: str
+    source_height: int
+    source_width: int
+    scale: float
+    pad_top: int
+    pad_left: int
+
+    @property
+    def fit(self) -> Fit:
+        """The geometry of the row, to lay the stored picture over its source again."""
+        return Fit(**{field.name: getattr(self, field.name) for field in fields(Fit)})
+
+
+def split_infos(rows: Iterable[Row]) -> dict[str, SplitInfo]:
+    """Counts and digests of the three splits; the digest is over the sorted source digests of their images."""
+    rows = list(rows)
+    infos = {}
+    for name in SPLITS:
+        chosen = [row for row in rows if row.split == name]
+        infos[name] = SplitInfo(
+            images=len(chosen),
+            patients=len({row.patient_id for row in chosen}),
+            digest=artifacts.digest_of(sorted(row.source_digest for row in chosen)),
+        )
+    return infos
+
+
+class PreparedDataset:
+    """Images, masks and fields of view of a prepared set, or of some rows of it.
+
+    Pixels stay on the disk until they are asked for. ``split`` and ``where`` give views that share the shards.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        info: DatasetInfo,
+        rows: tuple[Row, ...],
+        digest: str,
+        positions: np.ndarray,
+        shards: "_Shards",
+    ) -> None:
+        self.path = path
+        self.info = info
+        self.rows = rows
+        self.digest = digest
+        self._positions = positions
+        self._shards = shards
+
+    @classmethod
+    def open(cls, path: Path, *, verify: bool = True) -> Self:
+        """Open a prepared set.
+
+        Args:
+            path: a directory written by ``prepare``.
+            verify: compare every file with the manifest first; one flipped bit is found.
+
+        Raises:
+            ArtifactError: not a prepared set, or a damaged one.
+        """
+        path = Path(path)
+        manifest = artifacts.verify(path, KIND) if verify else artifacts.read_manifest(path, KIND)
+        try:
+            info = DatasetInfo.model_validate_json((path / INFO_FILE).read_bytes())
+            rows = _read_rows(path / INDEX_FILE)
+            names = sorted(name for name in manifest.files if name.endswith(f"-{IMAGES}.npy"))
+            shards = _Shards(path, [name.removesuffix(f"{IMAGES}.npy") for name in names])
+        except (OSError, ValueError, TypeError, ValidationError) as error:
+            raise ArtifactError(
+                f"{path} cannot be read as a prepared data set of schema 1 ({type(error).__name__}: {error}). "
+                "Prepare it anew, or use the synthmed that wrote it."
+            ) from error
+        if shards.total != len(rows):
+            raise ArtifactError(
+                f"{path} has {len(rows)} rows in {INDEX_FILE} and {shards.total} images; expected as many. "
+                "Prepare it anew."
+            )
+        return cls(path, info, rows, manifest.digest, np.arange(len(rows)), shards)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def split(self, *names: str) -> Self:
+        """The images of the named splits.
+
+        Raises:
+            DataError: an unknown split, or splits without a single image.
+        """
+        for name in names:
+            if name not in SPLITS:
+                raise DataError(f"There is no split {name!r}; expected one of {', '.join(SPLITS)}.")
+        view = self.where(lambda row: row.split in names)
+        if not len(view):
+            counts = ", ".join(f"{name} {sum(row.split == name for row in self.rows)}" for name in SPLITS)
+            raise DataError(
+                f"{self.path} has no image in {' or '.join(names) or 'no split'} (it has: {counts}). "
+                "Choose another split, or prepare with another fraction."
+            )
+        return view
+
+    def where(self, predicate: Callable[[Row], bool]) -> Self:
+        """The images whose rows satisfy ``predicate``, in the same order; may be none."""
+        chosen = [index for index, row in enumerate(self.rows) if predicate(row)]
+        rows = tuple(self.rows[index] for index in chosen)
+        positions = self._positions[np.array(chosen, dtype=int)]
+        return type(self)(self.path, self.info, rows, self.digest, positions, self._shards)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether masks are stored; single rows may still be without one (``mask_source`` "none")."""
+        return bool(self.info.mask_labels)
+
+    @property
+    def spec(self) -> "ImageSpec":
+        """What a network must know of these images."""
+        from synthmed.shapes import ImageSpec
+
+        return ImageSpec(
+            channels=len(self.info.channels),
+            height=self.info.height,
+            width=self.info.width,
+            num_labels=max(1, len(self.info.mask_labels)),
+        )
+
+    def images(self, indices: Indices | None = None) -> np.ndarray:
+        """Stored pixels [N C H W], uint8 or uint16, of the rows ``indices`` in that order (None = all)."""
+        shape = (len(self.info.channels), self.info.height, self.info.width)
+        return self._shards.gather(IMAGES, self._chosen(indices), shape, self.info.dtype)
+
+    def masks(self, indices: Indices | None = None) -> np.ndarray:
+        """Label maps [N H W], uint8; all zeros for a row without a mask and for a set without masks."""
+        chosen, shape = self._chosen(indices), (self.info.height, self.info.width)
+        if not self.has_masks:
+            return np.zeros((len(chosen), *shape), np.uint8)
+        return self._shards.gather(MASKS, chosen, shape, np.dtype(np.uint8))
+
+    def fields(self, indices: Indices | None = None) -> np.ndarray:
+        """Fields of view [N H W], uint8 of {0, 1}; all ones for a set without them."""
+        chosen, shape = self._chosen(indices), (self.info.height, self.info.width)
+        if not self.info.has_fields:
+            return np.ones((len(chosen), *shape), np.uint8)
+        return self._shards.gather(FIELDS, chosen, shape, np.dtype(np.uint8))
+
+    def _chosen(self, indices: Indices | None) -> np.ndarray:
+        return self._positions if indices is None else self._positions[np.asarray(indices, dtype=int)]
+
+
+class _Shards:
+    """The shard files of one set, mapped when first used."""
+
+    def __init__(self, path: Path, prefixes: list[str]) -> None:
+        self._path = path
+        self._prefixes = prefixes
+        self._maps: dict[tuple[str, int], np.ndarray] = {}
+        counts = [len(self._map(IMAGES, shard)) for shard in range(len(prefixes))]
+        self._starts = np.cumsum([0, *counts])
+        self.total = int(self._starts[-1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Other processes map the files themselves; a pickled map would carry the pixels.
+        return {**self.__dict__, "_maps": {}}
+
+    def gather(self, what: str, positions: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Copy the pictures at ``positions`` of the whole set, in that order, into one array [N ...]."""
+        gathered = np.empty((len(positions), *shape), dtype)
+        shard_of = np.searchsorted(self._starts, positions, side="right") - 1
+        for shard in np.unique(shard_of):
+            places = np.flatnonzero(shard_of == shard)
+            gathered[places] = self._map(what, int(shard))[positions[places] - self._starts[shard]]
+        return gathered
+
+    def _map(self, what: str, shard: int) -> np.ndarray:
+        if (what, shard) not in self._maps:
+            file = self._path / f"{self._prefixes[shard]}{what}.npy"
+            self._maps[what, shard] = np.load(file, mmap_mode="r", allow_pickle=False)
+        return self._maps[what, shard]
+
+
+def _read_rows(path: Path) -> tuple[Row, ...]:
+    types: dict[str, Callable[[str], Any]] = get_type_hints(Row)
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        if reader.fieldnames != list(types):
+            raise ValueError(f"the columns of {path.name} are {reader.fieldnames}; expected {list(types)}")
+        return tuple(Row(**{name: types[name](value) for name, value in row.items()}) for row in reader)
