@@ -119,7 +119,7 @@ class Row:
 
 
 def split_infos(rows: Iterable[Row]) -> dict[str, SplitInfo]:
-    """Counts and digests of the three splits; the digest is over the sorted source digests of their images."""
+    """Counts and digests of the three splits; a digest is over the sorted source digests of the images."""
     rows = list(rows)
     infos = {}
     for name in SPLITS:
@@ -135,7 +135,7 @@ def split_infos(rows: Iterable[Row]) -> dict[str, SplitInfo]:
 class PreparedDataset:
     """Images, masks and fields of view of a prepared set, or of some rows of it.
 
-    Pixels stay on the disk until they are asked for. ``split`` and ``where`` give views that share the shards.
+    Pixels stay on the disk until asked for. ``split`` and ``where`` give views that share the shards.
     """
 
     def __init__(
@@ -174,8 +174,8 @@ class PreparedDataset:
             shards = _Shards(path, [name.removesuffix(f"{IMAGES}.npy") for name in names])
         except (OSError, ValueError, TypeError, ValidationError) as error:
             raise ArtifactError(
-                f"{path} cannot be read as a prepared data set of schema 1 ({type(error).__name__}: {error}). "
-                "Prepare it anew, or use the synthmed that wrote it."
+                f"{path} cannot be read as a prepared data set of schema 1 ({type(error).__name__}: "
+                f"{error}). Prepare it anew, or use the synthmed that wrote it."
             ) from error
         if shards.total != len(rows):
             raise ArtifactError(

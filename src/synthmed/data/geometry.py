@@ -1,7 +1,7 @@
 """Fit pictures of any size into one height and width, without bending them, and back again.
 
-A picture is resized by one factor until it touches two sides, then centred between zeros. The four numbers of a
-``Fit`` stand in every row of a data set, so any stored picture can be laid over its source again.
+A picture is resized by one factor until it touches two sides, then centred between zeros. The four numbers of
+a ``Fit`` stand in every row of a data set, so any stored picture can be laid over its source again.
 """
 
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ def _inside(stored: np.ndarray, fit: Fit) -> np.ndarray:
 def _resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
     # Pillow's Lanczos on 32-bit floats, channel by channel: its support grows with the reduction, so nothing
     # aliases; floats hold all 65536 values exactly, where Pillow's own 16-bit modes would not; and it takes a
-    # tenth of scikit-image's time. It overshoots at sharp edges, so the result is clipped to the stored range.
+    # tenth of scikit-image's time. It overshoots at sharp edges, so the result is clipped.
     if image.shape[-2:] == (height, width):
         return image
     planes = [

@@ -8,7 +8,7 @@ from skimage.filters import threshold_otsu
 def field_of_view(image: np.ndarray) -> np.ndarray:
     """Compute the field of view of a retina photograph on its black ground.
 
-    Otsu's threshold on the brightest channel (red, in a retina), the largest connected part, its holes filled.
+    Otsu's threshold on the brightest channel (red, in a retina), the largest connected part without holes.
 
     Args:
         image: stored pixels [C H W], uint8 or uint16.

@@ -56,8 +56,8 @@ def prepare(
 ) -> PreparedDataset:
     """Prepare a folder of photographs for training.
 
-    A file that cannot be used is noted in ``rejected.csv`` with its reason, and the rest goes on. The same source
-    and settings give the same digest.
+    A file that cannot be used is noted in ``rejected.csv`` with its reason, and the rest goes on. The same
+    source and settings give the same digest.
 
     Args:
         source: a folder; ``synthmed.sources.raster`` names the layouts.
@@ -114,13 +114,14 @@ def _checked_size(kind: str, size: tuple[int, int] | int) -> tuple[int, int]:
     height, width = (size, size) if isinstance(size, int) else size
     if height not in _SIZES or width not in _SIZES:
         raise ConfigError(
-            f"The size {height} x {width} was asked for; expected whole numbers of {_SIZES[0]} to {_SIZES[-1]} pixels."
+            f"The size {height} x {width} was asked for; expected whole numbers of {_SIZES[0]} to "
+            f"{_SIZES[-1]} pixels."
         )
     return height, width
 
 
 def _plan(found: FoundImages, source: Path, *, holdout: float, test: float, seed: int) -> _Plan:
-    """Read every header and digest, reject what does not fit together, and split the patients that are left."""
+    """Read every header and digest, reject what does not fit together, split the patients that are left."""
     rejected = list(found.rejected)
     kinds: dict[Path, tuple[int, int]] = {}
     digests: dict[Path, str] = {}
@@ -150,8 +151,8 @@ def _plan(found: FoundImages, source: Path, *, holdout: float, test: float, seed
     for path, (other_channels, other_bits) in kinds.items():
         if (other_channels, other_bits) != (channels, bits):
             reason = (
-                f"It has {other_channels} channels of {other_bits} bits; expected {channels} of {bits} as most images "
-                "here. Convert it, or prepare it as its own set."
+                f"It has {other_channels} channels of {other_bits} bits; expected {channels} of {bits} as "
+                "most images here. Convert it, or prepare it as its own set."
             )
             rejected.append(Rejection(file=_relative(path, source), reason=reason))
     declared: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Which images a training step sees: a function of the number of images seen before, with no state to save."""
+"""Which images a training step sees: a function of the number of images seen before; no state to save."""
 
 from functools import lru_cache
 

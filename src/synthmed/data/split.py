@@ -1,4 +1,4 @@
-"""Which patient belongs to which split: whole patients only, seeded, the same whatever the order of the files."""
+"""Which patient belongs to which split: whole patients, seeded, the same whatever the order of the files."""
 
 import hashlib
 import math
@@ -14,9 +14,9 @@ def split_patients(
 ) -> dict[str, str]:
     """Give every patient a split.
 
-    Patients with a declared split keep it. The others are put in the order of a hash of seed and patient, so that
-    neither the order nor the number of files matters; the first of them become test, the next holdout, the rest
-    train. At least one undeclared patient stays in train.
+    Patients with a declared split keep it. The others are put in the order of a hash of seed and patient, so
+    that neither the order nor the number of files matters; the first of them become test, the next holdout,
+    the rest train. At least one undeclared patient stays in train.
 
     Args:
         declared: patient -> "train", "holdout" or "test" where the source says so, else "".
@@ -33,7 +33,8 @@ def split_patients(
     """
     if not (holdout >= 0 and test >= 0 and holdout + test < 1):
         raise ConfigError(
-            f"holdout {holdout} and test {test} were asked for; expected fractions of 0 or more, together below 1."
+            f"holdout {holdout} and test {test} were asked for; expected fractions of 0 or more, together "
+            "below 1."
         )
     free = [patient for patient, split in declared.items() if not split]
     free.sort(key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).digest())

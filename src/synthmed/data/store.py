@@ -35,8 +35,8 @@ _PREVIEW_IMAGES = 8
 class DatasetWriter:
     """Write a prepared set that appears at ``path`` only when all of it is on the disk.
 
-    Images go straight into the open shard, so memory does not grow with the set. The same rows and pixels in the
-    same order give the same bytes. An exception inside the block leaves nothing behind.
+    Images go straight into the open shard, so memory does not grow with the set. The same rows and pixels in
+    the same order give the same bytes. An exception inside the block leaves nothing behind.
 
     Args:
         path: a new place.
@@ -132,8 +132,9 @@ class DatasetWriter:
             split = self._split_of.setdefault((what, value), row.split)
             if split != row.split:
                 raise DataError(
-                    f"The {what} {value} is in the splits {split} and {row.split}; expected one split, or what was "
-                    "trained on would be tested on. Correct the declared splits, or remove one of the images."
+                    f"The {what} {value} is in the splits {split} and {row.split}; expected one split, or "
+                    "what was trained on would be tested on. Correct the declared splits, or remove one of "
+                    "the images."
                 )
 
     def _keep_for_preview(self, row: Row, image: np.ndarray, mask: np.ndarray) -> None:

@@ -1,6 +1,6 @@
 """PGM and PPM files (binary: P5 and P6), 8 or 16 bits, values exactly as they stand in the file.
 
-Pillow reduces a 16-bit PPM to 8 bits and stretches files whose largest value is not 255; these few lines do not.
+Pillow reduces a 16-bit PPM to 8 bits and stretches files whose largest value is not 255; this does neither.
 """
 
 import re
@@ -32,8 +32,8 @@ def layout(path: Path) -> tuple[int, int, int, int, int]:
     width, height, largest = (int(match[group]) for group in (2, 3, 4))
     if not (width and height and 0 < largest < 65536):
         raise SourceError(
-            f"{path.name} claims {width} x {height} pixels up to {largest}; expected at least one pixel and a "
-            "largest value of 1 to 65535. Save it anew."
+            f"{path.name} claims {width} x {height} pixels up to {largest}; expected at least one pixel and "
+            "a largest value of 1 to 65535. Save it anew."
         )
     return height, width, 3 if match[1] == b"6" else 1, 8 if largest < 256 else 16, match.end()
 

@@ -115,13 +115,15 @@ def read_mask(path: Path) -> np.ndarray:
     values = [int(value) for value in np.unique(packed)]
     if len(values) > 2:
         raise SourceError(
-            f"{path.name} holds {len(values)} different values, for example {_words(values[1], planes)}; expected "
-            "a binary mask of two values, 0 and one other. Threshold it and save it as PNG, not JPEG."
+            f"{path.name} holds {len(values)} different values, for example {_words(values[1], planes)}; "
+            "expected a binary mask of two values, 0 and one other. Threshold it and save it as PNG, not "
+            "JPEG."
         )
     whole = (1, *(sum(value << 16 * c for c in range(len(planes))) for value in (1, largest)))
     if values[0] != 0 and not (len(values) == 1 and values[0] in whole):
         raise SourceError(
-            f"{path.name} holds no 0 (its values: {' and '.join(_words(value, planes) for value in values)}); "
+            f"{path.name} holds no 0 (its values: "
+            f"{' and '.join(_words(value, planes) for value in values)}); "
             "expected 0 for the background. Save the background as 0 (black)."
         )
     return (packed != 0).astype(np.uint8)
@@ -156,8 +158,8 @@ def _source_errors(path: Path) -> Iterator[None]:
         raise SourceError(f"{path.name} is not there; expected an image file. Check the path.") from error
     except Exception as error:
         raise SourceError(
-            f"{path.name} is damaged or cut short ({type(error).__name__} while decoding); expected a whole image "
-            "file. Copy it again, or save it as PNG or TIFF."
+            f"{path.name} is damaged or cut short ({type(error).__name__} while decoding); expected a whole "
+            "image file. Copy it again, or save it as PNG or TIFF."
         ) from error
 
 
@@ -170,8 +172,8 @@ def _kind_of(path: Path) -> str:
         if start.startswith(magic):
             return kind
     raise SourceError(
-        f"{path.name} does not begin like an image file; expected PNG, JPEG, TIFF, GIF, PGM/PPM (binary) or BMP. "
-        "Save it as one of these."
+        f"{path.name} does not begin like an image file; expected PNG, JPEG, TIFF, GIF, PGM/PPM (binary) or "
+        "BMP. Save it as one of these."
     )
 
 
@@ -200,7 +202,8 @@ def _pillow_header(path: Path, kind: str) -> ImageHeader:
             channels = _MODE_CHANNELS.get(picture.mode, 0)
         if channels == 0:
             raise SourceError(
-                f"{path.name} has pixels of mode {picture.mode}; expected grey or RGB. Save it as RGB or grey."
+                f"{path.name} has pixels of mode {picture.mode}; expected grey or RGB. Save it as RGB or "
+                "grey."
             )
         orientation = picture.getexif().get(_ORIENTATION_TAG, 1) if kind in ("JPEG", "PNG") else 1
     return ImageHeader(

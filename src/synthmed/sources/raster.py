@@ -1,8 +1,9 @@
 """Folders of photographs -> which image, mask and field of view belong together, and to which patient.
 
-Three layouts are recognised: DRIVE's own (``training|test/{images,1st_manual,mask}``); sub-folders whose names
-start with ``images``, ``masks`` and ``fields``, with files paired by stem and an optional ``metadata.csv``; and a
-plain folder of photographs. Nothing is decoded here, and no file outside the folder is ever followed.
+Three layouts are recognised: DRIVE's own (``training|test/{images,1st_manual,mask}``); sub-folders whose
+names start with ``images``, ``masks`` and ``fields``, with files paired by stem and an optional
+``metadata.csv``; and a plain folder of photographs. Nothing is decoded here, and no file outside the folder
+is ever followed.
 """
 
 import csv
@@ -78,8 +79,8 @@ def find(folder: Path) -> FoundImages:
         folder: the source folder; see the module for the layouts.
 
     Raises:
-        SourceError: not a folder, no images, an unknown column or split in ``metadata.csv``, or one patient in
-            two declared splits.
+        SourceError: not a folder, no images, an unknown column or split in ``metadata.csv``, or one patient
+            in two declared splits.
     """
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder; expected a folder of photographs. Check the path.")
@@ -200,8 +201,8 @@ def _find_folders(search: _Search, subfolders: dict[str, Path]) -> list[SourceIm
         names = [name for name in subfolders if name.startswith(prefix)]
         if len(names) > 1:
             raise SourceError(
-                f"{search.folder} has {len(names)} folders whose names start with {prefix} ({', '.join(names)}); "
-                "expected one. Move the others away."
+                f"{search.folder} has {len(names)} folders whose names start with {prefix} "
+                f"({', '.join(names)}); expected one. Move the others away."
             )
         files[prefix] = search.files(subfolders[names[0]], lambda stem: stem) if names else None
     images, masks = search.paired(files["images"] or {}, files["masks"], "mask")
@@ -267,8 +268,8 @@ def _read_metadata(search: _Search) -> dict[str, dict[str, str]] | None:
     unknown = [column for column in columns if column not in _COLUMNS]
     if unknown or "file_name" not in columns:
         raise SourceError(
-            f"{path} has the columns {', '.join(columns) or 'of an empty file'}; expected file_name and any of "
-            f"{', '.join(_COLUMNS[1:])}, separated by commas. Rename or remove the others."
+            f"{path} has the columns {', '.join(columns) or 'of an empty file'}; expected file_name and any "
+            f"of {', '.join(_COLUMNS[1:])}, separated by commas. Rename or remove the others."
         )
     return _rows_by_name(rows, path)
 
@@ -284,7 +285,8 @@ def _rows_by_name(rows: list[dict[str, str]], path: Path) -> dict[str, dict[str,
             raise SourceError(f"{path} names {name} twice; expected one row an image. Remove one.")
         if values.get("split", "") not in ("", *_SPLITS):
             raise SourceError(
-                f"{path} has the split {values['split']!r} in row {number}; expected {', '.join(_SPLITS)} or nothing."
+                f"{path} has the split {values['split']!r} in row {number}; expected {', '.join(_SPLITS)} "
+                "or nothing."
             )
         table[name] = values
     return table
@@ -298,8 +300,8 @@ def _check_splits(images: Iterable[SourceImage]) -> None:
     for patient, declared in sorted(splits.items()):
         if len(declared) > 1:
             raise SourceError(
-                f"Patient {patient} is in the splits {' and '.join(sorted(declared))}; expected one split a patient, "
-                "or images that were trained on would be tested on. Correct the declared splits."
+                f"Patient {patient} is in the splits {' and '.join(sorted(declared))}; expected one split a "
+                "patient, or images that were trained on would be tested on. Correct the declared splits."
             )
 
 
@@ -308,6 +310,6 @@ def _nothing_found(folder: Path, rejected: list[Rejection]) -> str:
     content = ", ".join(entries[:5]) + (f" and {len(entries) - 5} more" if len(entries) > 5 else "")
     first = f" The first file left out is {rejected[0].file}: {rejected[0].reason}" if rejected else ""
     return (
-        f"{folder} holds no usable images (found: {content or 'nothing'}); expected photographs in it, a folder "
-        f"whose name starts with images, or DRIVE's training and test folders.{first} Check the path."
+        f"{folder} holds no usable images (found: {content or 'nothing'}); expected photographs in it, a "
+        f"folder whose name starts with images, or DRIVE's training and test folders.{first} Check the path."
     )

@@ -1,4 +1,4 @@
-"""TIFF files with one picture of 8 or 16 bits; every claim of the header is checked before a pixel is decoded."""
+"""TIFF files with one picture of 8 or 16 bits; the header is checked before a pixel is decoded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,8 @@ def _only_page(file: TiffFile, path: Path) -> TiffPage:
     pictures = max(len(file.pages), int((file.imagej_metadata or {}).get("images", 1)))
     if pictures != 1:
         raise SourceError(
-            f"{path.name} holds {pictures} pictures; expected one picture a file. Save each page as its own file."
+            f"{path.name} holds {pictures} pictures; expected one picture a file. Save each page as its own "
+            "file."
         )
     page = file.pages[0]
     assert isinstance(page, TiffPage)
@@ -74,14 +75,14 @@ def _layout(page: TiffPage, path: Path) -> TiffLayout:
     )
     if not known_colour or page.axes.strip("S") != "YX" or page.imagedepth != 1:
         raise SourceError(
-            f"{path.name} has {samples} channels of colour kind {photometric} with axes {page.axes}; expected one "
-            "grey, RGB or palette picture. Save it as RGB or grey."
+            f"{path.name} has {samples} channels of colour kind {photometric} with axes {page.axes}; "
+            "expected one grey, RGB or palette picture. Save it as RGB or grey."
         )
     kind = page.dtype
     if kind is None or kind.name not in ("bool", "uint8", "uint16"):
         raise SourceError(
-            f"{path.name} has {kind.name if kind is not None else 'unknown'} pixels; expected unsigned integers of "
-            "8 or 16 bits. Convert it, and note the factor you used."
+            f"{path.name} has {kind.name if kind is not None else 'unknown'} pixels; expected unsigned "
+            "integers of 8 or 16 bits. Convert it, and note the factor you used."
         )
     bits = 16 if kind.name == "uint16" else 8
     channels = expected
