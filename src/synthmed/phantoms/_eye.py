@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from synthmed.phantoms._vessels import STEP, Floats, Habit, Tree, grow, meander
+from synthmed.phantoms._vessels import STEP, Floats, Habit, Tree, close_to, grow, meander, smooth
 
 REFERENCE_HEIGHT = 584
 REFERENCE_WIDTH = 565
 
 # Both leave about one vessel pixel in eight; arteries are narrower by about a quarter.
 _ARTERY = Habit(feeding=0.013)
-_VEIN = Habit(feeding=0.028)
+_VEIN = Habit(feeding=0.026)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def draw_eye(generator: np.random.Generator, height: int) -> Eye:
         temporal_sign=temporal_sign,
         disc=(float(x), float(y)),
         tilt=tilt,
-        disc_radius=float(np.clip(generator.normal(37, 2.5), 31, 43)),
+        disc_radius=float(np.clip(generator.normal(38, 2.5), 32, 44)),
         fovea_distance=fovea_distance,
         has_notch=bool(generator.random() < 0.5),
     )
@@ -100,45 +100,51 @@ def grow_vessels(generator: np.random.Generator, eye: Eye) -> tuple[list[Tree], 
     Returns:
         Arterial trees and venous trees, a superior and an inferior one of each.
     """
-    density = generator.uniform(0.9, 1.15)
+    # Where the vessels enter the eye: in the disc, a little nasally, the artery beside the vein.
+    hilum = np.array([-5.0, 0]) + generator.normal(0, 2.5, size=2)
+    beside = np.array([generator.choice([-1, 1]) * generator.uniform(2.5, 5), generator.normal(0, 2)])
+    density = generator.uniform(0.65, 1.3)
     arteries, veins = [], []
     for side in (1, -1):
-        height = float(np.clip(generator.normal(150, 20), 115, 190))
+        height = float(np.clip(generator.normal(150, 24), 112, 195))
         steepness = generator.uniform(65, 110)
         # The vein runs inside or outside the artery, and they may still cross.
         gap = generator.choice([-1, 1]) * generator.uniform(5, 18)
-        artery, vein = replace(_ARTERY, clearance=20 / density), replace(_VEIN, clearance=20 / density)
+        artery, vein = replace(_ARTERY, clearance=27 / density), replace(_VEIN, clearance=27 / density)
         arcade = _arcade(generator, eye, height - gap, steepness)
-        arterial = _grow_side(generator, eye, side, arcade, artery, np.zeros((0, 2)))
+        arterial = _grow_side(generator, eye, side, arcade, artery, np.zeros((0, 2)), hilum + beside)
         arcade = _arcade(generator, eye, height + gap, steepness)
-        venous = _grow_side(generator, eye, side, arcade, vein, arterial.points)
+        venous = _grow_side(generator, eye, side, arcade, vein, arterial.points, hilum - beside)
         arteries.append(_bend(generator, eye, arterial, 1.0))
         veins.append(_bend(generator, eye, venous, 0.8))
     return arteries, veins
 
 
 def _grow_side(
-    generator: np.random.Generator, eye: Eye, side: int, arcade: Floats, habit: Habit, taken: Floats
+    generator: np.random.Generator,
+    eye: Eye,
+    side: int,
+    arcade: Floats,
+    habit: Habit,
+    taken: Floats,
+    hilum: Floats,
 ) -> Tree:
     """Grow the tree of one kind on one side of the line from disc to fovea."""
-    trunks = [arcade, _nasal_trunk(generator, eye)]
     mirror = np.array([1, side])
-    trunks = [trunk * mirror for trunk in trunks]
+    trunks = [trunk * mirror + hilum for trunk in (arcade, _nasal_trunk(generator, eye))]
     targets = _targets(generator, eye, side, count=380)
     if len(taken):
         # Arteries and veins alternate: a vein does not follow an artery closely.
-        apart = np.array([((taken - target) ** 2).sum(axis=1).min() for target in targets])
-        targets = targets[apart > 8.0**2]
+        targets = targets[~close_to(targets, taken, 8.0)]
     return grow(trunks, targets, habit)
 
 
 def _arcade(generator: np.random.Generator, eye: Eye, height: float, steepness: float) -> Floats:
     """The superior temporal arcade: up from the disc, around the macula, on towards the raphe."""
     x = np.linspace(0, 1, 400) ** 2 * 460
-    slope = generator.uniform(-0.35, 0.25)
+    slope = generator.uniform(-0.5, 0.3)
     y = height * np.tanh(np.sqrt(x / steepness)) + slope * np.maximum(x - 130, 0) ** 1.3 / 5
-    start = generator.normal(0, 3, size=2)
-    return _cut_to_field(eye, _evenly(np.stack([x, y], axis=1) + start))
+    return _cut_to_field(eye, _evenly(np.stack([x, y], axis=1)))
 
 
 def _nasal_trunk(generator: np.random.Generator, eye: Eye) -> Floats:
@@ -147,7 +153,7 @@ def _nasal_trunk(generator: np.random.Generator, eye: Eye) -> Floats:
     along = np.linspace(0, 330, 120)
     heading = angle + np.radians(generator.normal(0, 14)) * (along / 150 - 0.5)
     steps = np.stack([np.cos(heading), np.sin(heading)], axis=1) * (along[1] - along[0])
-    return _cut_to_field(eye, _evenly(np.cumsum(steps, axis=0) + generator.normal(0, 3, size=2)))
+    return _cut_to_field(eye, _evenly(np.cumsum(steps, axis=0)))
 
 
 def _evenly(course: Floats) -> Floats:
@@ -179,9 +185,12 @@ def _targets(generator: np.random.Generator, eye: Eye, side: int, count: int) ->
 
 def _bend(generator: np.random.Generator, eye: Eye, tree: Tree, tortuosity: float) -> Tree:
     """Let a tree wind, and arch around the fovea, which has no vessels."""
-    points = tree.points
+    points = smooth(tree, passes=12).points
     for wavelength, amplitude in ((150, 6.0), (45, 2.2), (16, 0.8)):
         points = meander(points, generator, wavelength=wavelength, amplitude=tortuosity * amplitude)
+    # Not so at the disc, where all trunks come out of one place.
+    freedom = 1 - np.exp(-0.5 * (tree.points**2).sum(axis=1, keepdims=True) / 22**2)
+    points = tree.points + freedom * (points - tree.points)
     fovea = np.array([eye.fovea_distance, 0])
     away = points - fovea
     distance = np.maximum(np.hypot(away[:, 0], away[:, 1]), 1e-6)

@@ -36,7 +36,7 @@ class Habit:
 
     feeding: float
     tip_radius: float = 0.42
-    clearance: float = 20.0
+    clearance: float = 27.0
     forwardness: float = 0.9
     balance: float = 0.12
     shortest_twig: float = 28.0
@@ -151,9 +151,10 @@ def _look(
     chosen = np.flatnonzero(which)
     if not len(nodes) or not len(chosen):
         return
-    away = targets[chosen, None] - growth.points[nodes]  # [T N 2]
-    distance = np.hypot(away[..., 0], away[..., 1])
-    cosine = (away * growth.headings[nodes]).sum(axis=-1) / np.maximum(distance, 1e-9)
+    across = targets[chosen, :1] - growth.points[nodes, 0]  # [T N]
+    along = targets[chosen, 1:] - growth.points[nodes, 1]
+    distance = np.sqrt(across**2 + along**2) + 1e-9
+    cosine = (across * growth.headings[nodes, 0] + along * growth.headings[nodes, 1]) / distance
     found = distance * (1 + habit.forwardness * (1 - cosine)) + habit.balance * growth.paths[nodes]
     best = found.argmin(axis=1)
     value = found[np.arange(len(chosen)), best]
@@ -164,20 +165,19 @@ def _look(
 
 def _give_up(points: Floats, targets: Floats, alive: NDArray[np.bool_], clearance: float) -> None:
     chosen = np.flatnonzero(alive)
-    alive[chosen[_close(targets[chosen], points, clearance)]] = False
+    alive[chosen[close_to(targets[chosen], points, clearance)]] = False
 
 
-def _close(first: Floats, second: Floats, distance: float) -> NDArray[np.bool_]:
+def close_to(first: Floats, second: Floats, distance: float) -> NDArray[np.bool_]:
     """Which of the first points [N 2] lie closer than ``distance`` to one of the second [M 2]."""
-    apart = first[:, None] - second
-    near: NDArray[np.bool_] = ((apart**2).sum(axis=-1) < distance**2).any(axis=1)
-    return near
+    across, along = first[:, :1] - second[:, 0], first[:, 1:] - second[:, 1]
+    return np.any(across**2 + along**2 < distance**2, axis=1)
 
 
 def _touches(edge: Floats, points: Floats, distance: float) -> bool:
     """Whether an edge runs into the tree; near its start it is close to its own parent, and may be."""
     beyond = edge[np.hypot(*(edge - edge[0]).T) > 1.6 * distance]
-    return bool(len(beyond) and _close(beyond, points, distance).any())
+    return bool(len(beyond) and close_to(beyond, points, distance).any())
 
 
 def _edge(start: Floats, heading: Floats, end: Floats, straight_on: bool) -> Floats:
@@ -225,6 +225,20 @@ def _with_radii(points: Floats, parents: NDArray[np.int64], lengths: Floats, hab
     return Tree(points=points, parents=parents, radii=np.cbrt(cubes))
 
 
+def smooth(tree: Tree, passes: int) -> Tree:
+    """Take the corners out of a tree: each node moves towards the mean of its parent and its widest child."""
+    children = np.flatnonzero(tree.parents >= 0)
+    widest = np.full(len(tree.parents), -1)
+    by_width = children[np.argsort(tree.radii[children])]
+    widest[tree.parents[by_width]] = by_width
+    inner = np.flatnonzero((tree.parents >= 0) & (widest >= 0))
+    points = tree.points.copy()
+    for _ in range(passes):
+        between = (points[tree.parents[inner]] + points[widest[inner]]) / 2
+        points[inner] = (points[inner] + between) / 2
+    return Tree(points=points, parents=tree.parents, radii=tree.radii)
+
+
 def draw(
     points: Floats, parents: NDArray[np.int64], radii: Floats, shape: tuple[int, int]
 ) -> tuple[Floats, Floats]:
@@ -238,14 +252,16 @@ def draw(
 
     Returns:
         Depth [H W], how deep a pixel lies inside the nearest vessel, in pixels (negative outside, at least
-        -3), and the radius [H W] of that vessel (0 far from any).
+        -1), and the radius [H W] of that vessel (0 far from any).
     """
     child = np.flatnonzero(parents >= 0)
     parent = parents[child]
-    t = (np.arange(5) / 5)[:, None]
+    longest = np.hypot(*(points[child] - points[parent]).T).max(initial=0)
+    count = max(int(np.ceil(longest / 0.6)), 1)  # discs 0.6 pixels apart make a smooth vessel
+    t = (np.arange(count) / count)[:, None]
     centres = (points[child] + t[..., None] * (points[parent] - points[child])).reshape(-1, 2)
     widths = (radii[child] + t * (radii[parent] - radii[child])).reshape(-1)
-    depth = np.full(shape, -3.0)
+    depth = np.full(shape, -1.0)
     radius = np.zeros(shape)
     stamps = [_stamp(centres, widths, reach, shape) for reach in np.unique(_reach(widths))]
     for where, value, _ in stamps:
@@ -257,7 +273,7 @@ def draw(
 
 
 def _reach(widths: Floats) -> NDArray[np.int64]:
-    return np.ceil(widths + 2).astype(np.int64)
+    return np.ceil(widths + 1.5).astype(np.int64)
 
 
 def _stamp(
@@ -270,7 +286,7 @@ def _stamp(
     x = np.rint(centres[:, :1]).astype(np.int64) + offsets[1]
     y = np.rint(centres[:, 1:]).astype(np.int64) + offsets[0]
     value = widths[:, None] - np.hypot(x - centres[:, :1], y - centres[:, 1:])
-    inside = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0]) & (value > -3)
+    inside = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0]) & (value > -1)
     radius = np.broadcast_to(widths[:, None], value.shape)
     return (y * shape[1] + x)[inside], value[inside], radius[inside]
 

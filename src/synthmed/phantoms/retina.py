@@ -18,8 +18,8 @@ from synthmed.phantoms._vessels import Floats, Tree, draw
 
 # What a pixel of vessel depth takes from red, green and blue light (natural logarithm): vessels
 # one and seven pixels wide become about 7 and 27 grey values darker than their surroundings in green.
-_ARTERIAL_ABSORPTION = np.array([0.009, 0.046, 0.026])
-_VENOUS_ABSORPTION = np.array([0.024, 0.054, 0.024])
+_ARTERIAL_ABSORPTION = np.array([0.017, 0.054, 0.030])
+_VENOUS_ABSORPTION = np.array([0.030, 0.060, 0.027])
 _SMALLEST_RADIUS = 0.4  # pixels; thinner vessels are not resolved
 
 
@@ -52,12 +52,13 @@ def make_retina(generator: np.random.Generator, size: int = 584) -> Retina:
     """
     eye = draw_eye(generator, size)
     arteries, veins = grow_vessels(generator, eye)
-    arterial, artery_mask = _transmittance(eye, arteries, _ARTERIAL_ABSORPTION, reflex=0.16)
+    arterial, artery_mask = _transmittance(eye, arteries, _ARTERIAL_ABSORPTION, reflex=0.2)
     venous, vein_mask = _transmittance(eye, veins, _VENOUS_ABSORPTION, reflex=0.04)
     places = _places(eye)
     rim = _depth_in_field(eye)
-    light = _fundus(generator, eye, places) * arterial * venous
-    light *= _illumination(generator, eye, places)
+    light = _fundus(generator, eye, places) * _illumination(generator, eye, places)
+    _add_disc(generator, eye, places, light)
+    light *= arterial * venous
     photograph = _photograph(generator, eye, light, rim)
     field = rim > 0
     return Retina(photograph=photograph, vessels=(artery_mask | vein_mask) & field, field=field)
@@ -85,7 +86,8 @@ def write(out: Path, num: int, seed: int, size: int) -> None:
 
 
 def _save_mask(path: Path, mask: NDArray[np.bool_]) -> None:
-    Image.fromarray(mask.astype(np.uint8) * 255).save(path)
+    # Optimised, the palette would shrink to two entries, and a reader of indices would find 1 for 255.
+    Image.fromarray(mask.astype(np.uint8) * 255).save(path, optimize=False)
 
 
 def _places(eye: Eye) -> Floats:
@@ -118,41 +120,55 @@ def _transmittance(
         points = eye.to_pixels(tree.points[resolved])
         depth, radius = draw(points, numbers[tree.parents[resolved]], radii[resolved], eye.shape)
         mask |= depth > np.minimum(radius - 0.6, 0)
+        near = depth > -1
+        radius, depth = radius[near], depth[near]
         across = radius - depth  # distance from the centre line
         # The chord of a round vessel, widened by half a pixel for what one pixel averages.
         wide = radius + 0.5
         chord = 2 * radius / wide * np.sqrt(np.maximum(wide**2 - across**2, 0))
         shine = reflex * np.clip((radius / eye.scale - 1.2) / 1.5, 0, 1)
-        shine *= np.exp(-0.5 * (across / np.maximum(0.33 * radius, 0.3)) ** 2)
-        transmitted *= np.exp(-(chord / eye.scale)[..., None] * absorption) * (1 + shine[..., None])
+        shine *= np.exp(-0.5 * (across / np.maximum(0.26 * radius, 0.3)) ** 2)
+        transmitted[near] *= np.exp(-(chord / eye.scale)[:, None] * absorption) * (1 + shine[:, None])
     return transmitted, mask
 
 
 def _fundus(generator: np.random.Generator, eye: Eye, places: Floats) -> Floats:
     """The light of the fundus without vessels, in grey values [H W 3]."""
-    brightness = generator.normal(1, 0.13)
-    redness = generator.normal(0, 1)
-    colour = brightness * np.array([188 + 22 * redness, 100 - 7 * redness, 57 - 5 * redness])
-    texture = _choroid(generator, eye)
-    fundus = colour * np.exp(texture[..., None] * np.array([0.5, 1.0, 1.1]))
-    fundus *= _macula(generator, eye, places)[..., None] ** np.array([0.7, 1.0, 0.9])
+    brightness = np.clip(generator.normal(1, 0.16), 0.65, 1.35)
+    redness = np.clip(generator.normal(0, 1), -2, 2)
+    colour = brightness * np.array([218 + 18 * redness, 106 - 8 * redness, 57 - 5 * redness])
+    texture = _choroid(generator, eye, places)
+    fundus = colour * np.exp(texture[..., None] * np.array([0.55, 1.0, 0.9]))
+    fundus *= _macula(generator, eye, places)[..., None] ** np.array([0.8, 1.0, 0.9])
     fundus *= 1 + _nerve_fibres(generator, eye, places)[..., None] * np.array([0.5, 1.0, 1.3])
-    return _with_disc(generator, eye, places, fundus, brightness)
+    return fundus
 
 
-def _choroid(generator: np.random.Generator, eye: Eye) -> Floats:
+def _choroid(generator: np.random.Generator, eye: Eye, places: Floats) -> Floats:
     """Relative brightness of pigment and choroidal vessels, natural logarithm, [H W]."""
     texture = np.zeros(eye.shape)
-    for wavelength, amplitude in ((160, 0.035), (60, 0.025), (22, 0.018), (9, 0.014), (4, 0.012)):
+    for wavelength, amplitude in ((240, 0.07), (90, 0.04), (35, 0.02), (12, 0.012), (5, 0.012)):
         texture += amplitude * _cloud(generator, eye.shape, wavelength * eye.scale)
-    # Choroidal vessels show through where there is little pigment: light bands between dark gaps.
-    visibility = 0.05 * generator.random() ** 3 * 3
-    winding = _cloud(generator, eye.shape, 34 * eye.scale) + 0.5 * _cloud(
-        generator, eye.shape, 17 * eye.scale
-    )
-    bands = 1 - np.minimum(np.abs(winding) / 0.35, 1) ** 1.5
-    where = np.clip(0.6 + 0.6 * _cloud(generator, eye.shape, 190 * eye.scale), 0, 1.5)
-    return texture + visibility * bands * where
+    # Choroidal vessels show through where there is little pigment: broad, winding, more or less parallel.
+    visibility = 0.10 * generator.random() ** 3
+    if visibility < 0.008:
+        return texture
+    where = np.clip(0.4 + 0.8 * _cloud(generator, eye.shape, 190 * eye.scale), 0, 1.5)
+    angle = generator.uniform(0, np.pi)
+    bands = sum(_bands(generator, eye, places, angle + turn) for turn in (-0.35, 0.35))
+    return texture + visibility * where * bands
+
+
+def _bands(generator: np.random.Generator, eye: Eye, places: Floats, angle: float) -> Floats:
+    """Winding bands along one direction, mean 0, [H W]: noise that is long one way and short the other."""
+    along = places[0] * np.cos(angle) + places[1] * np.sin(angle)
+    across = places[1] * np.cos(angle) - places[0] * np.sin(angle)
+    across = across + 20 * _cloud(generator, eye.shape, 190 * eye.scale)
+    across += 3 * _cloud(generator, eye.shape, 60 * eye.scale)
+    knots = ndimage.gaussian_filter(generator.standard_normal((40, 200)), 0.7) / 0.4
+    where = np.stack([20 + along / 45, 100 + across / 7.5])
+    bands = ndimage.map_coordinates(knots, where, order=2, mode="reflect")
+    return np.tanh(bands)
 
 
 def _macula(generator: np.random.Generator, eye: Eye, places: Floats) -> Floats:
@@ -184,59 +200,71 @@ def _wrap(angle: Floats, count: int) -> NDArray[np.int64]:
     return np.clip(angle / (1.3 * np.pi) * count, 0, count - 1).astype(np.int64)
 
 
-def _with_disc(
-    generator: np.random.Generator, eye: Eye, places: Floats, fundus: Floats, brightness: float
-) -> Floats:
-    """The fundus [H W 3] with the optic disc and its cup laid over it."""
-    x, y = places
+def _add_disc(generator: np.random.Generator, eye: Eye, places: Floats, whole: Floats) -> None:
+    """Lay the optic disc and its cup over the light of the fundus [H W 3], in place."""
+    window = _window(eye, 2.6 * eye.disc_radius)
+    x, y = places[:, *window]
+    light = whole[window]
     oval = generator.uniform(1.02, 1.14)
-    wobble = 1.5 * _cloud(generator, eye.shape, 40 * eye.scale)
+    wobble = 1.5 * _cloud(generator, x.shape, 45 * eye.scale)
     outside = np.hypot(x * oval, y) - eye.disc_radius + wobble
     # The temporal edge is sharp, the nasal one blurred by the nerve fibres that leave there.
-    softness = 1.8 + 2.2 * (1 / (1 + np.exp(x / 8)))
-    disc = 1 / (1 + np.exp(np.clip(outside / softness, -50, 50)))
-    halo = generator.uniform(0.03, 0.14) * np.exp(-np.maximum(outside, 0) / 14)
-    fundus = fundus * (1 + halo[..., None] * np.array([0.5, 1.0, 1.0]))
-    tint = np.array([228, 168, 96]) * (0.45 + 0.55 * brightness) * generator.normal(1, [0.03, 0.07, 0.1])
+    softness = 1.2 + 2.0 / (1 + np.exp(np.clip(x / 8, -50, 50)))
+    disc = _sigmoid(-outside / softness)
+    halo = generator.uniform(0.02, 0.12) * np.exp(-np.maximum(outside, 0) / 12)
+    light = light * (1 + halo[..., None] * np.array([0.5, 1.0, 1.0]))
+    pale = generator.normal(0, 1)
+    tint = np.array([243, 180 + 16 * pale, 100 + 9 * pale + generator.normal(0, 5)])
     nasal = np.clip(-x / eye.disc_radius, -1, 1)  # the nasal rim is pinker
-    rim = tint * (1 - nasal[..., None] * np.array([0.03, 0.13, 0.12]))
+    rim = tint * (1 - nasal[..., None] * np.array([0.03, 0.12, 0.10]))
     cup_radius = eye.disc_radius * generator.uniform(0.3, 0.55)
-    cup_x = generator.uniform(1, 6)
-    cup = 1 / (1 + np.exp(np.clip((np.hypot(x - cup_x, y) - cup_radius) / 3, -50, 50)))
-    pallor = generator.uniform(0.12, 0.3)
-    rim = rim * (1 + pallor * cup[..., None] * np.array([0.35, 1.0, 1.6]))
-    rim = rim * (1 + 0.03 * _cloud(generator, eye.shape, 10 * eye.scale))[..., None]
-    return fundus + 0.94 * disc[..., None] * (rim - fundus)
+    to_cup = np.hypot(x - generator.uniform(1, 7), y - generator.normal(0, 2))
+    pallor = generator.uniform(0.12, 0.3) * _sigmoid((cup_radius - to_cup) / 3)
+    rim = rim * (1 + pallor[..., None] * np.array([0.3, 1.0, 1.3]))
+    rim = rim * (1 + 0.03 * _cloud(generator, x.shape, 10 * eye.scale))[..., None]
+    whole[window] = light + 0.95 * disc[..., None] * (rim - light)
+
+
+def _window(eye: Eye, radius: float) -> tuple[slice, slice]:
+    """Rows and columns of the photograph up to ``radius`` around the disc."""
+    low, high = ((np.array(eye.disc) + side * radius) * eye.scale for side in (-1, 1))
+    first, last = np.maximum(low, 0).astype(int), np.maximum(high, 1).astype(int)
+    return slice(first[1], last[1]), slice(first[0], last[0])
+
+
+def _sigmoid(value: Floats) -> Floats:
+    return 1 / (1 + np.exp(-np.clip(value, -50, 50)))
 
 
 def _illumination(generator: np.random.Generator, eye: Eye, places: Floats) -> Floats:
-    """Relative light of the flash over the field, [H W 3]: uneven, weaker at the rim, a stray crescent."""
-    x, y = ((places.T - eye.centre) / eye.field_radius).T.transpose(0, 1, 2)
-    angle = generator.uniform(0, 2 * np.pi)
-    tilt = generator.uniform(0, 0.16) * (x * np.cos(angle) + y * np.sin(angle))
-    squared = x**2 + y**2
-    vignette = 1 - generator.uniform(0.06, 0.24) * squared
-    level = (vignette + tilt)[..., None] ** np.array([1.0, 0.85, 0.8])
+    """Relative light of the flash over the field, [H W 3]: off centre, weaker at the rim, and a crescent."""
+    x, y = (places - eye.centre[:, None, None]) / eye.field_radius
+    x0, y0 = generator.normal(0, 0.18, size=2)
+    squared = (x - x0) ** 2 + (y - y0) ** 2
+    # Red falls off most, so that the periphery looks greyer than the middle.
+    fall = np.array([generator.uniform(0.18, 0.50), generator.uniform(0.06, 0.30), 0])
+    fall[2] = 0.5 * fall[1]
+    level = np.exp(-squared[..., None] * fall)
     toward = generator.uniform(0, 2 * np.pi)
-    crescent = np.clip(x * np.cos(toward) + y * np.sin(toward) - 0.45, 0, None) * squared
-    return level + crescent[..., None] * generator.uniform(0, 0.6) * np.array([0.5, 1.0, 0.9])
+    crescent = np.clip(x * np.cos(toward) + y * np.sin(toward) - 0.4, 0, None) * (x**2 + y**2)
+    return level + crescent[..., None] * generator.uniform(0, 0.45) * np.array([0.6, 1.0, 0.8])
 
 
 def _photograph(generator: np.random.Generator, eye: Eye, light: Floats, rim: Floats) -> NDArray[np.uint8]:
     """What the camera stores of the light [H W 3]: lens, edge of the field, noise, compression."""
-    blur = generator.uniform(0.55, 0.95) * min(eye.scale, 1.5)
+    blur = generator.uniform(0.4, 0.75) * min(eye.scale, 1.5)
     pixels = np.empty_like(light)
     # The lens brings red to a slightly wider circle than green and blue.
     for channel, extra in enumerate((1.6, 0.3, 0.0)):
         seen = np.clip((rim + extra) / 1.6 + 0.5, 0, 1)
         pixels[..., channel] = ndimage.gaussian_filter(light[..., channel], blur) * seen + 6.5 * (1 - seen)
-    grain = generator.normal(0, 1, size=pixels.shape)
-    shared = generator.normal(0, 1, size=eye.shape)[..., None]
-    noise = generator.uniform(1.7, 2.6) * (0.8 * shared + 0.8 * grain) * np.sqrt(0.35 + pixels / 150)
+    grain = generator.standard_normal(pixels.shape, dtype=np.float32)
+    shared = generator.standard_normal((*eye.shape, 1), dtype=np.float32)
+    noise = generator.uniform(3.2, 4.3) * (0.8 * shared + 0.8 * grain) * np.sqrt(0.35 + pixels / 150)
     pixels = pixels + ndimage.gaussian_filter(noise, (0.5, 0.5, 0))
-    # A shoulder instead of clipping: the film of the eye saturates slowly.
-    high = np.maximum(pixels - 215, 0)
-    pixels = np.minimum(pixels, 215) + 40 * (1 - np.exp(-high / 40))
+    # A shoulder instead of clipping: bright parts keep some of their texture.
+    high = np.maximum(pixels - 225, 0)
+    pixels = np.minimum(pixels, 225) + 31 * (1 - np.exp(-high / 31))
     stored = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
     return _through_jpeg(stored, quality=int(generator.integers(90, 97)))
 
@@ -248,13 +276,21 @@ def _through_jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 
 
 def _cloud(generator: np.random.Generator, shape: tuple[int, int], wavelength: float) -> Floats:
-    """Smooth noise [H W] with mean 0, standard deviation about 1 and the given wavelength in pixels."""
+    """Smooth noise [H W]: mean 0, standard deviation about 1, structures about ``wavelength`` pixels long."""
     cell = max(wavelength / 3, 1.0)
-    coarse = tuple(int(np.ceil(side / cell)) + 5 for side in shape)
-    knots = ndimage.gaussian_filter(generator.standard_normal(coarse), 0.8) / 0.36
-    if cell == 1.0:
-        return knots[: shape[0], : shape[1]]
-    grid = [2 + np.arange(side) / cell for side in shape]
-    where = np.meshgrid(*grid, indexing="ij")
-    smooth: Floats = ndimage.map_coordinates(knots, where, order=2, mode="nearest")
+    rows, columns = (_spline_weights(side, cell) for side in shape)
+    knots = generator.standard_normal((rows.shape[1], columns.shape[1]))
+    smooth: Floats = rows @ knots @ columns.T / 0.479  # the deviation that the spline leaves of 1
     return smooth
+
+
+def _spline_weights(side: int, cell: float) -> Floats:
+    """Weights [side knots] of a uniform cubic B-spline whose knots are ``cell`` pixels apart."""
+    place = np.arange(side) / cell
+    first = np.floor(place).astype(np.int64)
+    t = place - first
+    weights = np.zeros((side, int(first[-1]) + 4))
+    basis = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
+    for offset, value in enumerate(basis):
+        weights[np.arange(side), first + offset] = value / 6
+    return weights
