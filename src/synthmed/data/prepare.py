@@ -123,27 +123,7 @@ def _checked_size(kind: str, size: tuple[int, int] | int) -> tuple[int, int]:
 def _plan(found: FoundImages, source: Path, *, holdout: float, test: float, seed: int) -> _Plan:
     """Read every header and digest, reject what does not fit together, split the patients that are left."""
     rejected = list(found.rejected)
-    kinds: dict[Path, tuple[int, int]] = {}
-    digests: dict[Path, str] = {}
-    first_with: dict[str, Path] = {}
-    for image in found.images:
-        try:
-            header = read_header(image.path)
-            digest = artifacts.file_digest(image.path)
-        except (SourceError, OSError) as error:
-            reason = (
-                str(error) if isinstance(error, SourceError) else f"It cannot be read ({error.strerror})."
-            )
-            rejected.append(Rejection(file=_relative(image.path, source), reason=reason))
-            continue
-        twin = first_with.setdefault(digest, image.path)
-        if twin != image.path:
-            reason = (
-                f"Its bytes are those of {_relative(twin, source)}; expected every image once. Remove one."
-            )
-            rejected.append(Rejection(file=_relative(image.path, source), reason=reason))
-            continue
-        kinds[image.path], digests[image.path] = (header.channels, header.bits), digest
+    kinds, digests = _readable(found, source, rejected)
     # Most images decide; of equally many the richer kind does.
     votes = Counter(kinds.values())
     channels, bits = max(votes, key=lambda key: (votes[key], key), default=(1, 8))
@@ -151,8 +131,8 @@ def _plan(found: FoundImages, source: Path, *, holdout: float, test: float, seed
     for path, (other_channels, other_bits) in kinds.items():
         if (other_channels, other_bits) != (channels, bits):
             reason = (
-                f"It has {other_channels} channels of {other_bits} bits; expected {channels} of {bits} as "
-                "most images here. Convert it, or prepare it as its own set."
+                f"It has {_channels(other_channels)} of {other_bits} bits; expected {_channels(channels)} of "
+                f"{bits} bits as most images here. Convert it, or prepare it as its own set."
             )
             rejected.append(Rejection(file=_relative(path, source), reason=reason))
     declared: dict[str, str] = {}
@@ -167,6 +147,38 @@ def _plan(found: FoundImages, source: Path, *, holdout: float, test: float, seed
         bits=bits,
         rejected=rejected,
     )
+
+
+def _readable(
+    found: FoundImages, source: Path, rejected: list[Rejection]
+) -> tuple[dict[Path, tuple[int, int]], dict[Path, str]]:
+    """Channels and bits, and digest, of every image whose header can be read; a second copy is rejected."""
+    kinds: dict[Path, tuple[int, int]] = {}
+    digests: dict[Path, str] = {}
+    first_with: dict[str, Path] = {}
+    for image in found.images:
+        file = _relative(image.path, source)
+        try:
+            header = read_header(image.path)
+            digest = artifacts.file_digest(image.path)
+        except (SourceError, OSError) as error:
+            reason = str(error) if isinstance(error, SourceError) else "It cannot be read from the disk."
+            rejected.append(Rejection(file=file, reason=reason))
+            continue
+        twin = first_with.setdefault(digest, image.path)
+        if twin != image.path:
+            # Kept, the two could be in two splits: the same image trained on and tested on.
+            reason = (
+                f"Its bytes are those of {_relative(twin, source)}; expected each image once. Remove one."
+            )
+            rejected.append(Rejection(file=file, reason=reason))
+            continue
+        kinds[image.path], digests[image.path] = (header.channels, header.bits), digest
+    return kinds, digests
+
+
+def _channels(number: int) -> str:
+    return "1 channel" if number == 1 else f"{number} channels"
 
 
 def _info(plan: _Plan, found: FoundImages, kind: str, height: int, width: int) -> DatasetInfo:

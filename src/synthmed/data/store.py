@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import astuple, fields
 from pathlib import Path
 from types import TracebackType
@@ -91,9 +91,10 @@ class DatasetWriter:
     ) -> None:
         # Raising inside the stack's block removes the temporary directory; finishing completes it.
         with self._stack:
-            self._close_shard()
             if error is not None:
+                self._abandon_shard()
                 raise error
+            self._close_shard()
             self._finish()
 
     def add(self, row: Row, image: np.ndarray, mask: np.ndarray | None, field: np.ndarray | None) -> None:
@@ -166,6 +167,10 @@ class DatasetWriter:
             file.close()
         self._files = {}
 
+    def _abandon_shard(self) -> None:
+        for file in self._files.values():
+            file.abandon()
+
     def _finish(self) -> None:
         if not self.rows:
             raise DataError(
@@ -210,6 +215,11 @@ class _GrowingArray:
                 length == self._file.tell() + self._count * int(np.prod(self._shape)) * self._dtype.itemsize
             )
         finally:
+            self._file.close()
+
+    def abandon(self) -> None:
+        # The first error is the one to tell, not what closing an unfinished file adds to it.
+        with suppress(OSError):
             self._file.close()
 
     def _write_header(self) -> None:
