@@ -117,6 +117,16 @@ def test_links_out_of_the_folder_folders_and_other_files_are_rejected(tmp_path):
     assert "symbolic link" in reasons(found)["secret.png"]
 
 
+def test_a_name_that_is_not_utf8_is_rejected_in_words_that_can_be_written(tmp_path):
+    import os
+
+    touch(tmp_path / "a.png")
+    os.link(tmp_path / "a.png", os.fsencode(tmp_path) + b"/M\xfcller.png")
+    found = find(tmp_path)
+    assert [image.path.name for image in found.images] == ["a.png"]
+    assert [rejection.file.encode() for rejection in found.rejected] == [b"M\\udcfcller.png"]
+
+
 def test_a_linked_folder_of_images_outside_is_rejected_file_by_file(tmp_path):
     source, outside = tmp_path / "source", tmp_path / "outside"
     touch(outside / "a.png")

@@ -111,7 +111,8 @@ class _Search:
         self.rejected: list[Rejection] = []
 
     def reject(self, path: Path, reason: str) -> None:
-        self.rejected.append(Rejection(file=path.relative_to(self.folder).as_posix(), reason=reason))
+        name = path.relative_to(self.folder).as_posix()
+        self.rejected.append(Rejection(file=name.encode(errors="backslashreplace").decode(), reason=reason))
 
     def files(self, folder: Path, key_of: Callable[[str], str | None]) -> dict[str, Path]:
         """Key -> image file of one folder; what cannot be an image of ours is rejected with its reason."""
@@ -123,6 +124,10 @@ class _Search:
             if not path.resolve().is_relative_to(self.resolved):
                 self.reject(
                     path, "It is a symbolic link out of the folder; expected a file inside it. Copy it."
+                )
+            elif not _is_utf8(path.name):
+                self.reject(
+                    path, "Its name is not UTF-8; expected a name that can be written down. Rename it."
                 )
             elif path.is_dir():
                 self.reject(path, "It is a folder; images are read from one level. Move its files up.")
@@ -155,6 +160,11 @@ class _Search:
         for key in sorted(images.keys() - partners.keys()):
             self.reject(images[key], f"It has no {what}, and other images here have one. Add the {what}.")
         return {key: path for key, path in images.items() if key in partners}, partners
+
+
+def _is_utf8(name: str) -> bool:
+    # Python keeps bytes of a file name that are not UTF-8 as lone surrogates, which no file can hold.
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _find_drive(search: _Search, subfolders: dict[str, Path]) -> list[SourceImage]:
