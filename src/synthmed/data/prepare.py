@@ -80,31 +80,12 @@ def prepare(
     artifacts.refuse_existing(out)
     found = find(source)
     plan = _plan(found, source, holdout=holdout, test=test, seed=seed)
-    settings = {
-        "kind": kind,
-        "height": height,
-        "width": width,
-        "holdout": holdout,
-        "test": test,
-        "seed": seed,
-    }
-    info = _info(plan, found, kind, height, width)
-    with DatasetWriter(out, info) as writer:
-        for rejection in plan.rejected:
-            writer.reject(rejection.file, rejection.reason)
-        for done, image in enumerate(plan.images, start=1):
-            try:
-                _add(writer, image, plan, kind)
-            except SourceError as error:
-                writer.reject(_relative(image.path, source), str(error))
-            if progress:
-                progress(done, len(plan.images))
-        if not writer.rows:
-            raise SourceError(_all_rejected(source, writer.rejected))
+    settings = dict(kind=kind, height=height, width=width, holdout=holdout, test=test, seed=seed)
+    with DatasetWriter(out, _info(plan, found, kind, height, width)) as writer:
+        _write(writer, plan, source, kind, progress)
         counts = {"accepted": len(writer.rows), "rejected": len(writer.rejected)}
-        writer.info = info.model_copy(
-            update={"provenance": {"layout": found.layout, "counts": counts, "settings": settings}}
-        )
+        provenance = {"layout": found.layout, "counts": counts, "settings": settings}
+        writer.info = writer.info.model_copy(update={"provenance": provenance})
     return PreparedDataset.open(out, verify=False)
 
 
@@ -194,6 +175,23 @@ def _info(plan: _Plan, found: FoundImages, kind: str, height: int, width: int) -
         mask_labels={"0": "background", "1": KINDS[kind]} if has_masks else {},
         has_fields=has_fields,
     )
+
+
+def _write(
+    writer: DatasetWriter, plan: _Plan, source: Path, kind: str, progress: Callable[[int, int], None] | None
+) -> None:
+    """Hand every planned image to the writer; one that cannot be read is rejected and the rest goes on."""
+    for rejection in plan.rejected:
+        writer.reject(rejection.file, rejection.reason)
+    for done, image in enumerate(plan.images, start=1):
+        try:
+            _add(writer, image, plan, kind)
+        except SourceError as error:
+            writer.reject(_relative(image.path, source), str(error))
+        if progress:
+            progress(done, len(plan.images))
+    if not writer.rows:
+        raise SourceError(_all_rejected(source, writer.rejected))
 
 
 def _add(writer: DatasetWriter, image: SourceImage, plan: _Plan, kind: str) -> None:
