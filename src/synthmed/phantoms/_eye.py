@@ -111,9 +111,9 @@ def grow_vessels(generator: np.random.Generator, eye: Eye) -> tuple[list[Tree], 
         # The vein runs inside or outside the artery, and they may still cross.
         gap = generator.choice([-1, 1]) * generator.uniform(5, 18)
         artery, vein = replace(_ARTERY, clearance=27 / density), replace(_VEIN, clearance=27 / density)
-        arcade = _arcade(generator, eye, height - gap, steepness)
+        arcade = _arcade(generator, height - gap, steepness)
         arterial = _grow_side(generator, eye, side, arcade, artery, np.zeros((0, 2)), hilum + beside)
-        arcade = _arcade(generator, eye, height + gap, steepness)
+        arcade = _arcade(generator, height + gap, steepness)
         venous = _grow_side(generator, eye, side, arcade, vein, arterial.points, hilum - beside)
         arteries.append(_bend(generator, eye, arterial, 1.0))
         veins.append(_bend(generator, eye, venous, 0.8))
@@ -131,29 +131,33 @@ def _grow_side(
 ) -> Tree:
     """Grow the tree of one kind on one side of the line from disc to fovea."""
     mirror = np.array([1, side])
-    trunks = [trunk * mirror + hilum for trunk in (arcade, _nasal_trunk(generator, eye))]
-    targets = _targets(generator, eye, side, count=380)
+    courses = (arcade, _nasal_trunk(generator))
+    trunks = [_cut_to_field(eye, course * mirror + hilum) for course in courses]
+    targets = _targets(generator, eye, side, count=760)
     if len(taken):
         # Arteries and veins alternate: a vein does not follow an artery closely.
         targets = targets[~close_to(targets, taken, 8.0)]
-    return grow(trunks, targets, habit)
+    # The macula comes last: only ends of vessels reach into it, from above and below.
+    x, y = targets.T
+    in_macula = (np.abs(y) < 62) & (x > 25) & (x < eye.fovea_distance + 75)
+    return grow(trunks, [targets[~in_macula], targets[in_macula]], habit)
 
 
-def _arcade(generator: np.random.Generator, eye: Eye, height: float, steepness: float) -> Floats:
+def _arcade(generator: np.random.Generator, height: float, steepness: float) -> Floats:
     """The superior temporal arcade: up from the disc, around the macula, on towards the raphe."""
     x = np.linspace(0, 1, 400) ** 2 * 460
     slope = generator.uniform(-0.5, 0.3)
     y = height * np.tanh(np.sqrt(x / steepness)) + slope * np.maximum(x - 130, 0) ** 1.3 / 5
-    return _cut_to_field(eye, _evenly(np.stack([x, y], axis=1)))
+    return _evenly(np.stack([x, y], axis=1))
 
 
-def _nasal_trunk(generator: np.random.Generator, eye: Eye) -> Floats:
+def _nasal_trunk(generator: np.random.Generator) -> Floats:
     """A superior nasal trunk: from the disc up and away from the macula, in a shallow curve."""
     angle = np.radians(generator.uniform(98, 140))
     along = np.linspace(0, 330, 120)
     heading = angle + np.radians(generator.normal(0, 14)) * (along / 150 - 0.5)
     steps = np.stack([np.cos(heading), np.sin(heading)], axis=1) * (along[1] - along[0])
-    return _cut_to_field(eye, _evenly(np.cumsum(steps, axis=0)))
+    return _evenly(np.cumsum(steps, axis=0))
 
 
 def _evenly(course: Floats) -> Floats:
@@ -165,28 +169,28 @@ def _evenly(course: Floats) -> Floats:
 
 def _cut_to_field(eye: Eye, course: Floats) -> Floats:
     """The course until it has left the field of view; at least two points."""
-    outside = np.hypot(*(course - eye.centre * [1, 1]).T) > eye.field_radius + 12
+    outside = np.hypot(*(course - eye.centre).T) > eye.field_radius + 12
     end = int(outside.argmax()) if outside.any() else len(course)
     return course[: max(end, 2)]
 
 
 def _targets(generator: np.random.Generator, eye: Eye, side: int, count: int) -> Floats:
     """Points that one side's vessels should supply: its half of the field, without disc and fovea."""
-    radius = (eye.field_radius + 12) * np.sqrt(generator.random(2 * count))
-    angle = generator.uniform(0, 2 * np.pi, 2 * count)
+    radius = (eye.field_radius + 12) * np.sqrt(generator.random(count))
+    angle = generator.uniform(0, 2 * np.pi, count)
     points = eye.centre + np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     to_fovea = np.hypot(points[:, 0] - eye.fovea_distance, points[:, 1])
     to_disc = np.hypot(points[:, 0], points[:, 1])
     # The raphe is no ruler: each side reaches a little over, at other places in each eye.
     border = 8 * np.sin(points[:, 0] / 40 + generator.uniform(0, 2 * np.pi))
-    wanted = (side * points[:, 1] > side * border) & (to_fovea > 40) & (to_disc > 1.2 * eye.disc_radius)
+    wanted = (side * points[:, 1] > side * border) & (to_fovea > 26) & (to_disc > 1.2 * eye.disc_radius)
     return points[wanted]
 
 
 def _bend(generator: np.random.Generator, eye: Eye, tree: Tree, tortuosity: float) -> Tree:
     """Let a tree wind, and arch around the fovea, which has no vessels."""
-    points = smooth(tree, passes=12).points
-    for wavelength, amplitude in ((150, 6.0), (45, 2.2), (16, 0.8)):
+    points = smooth(tree, passes=7).points
+    for wavelength, amplitude in ((150, 6.0), (45, 2.2), (16, 0.9)):
         points = meander(points, generator, wavelength=wavelength, amplitude=tortuosity * amplitude)
     # Not so at the disc, where all trunks come out of one place.
     freedom = 1 - np.exp(-0.5 * (tree.points**2).sum(axis=1, keepdims=True) / 22**2)
@@ -194,5 +198,5 @@ def _bend(generator: np.random.Generator, eye: Eye, tree: Tree, tortuosity: floa
     fovea = np.array([eye.fovea_distance, 0])
     away = points - fovea
     distance = np.maximum(np.hypot(away[:, 0], away[:, 1]), 1e-6)
-    pushed = np.cbrt(distance**3 + 28.0**3)
+    pushed = np.cbrt(distance**3 + 25.5**3)
     return Tree(points=fovea + away * (pushed / distance)[:, None], parents=tree.parents, radii=tree.radii)

@@ -37,7 +37,7 @@ class Habit:
     feeding: float
     tip_radius: float = 0.42
     clearance: float = 27.0
-    forwardness: float = 0.9
+    forwardness: float = 0.6
     balance: float = 0.12
     shortest_twig: float = 28.0
 
@@ -92,12 +92,13 @@ class _Growth:
         return nodes
 
 
-def grow(trunks: Sequence[Floats], targets: Floats, habit: Habit) -> Tree:
-    """Grow a tree from trunks towards targets.
+def grow(trunks: Sequence[Floats], stages: Sequence[Floats], habit: Habit) -> Tree:
+    """Grow a tree from trunks towards targets, in stages.
 
     Args:
         trunks: courses [N 2] from the root outwards, with neighbours about ``STEP`` apart.
-        targets: [N 2], where vessels should come near, in random order.
+        stages: targets [N 2], where vessels should come near; those of one stage are all joined before the
+            next is begun, so that no great vessel leads through the targets of the last.
         habit: how it grows.
 
     Returns:
@@ -106,7 +107,8 @@ def grow(trunks: Sequence[Floats], targets: Floats, habit: Habit) -> Tree:
     growth = _Growth()
     for trunk in trunks:
         growth.extend(-1, trunk)
-    _colonise(growth, targets, habit)
+    for targets in stages:
+        _colonise(growth, targets, habit)
     count = growth.count
     points, parents, lengths = growth.points[:count], growth.parents[:count], growth.lengths[:count]
     return _with_radii(*_without_twigs(points, parents, lengths, habit.shortest_twig), habit)
@@ -225,6 +227,20 @@ def _with_radii(points: Floats, parents: NDArray[np.int64], lengths: Floats, hab
     return Tree(points=points, parents=parents, radii=np.cbrt(cubes))
 
 
+def join(trees: Sequence[Tree]) -> Tree:
+    """Several trees as one with several roots."""
+    starts = np.cumsum([0, *(len(tree.parents) for tree in trees)])
+    parents = [
+        np.where(tree.parents < 0, -1, tree.parents + start)
+        for tree, start in zip(trees, starts, strict=False)
+    ]
+    return Tree(
+        points=np.concatenate([tree.points for tree in trees]),
+        parents=np.concatenate(parents),
+        radii=np.concatenate([tree.radii for tree in trees]),
+    )
+
+
 def smooth(tree: Tree, passes: int) -> Tree:
     """Take the corners out of a tree: each node moves towards the mean of its parent and its widest child."""
     children = np.flatnonzero(tree.parents >= 0)
@@ -295,15 +311,14 @@ def meander(points: Floats, generator: np.random.Generator, *, wavelength: float
     """Displace points [N 2] by a smooth random field, so that vessels wind and branches stay joined.
 
     Args:
-        points: within +-1000 of the origin.
+        points: in any unit of length.
         generator: source of the field.
-        wavelength: typical length of a winding.
+        wavelength: typical length of a winding, in the unit of the points.
         amplitude: standard deviation of the displacement.
     """
     cell = wavelength / 4
-    count = int(2000 / cell) + 4
     low = points.min(axis=0) - 2 * cell
-    extent = np.minimum(np.ceil((points.max(axis=0) - low) / cell).astype(int) + 3, count)
+    extent = np.ceil((points.max(axis=0) - low) / cell).astype(int) + 3
     moved = points.copy()
     where = ((points - low) / cell).T
     for axis in range(2):

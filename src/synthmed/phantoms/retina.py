@@ -14,13 +14,14 @@ from PIL import Image
 from scipy import ndimage
 
 from synthmed.phantoms._eye import Eye, draw_eye, grow_vessels
-from synthmed.phantoms._vessels import Floats, Tree, draw
+from synthmed.phantoms._vessels import Floats, Tree, draw, join
 
 # What a pixel of vessel depth takes from red, green and blue light (natural logarithm): vessels
 # one and seven pixels wide become about 7 and 27 grey values darker than their surroundings in green.
 _ARTERIAL_ABSORPTION = np.array([0.017, 0.054, 0.030])
 _VENOUS_ABSORPTION = np.array([0.030, 0.060, 0.027])
-_SMALLEST_RADIUS = 0.4  # pixels; thinner vessels are not resolved
+_SMALLEST_RADIUS = 0.22  # pixels; thinner vessels are not resolved
+_HALF_WIDTH = 0.6  # pixels; a mask never shows a vessel narrower than this, or it would fall to pieces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +53,13 @@ def make_retina(generator: np.random.Generator, size: int = 584) -> Retina:
     """
     eye = draw_eye(generator, size)
     arteries, veins = grow_vessels(generator, eye)
-    arterial, artery_mask = _transmittance(eye, arteries, _ARTERIAL_ABSORPTION, reflex=0.2)
-    venous, vein_mask = _transmittance(eye, veins, _VENOUS_ABSORPTION, reflex=0.04)
     places = _places(eye)
+    arterial, artery_mask = _transmittance(eye, arteries, places, _ARTERIAL_ABSORPTION, reflex=0.2)
+    venous, vein_mask = _transmittance(eye, veins, places, _VENOUS_ABSORPTION, reflex=0.04)
     rim = _depth_in_field(eye)
     light = _fundus(generator, eye, places) * _illumination(generator, eye, places)
+    light[..., 1] = np.minimum(light[..., 1], 0.7 * light[..., 0])  # no fundus is green,
+    light[..., 2] = np.minimum(light[..., 2], 0.66 * light[..., 1])  # and none is purple
     _add_disc(generator, eye, places, light)
     light *= arterial * venous
     photograph = _photograph(generator, eye, light, rim)
@@ -108,27 +111,30 @@ def _depth_in_field(eye: Eye) -> Floats:
 
 
 def _transmittance(
-    eye: Eye, trees: list[Tree], absorption: Floats, reflex: float
+    eye: Eye, trees: list[Tree], places: Floats, absorption: Floats, reflex: float
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """The share of light that comes back through vessels, [H W 3], and where the vessels are, [H W]."""
+    tree = join(trees)
+    radii = tree.radii * eye.scale
+    resolved = radii >= _SMALLEST_RADIUS  # a tree never widens, so what is left is a tree again
+    numbers = np.append(np.cumsum(resolved) - 1, -1)
+    points = eye.to_pixels(tree.points[resolved])
+    depth, radius = draw(points, numbers[tree.parents[resolved]], radii[resolved], eye.shape)
+    mask = depth > np.minimum(radius - _HALF_WIDTH, 0)
+    near = depth > -1
+    radius, depth = radius[near], depth[near]
+    across = radius - depth  # distance from the centre line
+    # The chord of a round vessel, widened by half a pixel for what one pixel averages.
+    wide = radius + 0.5
+    chord = 2 * radius / wide * np.sqrt(np.maximum(wide**2 - across**2, 0)) / eye.scale
+    shine = reflex * np.clip((radius / eye.scale - 1.2) / 1.5, 0, 1)
+    shine *= np.exp(-0.5 * (across / np.maximum(0.26 * radius, 0.3)) ** 2)
+    # Where it comes out of the nerve a vessel still lies deep, and is veiled.
+    root = tree.points[tree.parents < 0].mean(axis=0)
+    to_root = (places[0][near] - root[0]) ** 2 + (places[1][near] - root[1]) ** 2
+    chord *= 1 - 0.75 * np.exp(-to_root / (2 * 8**2))
     transmitted = np.ones((*eye.shape, 3))
-    mask = np.zeros(eye.shape, dtype=bool)
-    for tree in trees:
-        radii = tree.radii * eye.scale
-        resolved = radii >= _SMALLEST_RADIUS  # a tree never widens, so what is left is a tree again
-        numbers = np.append(np.cumsum(resolved) - 1, -1)
-        points = eye.to_pixels(tree.points[resolved])
-        depth, radius = draw(points, numbers[tree.parents[resolved]], radii[resolved], eye.shape)
-        mask |= depth > np.minimum(radius - 0.6, 0)
-        near = depth > -1
-        radius, depth = radius[near], depth[near]
-        across = radius - depth  # distance from the centre line
-        # The chord of a round vessel, widened by half a pixel for what one pixel averages.
-        wide = radius + 0.5
-        chord = 2 * radius / wide * np.sqrt(np.maximum(wide**2 - across**2, 0))
-        shine = reflex * np.clip((radius / eye.scale - 1.2) / 1.5, 0, 1)
-        shine *= np.exp(-0.5 * (across / np.maximum(0.26 * radius, 0.3)) ** 2)
-        transmitted[near] *= np.exp(-(chord / eye.scale)[:, None] * absorption) * (1 + shine[:, None])
+    transmitted[near] = np.exp(-chord[:, None] * absorption) * (1 + shine[:, None])
     return transmitted, mask
 
 
@@ -136,7 +142,7 @@ def _fundus(generator: np.random.Generator, eye: Eye, places: Floats) -> Floats:
     """The light of the fundus without vessels, in grey values [H W 3]."""
     brightness = np.clip(generator.normal(1, 0.16), 0.65, 1.35)
     redness = np.clip(generator.normal(0, 1), -2, 2)
-    colour = brightness * np.array([218 + 18 * redness, 106 - 8 * redness, 57 - 5 * redness])
+    colour = brightness * np.array([228 + 18 * redness, 114 - 8 * redness, 63 - 5 * redness])
     texture = _choroid(generator, eye, places)
     fundus = colour * np.exp(texture[..., None] * np.array([0.55, 1.0, 0.9]))
     fundus *= _macula(generator, eye, places)[..., None] ** np.array([0.8, 1.0, 0.9])
@@ -150,7 +156,7 @@ def _choroid(generator: np.random.Generator, eye: Eye, places: Floats) -> Floats
     for wavelength, amplitude in ((240, 0.07), (90, 0.04), (35, 0.02), (12, 0.012), (5, 0.012)):
         texture += amplitude * _cloud(generator, eye.shape, wavelength * eye.scale)
     # Choroidal vessels show through where there is little pigment: broad, winding, more or less parallel.
-    visibility = 0.10 * generator.random() ** 3
+    visibility = 0.07 * generator.random() ** 3
     if visibility < 0.008:
         return texture
     where = np.clip(0.4 + 0.8 * _cloud(generator, eye.shape, 190 * eye.scale), 0, 1.5)
@@ -214,13 +220,13 @@ def _add_disc(generator: np.random.Generator, eye: Eye, places: Floats, whole: F
     halo = generator.uniform(0.02, 0.12) * np.exp(-np.maximum(outside, 0) / 12)
     light = light * (1 + halo[..., None] * np.array([0.5, 1.0, 1.0]))
     pale = generator.normal(0, 1)
-    tint = np.array([243, 180 + 16 * pale, 100 + 9 * pale + generator.normal(0, 5)])
+    tint = np.array([243, 165 + 14 * pale, 92 + 8 * pale + generator.normal(0, 5)])
     nasal = np.clip(-x / eye.disc_radius, -1, 1)  # the nasal rim is pinker
     rim = tint * (1 - nasal[..., None] * np.array([0.03, 0.12, 0.10]))
     cup_radius = eye.disc_radius * generator.uniform(0.3, 0.55)
     to_cup = np.hypot(x - generator.uniform(1, 7), y - generator.normal(0, 2))
-    pallor = generator.uniform(0.12, 0.3) * _sigmoid((cup_radius - to_cup) / 3)
-    rim = rim * (1 + pallor[..., None] * np.array([0.3, 1.0, 1.3]))
+    pallor = generator.uniform(0.18, 0.42) * _sigmoid((cup_radius - to_cup) / 3)
+    rim = rim * (1 + pallor[..., None] * np.array([0.15, 1.0, 1.1]))
     rim = rim * (1 + 0.03 * _cloud(generator, x.shape, 10 * eye.scale))[..., None]
     whole[window] = light + 0.95 * disc[..., None] * (rim - light)
 
@@ -242,12 +248,12 @@ def _illumination(generator: np.random.Generator, eye: Eye, places: Floats) -> F
     x0, y0 = generator.normal(0, 0.18, size=2)
     squared = (x - x0) ** 2 + (y - y0) ** 2
     # Red falls off most, so that the periphery looks greyer than the middle.
-    fall = np.array([generator.uniform(0.18, 0.50), generator.uniform(0.06, 0.30), 0])
+    fall = np.array([generator.uniform(0.22, 0.62), generator.uniform(0.06, 0.36), 0])
     fall[2] = 0.5 * fall[1]
     level = np.exp(-squared[..., None] * fall)
     toward = generator.uniform(0, 2 * np.pi)
     crescent = np.clip(x * np.cos(toward) + y * np.sin(toward) - 0.4, 0, None) * (x**2 + y**2)
-    return level + crescent[..., None] * generator.uniform(0, 0.45) * np.array([0.6, 1.0, 0.8])
+    return level + crescent[..., None] * generator.uniform(0, 0.45) * np.array([0.8, 1.0, 0.8])
 
 
 def _photograph(generator: np.random.Generator, eye: Eye, light: Floats, rim: Floats) -> NDArray[np.uint8]:
