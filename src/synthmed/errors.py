@@ -10,7 +10,8 @@
     │   ├── ConfigError           a recipe, a setting, a flag
     │   ├── ArtifactError         a directory or file of ours that is damaged, missing or of another kind
     │   └── StorageError          the disk is full or cannot be written
-    └── GateError                 exit code 3: a gate said no
+    ├── GateError                 exit code 3: a gate said no
+    └── Interrupted               exit code 130: a signal asked to stop, and what was done is saved
 
 A message is one sentence or two: what was found, what was expected, what to do.
 """
@@ -56,3 +57,9 @@ class GateError(SynthmedError):
     """A gate said no."""
 
     exit_code = 3
+
+
+class Interrupted(SynthmedError):
+    """Ctrl-C or SIGTERM asked to stop; what was done is saved and the same command goes on."""
+
+    exit_code = 130

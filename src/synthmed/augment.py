@@ -1,0 +1,159 @@
+"""Making few images go further: one function draws, another applies what was drawn.
+
+``warp`` moves image, mask and field of view together, for the training data (S4 has 20 pairs).
+``differentiable`` changes what a discriminator sees, real and fake alike, and lets the gradient through
+(Zhao et al. 2020), so that the generator never learns the change itself.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from synthmed.config import Settings
+from synthmed.shapes import Batch, Image
+
+Change = Literal["colour", "translation", "cutout"]
+
+
+class Warp(Settings):
+    """How far image and mask may be moved together."""
+
+    flip_horizontal: bool = Field(False, description="Whether half of the images are mirrored left to right.")
+    flip_vertical: bool = Field(False, description="Whether half of the images are mirrored top to bottom.")
+    rotation: float = Field(0.0, ge=0, le=180, description="Largest rotation in degrees, either way.")
+    scale: float = Field(0.0, ge=0, lt=1, description="Largest relative change of size, either way.")
+    elastic: float = Field(
+        0.0, ge=0, le=0.2, description="Standard deviation of the smooth displacement, as a share of the side."
+    )
+
+    @property
+    def moves(self) -> bool:
+        """Whether it does anything at all."""
+        return any((self.flip_horizontal, self.flip_vertical, self.rotation, self.scale, self.elastic))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnWarp:
+    """What was drawn for one batch: affine maps of output to input coordinates, and coarse displacements."""
+
+    affine: Float[Tensor, "batch 2 3"]
+    displacement: Float[Tensor, "batch 2 coarse coarse"]
+
+
+def draw_warp(config: Warp, batch: int, generator: torch.Generator) -> DrawnWarp:
+    """Draw one warp per image."""
+
+    def uniform() -> Tensor:
+        return torch.rand(batch, generator=generator) * 2 - 1
+
+    angle = uniform() * config.rotation * torch.pi / 180
+    zoom = 1 + uniform() * config.scale
+    mirror_x = _signs(config.flip_horizontal, batch, generator)
+    mirror_y = _signs(config.flip_vertical, batch, generator)
+    cosine, sine, zero = angle.cos() * zoom, angle.sin() * zoom, torch.zeros(batch)
+    affine = torch.stack(
+        [
+            torch.stack([cosine * mirror_x, -sine * mirror_y, zero], dim=1),
+            torch.stack([sine * mirror_x, cosine * mirror_y, zero], dim=1),
+        ],
+        dim=1,
+    )
+    # Coordinates run from -1 to 1, so a share of the side counts twice.
+    displacement = torch.randn(batch, 2, 5, 5, generator=generator) * 2 * config.elastic
+    return DrawnWarp(affine=affine, displacement=displacement)
+
+
+def apply_warp(batch: Batch, drawn: DrawnWarp) -> Batch:
+    """Move images (bilinear), masks and fields (nearest neighbour) by the same warp.
+
+    The displacement fades out towards the border of the field of view: a free warp bends its round edge.
+    """
+    height, width = batch.fields.shape[-2:]
+    size = [len(batch), 1, height, width]
+    device = batch.device
+    grid = functional.affine_grid(drawn.affine.to(device), size, align_corners=False)
+    smooth = functional.interpolate(drawn.displacement.to(device), (height, width), mode="bicubic", align_corners=True)
+    inside = _depth(batch.fields)
+    grid = grid + (smooth * inside).permute(0, 2, 3, 1)
+    images = batch.images
+    if images.shape[1]:
+        images = functional.grid_sample(images + 1, grid, mode="bilinear", align_corners=False) - 1
+    labels = torch.stack([batch.masks, batch.fields], dim=1).float()
+    masks, fields = functional.grid_sample(labels, grid, mode="nearest", align_corners=False).to(torch.uint8).unbind(1)
+    return batch.with_(images=images, masks=masks, fields=fields)
+
+
+def warp(batch: Batch, config: Warp) -> Batch:
+    """Draw and apply; the batch itself where the configuration moves nothing."""
+    if not config.moves:
+        return batch
+    return apply_warp(batch, draw_warp(config, len(batch), batch.generator))
+
+
+def differentiable(images: Image, changes: Iterable[Change], generator: torch.Generator) -> Image:
+    """Apply the named changes with freshly drawn strengths, one draw an image (Zhao et al. 2020, section 3.2).
+
+    Works on any number of channels; a condition is stacked to the image so that both are moved alike. For
+    "colour" the stack must hold images only.
+    """
+    for change in changes:
+        match change:
+            case "colour":
+                images = _colour(images, generator)
+            case "translation":
+                images = _translate(images, generator)
+            case "cutout":
+                images = _cut_out(images, generator)
+    return images
+
+
+def _signs(flips: bool, batch: int, generator: torch.Generator) -> Tensor:
+    draws = torch.rand(batch, generator=generator)  # drawn even if unused: one setting never shifts another's draws
+    return torch.where(draws < 0.5, -1.0, 1.0) if flips else torch.ones(batch)
+
+
+def _depth(fields: Tensor) -> Tensor:
+    """1 deep inside the field of view, falling to 0 at its border: [N 1 H W]."""
+    inside = functional.pad(fields[:, None].float(), (1, 1, 1, 1))
+    coarse = functional.interpolate(inside, (33, 33), mode="area")
+    for _ in range(3):
+        coarse = functional.avg_pool2d(coarse, 3, 1, 1)
+    depth = functional.interpolate(coarse, fields.shape[-2:], mode="bilinear", align_corners=False)
+    return ((depth - 0.6) / 0.4).clamp(0, 1)
+
+
+def _colour(images: Image, generator: torch.Generator) -> Image:
+    brightness, saturation, contrast = torch.rand(3, len(images), 1, 1, 1, generator=generator).to(images.device)
+    images = images + (brightness - 0.5)
+    grey = images.mean(1, keepdim=True)
+    images = grey + (images - grey) * 2 * saturation
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return mean + (images - mean) * (0.5 + contrast)
+
+
+def _translate(images: Image, generator: torch.Generator, share: float = 0.125) -> Image:
+    batch, _, height, width = images.shape
+    reach = torch.tensor([round(height * share), round(width * share)])
+    shifts = (torch.rand(batch, 2, generator=generator) * (2 * reach + 1)).floor().long() - reach
+    rows = torch.arange(height)[None] + shifts[:, :1]  # [N H]
+    columns = torch.arange(width)[None] + shifts[:, 1:]
+    seen = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None]
+    rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+    first = torch.arange(batch)[:, None, None]
+    moved = images.permute(0, 2, 3, 1)[first, rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)
+    return (moved + 1) * seen[:, None].to(images) - 1  # what comes in from outside is black
+
+
+def _cut_out(images: Image, generator: torch.Generator, share: float = 0.5) -> Image:
+    batch, _, height, width = images.shape
+    centre = torch.rand(batch, 2, generator=generator) * torch.tensor([height, width])
+    rows = (torch.arange(height)[None] - centre[:, :1]).abs() < height * share / 2
+    columns = (torch.arange(width)[None] - centre[:, 1:]).abs() < width * share / 2
+    hole = (rows[:, :, None] & columns[:, None])[:, None]
+    return (images + 1) * (~hole).to(images) - 1

@@ -1,0 +1,58 @@
+"""Losses: functions of logits and images, one value per sample, no state, no hidden activation.
+
+``real`` and ``fake`` are logits of a discriminator (``shapes.Logits``), above 0 where it believes; where a
+discriminator gives one logit a patch, the value of a sample is the mean over its patches. The weight stands
+where the term is named, in the method.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from synthmed.shapes import Image, Logits
+
+PerSample = Float[Tensor, "batch"]
+
+
+def logistic_discriminator(real: Logits, fake: Logits) -> PerSample:
+    """Cross-entropy of a discriminator (Goodfellow et al. 2014, eq. 1): -log s(real) - log(1 - s(fake))."""
+    return _per_sample(functional.softplus(-real)) + _per_sample(functional.softplus(fake))
+
+
+def logistic_generator(fake: Logits) -> PerSample:
+    """Non-saturating generator loss (Goodfellow et al. 2014, section 3): -log s(fake)."""
+    return _per_sample(functional.softplus(-fake))
+
+
+def relativistic_discriminator(real: Logits, fake: Logits) -> PerSample:
+    """Relativistic pairing loss (Jolicoeur-Martineau 2018): -log s(real - fake), each real with its fake."""
+    return _per_sample(functional.softplus(fake - real))
+
+
+def relativistic_generator(real: Logits, fake: Logits) -> PerSample:
+    """The generator's side of the relativistic pairing loss: -log s(fake - real)."""
+    return _per_sample(functional.softplus(real - fake))
+
+
+def gradient_penalty(discriminate: Callable[[Image], Logits], images: Image) -> PerSample:
+    """Squared norm of the discriminator's input gradient (R1 on real, R2 on fake; Mescheder et al. 2018).
+
+    Differentiable by the discriminator's parameters; the images get no gradient. Patch logits are averaged
+    first, so that the size of the penalty does not depend on the number of patches.
+    """
+    inputs = images.detach().requires_grad_(True)
+    logits = _per_sample(discriminate(inputs)).sum()
+    (gradient,) = torch.autograd.grad(logits, inputs, create_graph=True)
+    return gradient.square().flatten(1).sum(1)  # ||grad_x D(x)||^2
+
+
+def absolute_error(output: Image, target: Image) -> PerSample:
+    """Mean absolute difference of two images, the L1 term of pix2pix (Isola et al. 2017, eq. 3)."""
+    return _per_sample((output - target).abs())
+
+
+def _per_sample(values: Tensor) -> PerSample:
+    return values.flatten(1).mean(1)

@@ -1,0 +1,131 @@
+"""What a method is: networks by name, stages of phases, and a way from latents to images.
+
+The training loop knows this page and nothing else of a method; a method knows this page and nothing of the
+loop. A sixth method is one file beside this one with a class that it names ``METHOD``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from synthmed.config import Settings
+from synthmed.shapes import Batch, ImageSpec, LabelMap, Latent, Pairs
+
+MaskSource = Literal["manual", "segmenter"]
+
+
+class Adam(Settings):
+    """Settings of the Adam optimizer (Kingma and Ba 2015)."""
+
+    learning_rate: float = Field(2e-4, gt=0, description="Step size.")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Decay of the mean of the gradients.")
+    beta2: float = Field(0.999, ge=0, lt=1, description="Decay of the mean of their squares.")
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer for these parameters."""
+        return torch.optim.Adam(parameters, lr=self.learning_rate, betas=(self.beta1, self.beta2), fused=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One optimizer update of one network.
+
+    Args:
+        network: name in ``Method.networks``; only this network changes.
+        objective: batch -> {name: weighted term}, each a scalar or one value per sample; their sum is minimised.
+        optimizer: parameters -> optimizer. Phases of one network in one stage share the first one's.
+        every: run in each ``every``-th step only (lazy penalties).
+        repeat: updates in a row, each on a fresh batch.
+    """
+
+    network: str
+    objective: Callable[[Batch], dict[str, Tensor]]
+    optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    every: int = 1
+    repeat: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One training run inside a method; progressive growing is more of them.
+
+    Args:
+        name: unique in the method; the log and the checkpoints carry it.
+        phases: run in this order in every step.
+        images: how many images the stage sees.
+        batch_size: images a step.
+        mask_sources: which origins of masks it may learn from; empty = it needs no masks.
+        transform: what is done to a batch before the phases see it (augmentation).
+        average_images: half-life, in images, of the averaged weights that are kept of its generator-side
+            networks (0 = the last weights as they are).
+        on_progress: called before each step with the share of the stage that is done, 0 to 1.
+    """
+
+    name: str
+    phases: tuple[Phase, ...]
+    images: int
+    batch_size: int
+    mask_sources: frozenset[MaskSource] = frozenset()
+    transform: Callable[[Batch], Batch] = lambda batch: batch
+    average_images: int = 0
+    on_progress: Callable[[float], None] = lambda share: None
+
+
+class Method(ABC):
+    """One paper's networks and how they are trained and used.
+
+    Args:
+        config: the method's own ``Config``.
+        spec: the images of the data set.
+
+    Attributes:
+        networks: all networks by name; what a checkpoint holds.
+        latent_size: numbers that make one image.
+    """
+
+    Config: ClassVar[type[Settings]]
+    condition: ClassVar[Literal["nothing", "masks"]]
+    generator_networks: ClassVar[tuple[str, ...]]
+    """Names of the networks that a model file holds; never a discriminator."""
+
+    networks: nn.ModuleDict
+    latent_size: int
+
+    @abstractmethod
+    def __init__(self, config: Settings, spec: ImageSpec) -> None: ...
+
+    @abstractmethod
+    def stages(self) -> list[Stage]:
+        """The training, in order."""
+
+    @abstractmethod
+    def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
+        """Make one image a latent; with ``condition == "masks"`` in the shape of the given masks."""
+
+
+def prefixed(stage: Stage, prefix: str) -> Stage:
+    """The stage with its own name and its networks' names prefixed, for a method that is made of others."""
+    phases = tuple(replace(phase, network=prefix + phase.network) for phase in stage.phases)
+    return replace(stage, name=prefix + stage.name, phases=phases)
+
+
+def both_phases(
+    generator: Callable[[Batch], dict[str, Tensor]],
+    discriminator: Callable[[Batch], dict[str, Tensor]],
+    penalty: Callable[[Batch], dict[str, Tensor]],
+    *,
+    adam: Adam,
+    penalty_every: int,
+) -> tuple[Phase, ...]:
+    """The usual order of an adversarial step: discriminator, its lazy penalty (0 = none), generator."""
+    phase = partial(Phase, optimizer=adam.build)
+    phases = [phase(network="discriminator", objective=discriminator)]
+    if penalty_every:
+        phases.append(phase(network="discriminator", objective=penalty, every=penalty_every))
+    return (*phases, phase(network="generator", objective=generator))

@@ -1,0 +1,163 @@
+"""DCGAN: images, masks, or both at once, from noise.
+
+Radford, Metz, Chintala 2015. In Guibas et al. 2017 (S4) it is stage one of the dual GAN, where it makes masks,
+and the single-GAN baseline of their Figure 7, where it makes photographs; with ``makes = "pairs"`` the baseline
+makes mask and photograph as one stack of channels and can be judged by the same segmentation network.
+
+Ours beyond the papers: resize-convolution, relativistic pairing loss (Jolicoeur-Martineau 2018) with lazy R1
+and R2, a patch discriminator that knows positions, joint warps, differentiable augmentation, averaged weights.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from synthmed import augment, losses
+from synthmed.config import Settings
+from synthmed.methods._contract import Adam, MaskSource, Method, Stage, both_phases
+from synthmed.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from synthmed.networks.layers import Norm
+from synthmed.networks.patchgan import PatchDiscriminator
+from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Pairs, Planes, from_planes, no_masks, to_planes
+
+
+class DCGANConfig(Settings):
+    """Everything about a DCGAN and its training."""
+
+    makes: Literal["images", "masks", "pairs"] = Field("images", description="What it makes from noise.")
+    reduction: int = Field(1, ge=1, description="Masks are made this many times smaller, as shares of covered area.")
+    latent_size: int = Field(100, gt=0, description="Numbers that make one image.")
+    features: int = Field(32, gt=0, description="Channels of the generator's finest level.")
+    cap: int = Field(256, gt=0, description="Most channels of any level.")
+    kernel: int = Field(5, ge=3, description="Side of the generator's kernels; odd.")
+    upsampling: Literal["transposed", "resize"] = Field("transposed", description="How the generator doubles.")
+    norm: Norm = Field("batch", description="Normalisation in the generator.")
+    discriminator: Literal["dense", "patch"] = Field("dense", description="One logit an image, or one a patch.")
+    discriminator_features: int = Field(32, gt=0, description="Channels of the discriminator's finest level.")
+    discriminator_norm: Norm = Field("batch", description="Normalisation in the discriminator.")
+    loss: Literal["logistic", "relativistic"] = Field("logistic", description="Adversarial pair.")
+    penalty: float = Field(0.0, ge=0, description="Weight of the zero-centred gradient penalties R1 and R2.")
+    penalty_every: int = Field(4, gt=0, description="Steps between two penalties; the weight is multiplied by it.")
+    changes: tuple[augment.Change, ...] = Field((), description="What is changed in all the discriminator sees.")
+    warp: augment.Warp = Field(augment.Warp(), description="How training images and masks are moved together.")
+    images: int = Field(20_000, gt=0, description="Images seen in training.")
+    batch_size: int = Field(64, gt=0, description="Images a step.")
+    adam: Adam = Field(Adam(), description="Optimizer of both networks.")
+    average_images: int = Field(0, ge=0, description="Half-life of the averaged weights, in images; 0 = none.")
+
+
+class DCGAN(Method):
+    """Latents -> images, masks or pairs."""
+
+    Config = DCGANConfig
+    condition = "nothing"
+    generator_networks = ("generator",)
+
+    def __init__(self, config: DCGANConfig, spec: ImageSpec) -> None:
+        self.config, self.spec = config, spec
+        self.latent_size = config.latent_size
+        channels = {"images": spec.channels, "masks": spec.planes, "pairs": spec.channels + spec.planes}
+        assert config.reduction == 1 or config.makes == "masks", "only masks are made smaller"
+        height, width = spec.height // config.reduction, spec.width // config.reduction
+        size = {"channels": channels[config.makes], "height": height, "width": width}
+        generator = DCGANGenerator(
+            latent_size=config.latent_size, features=config.features, cap=config.cap, kernel=config.kernel,
+            upsampling=config.upsampling, norm=config.norm, **size,
+        )  # fmt: skip
+        discriminator: nn.Module
+        if config.discriminator == "dense":
+            discriminator = DCGANDiscriminator(
+                features=config.discriminator_features, cap=config.cap, norm=config.discriminator_norm, **size
+            )
+        else:
+            discriminator = PatchDiscriminator(
+                channels=channels[config.makes], features=config.discriminator_features, levels=4,
+                norm=config.discriminator_norm, positions=True,
+            )  # fmt: skip
+        self.networks = nn.ModuleDict({"generator": generator, "discriminator": discriminator})
+
+    def _real(self, batch: Batch) -> Image:
+        """What the generator should make: channels in [-1, 1], masks as planes of -1 and 1."""
+        if self.config.makes == "images":
+            return batch.images
+        planes = reduce(to_planes(batch.masks, self.spec.num_labels), self.config.reduction) * 2 - 1
+        return planes if self.config.makes == "masks" else torch.cat([batch.images, planes], dim=1)
+
+    def _seen(self, images: Image, batch: Batch) -> Image:
+        return augment.differentiable(images, self.config.changes, batch.generator)
+
+    def discriminator_objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Tell real from fake."""
+        with torch.no_grad():
+            fake = self.networks["generator"](batch.latents(self.latent_size))
+        discriminate = self.networks["discriminator"]
+        real_logits = discriminate(self._seen(self._real(batch), batch))
+        fake_logits = discriminate(self._seen(fake, batch))
+        if self.config.loss == "logistic":
+            return {"adversarial": losses.logistic_discriminator(real_logits, fake_logits)}
+        return {"adversarial": losses.relativistic_discriminator(real_logits, fake_logits)}
+
+    def penalty_objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Keep the discriminator's slope small at real and fake images: weight/2 * (R1 + R2)."""
+        with torch.no_grad():
+            fake = self.networks["generator"](batch.latents(self.latent_size))
+        discriminate = self.networks["discriminator"]
+        weight = self.config.penalty * self.config.penalty_every / 2
+        return {
+            "r1": weight * losses.gradient_penalty(discriminate, self._seen(self._real(batch), batch)),
+            "r2": weight * losses.gradient_penalty(discriminate, self._seen(fake, batch)),
+        }
+
+    def generator_objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Make what the discriminator takes for real."""
+        discriminate = self.networks["discriminator"]
+        fake_logits = discriminate(self._seen(self.networks["generator"](batch.latents(self.latent_size)), batch))
+        if self.config.loss == "logistic":
+            return {"adversarial": losses.logistic_generator(fake_logits)}
+        with torch.no_grad():
+            real_logits = discriminate(self._seen(self._real(batch), batch))
+        return {"adversarial": losses.relativistic_generator(real_logits, fake_logits)}
+
+    def stages(self) -> list[Stage]:
+        """One stage; masks made by hand only, where it learns from masks."""
+        manual: frozenset[MaskSource] = frozenset() if self.config.makes == "images" else frozenset({"manual"})
+        return [
+            Stage(
+                name=self.config.makes,
+                phases=both_phases(
+                    self.generator_objective, self.discriminator_objective, self.penalty_objective,
+                    adam=self.config.adam, penalty_every=self.config.penalty_every if self.config.penalty else 0,
+                ),
+                images=self.config.images,
+                batch_size=self.config.batch_size,
+                mask_sources=manual,
+                transform=self._transform,
+                average_images=self.config.average_images,
+            )
+        ]  # fmt: skip
+
+    def _transform(self, batch: Batch) -> Batch:
+        """Warp what is learned from, and nothing else: photographs are no part of masks."""
+        if self.config.makes == "masks":
+            batch = batch.with_(images=batch.images[:, :0])
+        return augment.warp(batch, self.config.warp)
+
+    def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
+        """Images, with masks if it makes them; for ``makes = "masks"`` the images are the planes."""
+        stack = self.networks["generator"](latents)
+        if self.config.makes == "images":
+            return Pairs(images=stack, masks=no_masks(len(stack)))
+        planes = stack[:, -self.spec.planes :]
+        images = stack if self.config.makes == "masks" else stack[:, : self.spec.channels]
+        return Pairs(images=images, masks=from_planes((planes + 1) / 2))
+
+
+def reduce(planes: Planes, times: int) -> Planes:
+    """Planes made smaller: each pixel the share of its area that is covered."""
+    return functional.avg_pool2d(planes, times) if times > 1 else planes
+
+
+METHOD = DCGAN

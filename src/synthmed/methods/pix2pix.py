@@ -1,0 +1,179 @@
+"""pix2pix: a photograph in the shape of a given mask.
+
+Isola et al. 2017; in Guibas et al. 2017 (S4) the vessel-to-retina network of Costa et al. 2017 is this method
+and stage two of the dual GAN.
+
+Ours beyond the papers: latents that set what the mask does not say (colour, light, texture), with the pixel
+loss on detail only so that the mean photograph is not forced on every latent; relativistic pairing loss with
+lazy R1 and R2; differentiable augmentation of mask and image together; joint warps; averaged weights.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from synthmed import augment, losses
+from synthmed.config import Settings
+from synthmed.methods._contract import Adam, MaskSource, Method, Stage, both_phases
+from synthmed.networks.layers import Norm
+from synthmed.networks.patchgan import PatchDiscriminator
+from synthmed.networks.unet import ModulatedUNet, UNet
+from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Pairs, Planes, to_planes
+
+
+class Pix2PixConfig(Settings):
+    """Everything about the translation of masks to images and its training."""
+
+    generator: Literal["unet", "modulated"] = Field("unet", description="As published, or ours with latents.")
+    latent_size: int = Field(1, gt=0, description="Numbers beside the mask that make one image.")
+    features: int = Field(64, gt=0, description="Channels of the generator's first level.")
+    cap: int = Field(256, gt=0, description="Most channels of any level of the modulated generator.")
+    levels: int = Field(8, gt=0, description="Halvings in the generator.")
+    kernel: int = Field(4, ge=3, description="Side of the published generator's kernels.")
+    dropout: float = Field(0.5, ge=0, lt=1, description="The published generator's only noise.")
+    norm: Norm = Field("instance", description="Normalisation (batch norm of one image is instance norm).")
+    discriminator_features: int = Field(64, gt=0, description="Channels of the discriminator's first level.")
+    discriminator_levels: int = Field(3, gt=0, description="Halvings in the discriminator.")
+    discriminator_norm: Norm = Field("instance", description="Normalisation in the discriminator.")
+    positions: bool = Field(False, description="Whether a patch of the discriminator knows where it lies.")
+    loss: Literal["logistic", "relativistic"] = Field("logistic", description="Adversarial pair.")
+    adversarial: float = Field(1.0, ge=0, description="Weight of the adversarial term of the generator.")
+    pixel: float = Field(100.0, ge=0, description="Weight of the mean absolute error against the real image.")
+    detail_sigma: float = Field(
+        0.0, ge=0, lt=0.5,
+        description="The pixel term looks at detail finer than this share of the side; 0 = at everything.",
+    )  # fmt: skip
+    variety: float = Field(0.0, ge=0, description="Weight of the reward for unlike images from unlike latents.")
+    penalty: float = Field(0.0, ge=0, description="Weight of the zero-centred gradient penalties R1 and R2.")
+    penalty_every: int = Field(4, gt=0, description="Steps between two penalties; the weight is multiplied by it.")
+    changes: tuple[augment.Change, ...] = Field((), description="What is changed in all the discriminator sees.")
+    warp: augment.Warp = Field(augment.Warp(), description="How training images and masks are moved together.")
+    masks: Literal["any", "manual", "segmenter"] = Field("any", description="Origin of the masks to learn from.")
+    images: int = Field(2_000, gt=0, description="Images seen in training (100 epochs of 20 as published).")
+    batch_size: int = Field(1, gt=0, description="Images a step.")
+    adam: Adam = Field(Adam(), description="Optimizer of both networks.")
+    average_images: int = Field(0, ge=0, description="Half-life of the averaged weights, in images; 0 = none.")
+
+
+class Pix2Pix(Method):
+    """Masks (and latents) -> images."""
+
+    Config = Pix2PixConfig
+    condition = "masks"
+    generator_networks = ("generator",)
+
+    def __init__(self, config: Pix2PixConfig, spec: ImageSpec) -> None:
+        self.config, self.spec = config, spec
+        self.latent_size = config.latent_size
+        generator: nn.Module
+        if config.generator == "unet":
+            generator = UNet(
+                planes=spec.planes, channels=spec.channels, features=config.features, levels=config.levels,
+                kernel=config.kernel, dropout=config.dropout, norm=config.norm,
+            )  # fmt: skip
+        else:
+            generator = ModulatedUNet(
+                planes=spec.planes, channels=spec.channels, latent_size=config.latent_size,
+                features=config.features, cap=config.cap, levels=config.levels,
+            )  # fmt: skip
+        discriminator = PatchDiscriminator(
+            channels=spec.planes + spec.channels, features=config.discriminator_features,
+            levels=config.discriminator_levels, norm=config.discriminator_norm, positions=config.positions,
+        )  # fmt: skip
+        self.networks = nn.ModuleDict({"generator": generator, "discriminator": discriminator})
+
+    def _seen(self, images: Image, planes: Planes, batch: Batch) -> Image:
+        """What the discriminator sees: the image in changed colours, moved together with its mask."""
+        colours = [change for change in self.config.changes if change == "colour"]
+        moves = [change for change in self.config.changes if change != "colour"]
+        images = augment.differentiable(images, colours, batch.generator)
+        return augment.differentiable(torch.cat([images, planes * 2 - 1], dim=1), moves, batch.generator)
+
+    def _make(self, batch: Batch) -> tuple[Planes, Image]:
+        planes = to_planes(batch.masks, self.spec.num_labels)
+        return planes, self.networks["generator"](planes, batch.latents(self.latent_size))
+
+    def discriminator_objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Tell a real image from a made one, both under the same mask."""
+        with torch.no_grad():
+            planes, fake = self._make(batch)
+        discriminate = self.networks["discriminator"]
+        real_logits = discriminate(self._seen(batch.images, planes, batch))
+        fake_logits = discriminate(self._seen(fake, planes, batch))
+        if self.config.loss == "logistic":
+            return {"adversarial": losses.logistic_discriminator(real_logits, fake_logits)}
+        return {"adversarial": losses.relativistic_discriminator(real_logits, fake_logits)}
+
+    def penalty_objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Keep the discriminator's slope small at real and made images: weight/2 * (R1 + R2)."""
+        with torch.no_grad():
+            planes, fake = self._make(batch)
+        discriminate = self.networks["discriminator"]
+        weight = self.config.penalty * self.config.penalty_every / 2
+        return {
+            "r1": weight * losses.gradient_penalty(discriminate, self._seen(batch.images, planes, batch)),
+            "r2": weight * losses.gradient_penalty(discriminate, self._seen(fake, planes, batch)),
+        }
+
+    def generator_objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Convince the discriminator, stay near the real image, use the latents."""
+        config = self.config
+        planes, fake = self._make(batch)
+        discriminate = self.networks["discriminator"]
+        fake_logits = discriminate(self._seen(fake, planes, batch))
+        if config.loss == "logistic":
+            adversarial = losses.logistic_generator(fake_logits)
+        else:
+            with torch.no_grad():
+                real_logits = discriminate(self._seen(batch.images, planes, batch))
+            adversarial = losses.relativistic_generator(real_logits, fake_logits)
+        pixel = losses.absolute_error(self._detail(fake), self._detail(batch.images))
+        terms = {"adversarial": config.adversarial * adversarial, "pixel": config.pixel * pixel}
+        if config.variety:
+            other = self.networks["generator"](planes, batch.latents(self.latent_size))
+            # -log of the mean difference: strong where the latents are ignored, weak where they are used.
+            terms["variety"] = -config.variety * (losses.absolute_error(fake, other) + 1e-3).log()
+        return terms
+
+    def _detail(self, images: Image) -> Image:
+        """What is finer than the configured share of the side: the image minus its local mean."""
+        if not self.config.detail_sigma:
+            return images
+        reach = round(self.config.detail_sigma * images.shape[-1])
+        mean = images
+        for window in ((2 * reach + 1, 1), (1, 2 * reach + 1)) * 2:  # a box twice is close to a Gaussian
+            padding = (window[0] // 2, window[1] // 2)
+            mean = functional.avg_pool2d(mean, window, 1, padding, count_include_pad=False)
+        return images - mean
+
+    def stages(self) -> list[Stage]:
+        """One stage on pairs."""
+        config = self.config
+        sources: frozenset[MaskSource]
+        sources = frozenset({"manual", "segmenter"} if config.masks == "any" else {config.masks})
+        return [
+            Stage(
+                name="translation",
+                phases=both_phases(
+                    self.generator_objective, self.discriminator_objective, self.penalty_objective,
+                    adam=config.adam, penalty_every=config.penalty_every if config.penalty else 0,
+                ),
+                images=config.images,
+                batch_size=config.batch_size,
+                mask_sources=sources,
+                transform=lambda batch: augment.warp(batch, config.warp),
+                average_images=config.average_images,
+            )
+        ]  # fmt: skip
+
+    def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
+        """One image a mask and latent; the masks come back unchanged."""
+        assert masks is not None, "pix2pix makes images under masks; none were given"
+        images = self.networks["generator"](to_planes(masks, self.spec.num_labels), latents)
+        return Pairs(images=images, masks=masks)
+
+
+METHOD = Pix2Pix

@@ -1,0 +1,78 @@
+"""Pieces that several networks share: normalisation by name, resampling, initialisation."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Norm = Literal["batch", "instance", "pixel", "none"]
+
+
+def norm_layer(norm: Norm, channels: int) -> nn.Module:
+    """The normalisation of the given name for [N C H W]; "none" passes its input through."""
+    match norm:
+        case "batch":
+            return nn.BatchNorm2d(channels)
+        case "instance":
+            return nn.InstanceNorm2d(channels, affine=True)
+        case "pixel":
+            return PixelNorm()
+        case "none":
+            return nn.Identity()
+
+
+class PixelNorm(nn.Module):
+    """Every pixel's feature vector at root mean square 1 (Karras et al. 2018): knows no batch and no image."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N C H W] -> [N C H W]."""
+        return features * (features.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+
+
+class Upsample(nn.Module):
+    """Twice the size by bilinear interpolation: resize then convolve leaves no checkerboard."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N C H W] -> [N C 2H 2W]."""
+        return functional.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def doublings(height: int, width: int) -> int:
+    """How often a base grid of short side 4 to 7 is doubled to reach the size (6 for 256x256).
+
+    Raises:
+        ValueError: the sides cannot be halved that often; says which multiple is needed.
+    """
+    times = int(math.log2(min(height, width) / 4))
+    step = 2**times
+    if times < 1 or height % step or width % step:
+        raise ValueError(f"{height}x{width} cannot be halved {times} times; both sides must be multiples of {step}")
+    return times
+
+
+def widths(first: int, levels: int, cap: int) -> list[int]:
+    """Channels per level, doubling from ``first`` at full resolution up to ``cap``: 16, 32, 64, ..."""
+    return [min(first * 2**level, cap) for level in range(levels)]
+
+
+def normal_initialisation(module: nn.Module, std: float = 0.02) -> None:
+    """Weights of convolutions and dense layers from N(0, std), batch-norm scales from N(1, std) (DCGAN)."""
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            nn.init.normal_(layer.weight, 0.0, std)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, (nn.BatchNorm2d, nn.InstanceNorm2d)) and layer.affine:
+            nn.init.normal_(layer.weight, 1.0, std)
+            nn.init.zeros_(layer.bias)
+
+
+def coordinates(features: Tensor) -> Tensor:
+    """Rows and columns in [-1, 1] as two planes [N 2 H W] for the given [N C H W]."""
+    batch, _, height, width = features.shape
+    rows = torch.linspace(-1, 1, height, device=features.device, dtype=features.dtype)
+    columns = torch.linspace(-1, 1, width, device=features.device, dtype=features.dtype)
+    grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+    return grid.expand(batch, 2, height, width)

@@ -1,0 +1,64 @@
+"""Which images a step sees: a function of the data set, the seed and the number of images seen, no state."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from synthmed.data.dataset import PreparedDataset
+from synthmed.data.intensity import to_unit_range
+from synthmed.data.sampler import batch_indices
+from synthmed.errors import DataError
+from synthmed.methods._contract import Stage
+from synthmed.shapes import Batch, no_masks
+
+RESIDENT_SHARE = 0.4
+"""A set that takes less than this share of the free device memory is held there whole."""
+
+
+class Batches:
+    """The batches of one stage.
+
+    Args:
+        dataset: the training split.
+        stage: what it needs.
+        seed: seed of the order.
+        device: where the batches go.
+
+    Raises:
+        DataError: the stage needs masks of an origin that the data set lacks.
+    """
+
+    def __init__(self, dataset: PreparedDataset, stage: Stage, seed: int, device: torch.device) -> None:
+        self.dataset = dataset
+        if stage.mask_sources:
+            self.dataset = dataset.where(lambda row: row.mask_source in stage.mask_sources)
+            if not len(self.dataset):
+                raise DataError(
+                    f"{dataset.path} has no training image whose mask is {' or '.join(sorted(stage.mask_sources))}; "
+                    f"stage {stage.name} learns from them. Prepare a folder with masks, or choose another recipe."
+                )
+        self.has_masks = bool(dataset.info.mask_labels)
+        self.seed, self.batch_size, self.device = seed, stage.batch_size, device
+        self._resident = self._load(np.arange(len(self.dataset))) if self._fits() else None
+
+    def at(self, first: int, generator: torch.Generator) -> Batch:
+        """The batch that begins with image number ``first`` of the stage."""
+        indices = batch_indices(len(self.dataset), self.batch_size, self.seed, first)
+        if self._resident is None:
+            images, masks, fields = self._load(indices)
+        else:
+            images, masks, fields = (tensor[torch.from_numpy(indices).to(self.device)] for tensor in self._resident)
+        return Batch(images=images, masks=masks, fields=fields, generator=generator)
+
+    def _load(self, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        images = to_unit_range(self.dataset.images(indices)).to(self.device)
+        fields = torch.from_numpy(self.dataset.fields(indices)).to(self.device)
+        masks = torch.from_numpy(self.dataset.masks(indices)).to(self.device) if self.has_masks else no_masks(len(images))
+        return images, masks, fields
+
+    def _fits(self) -> bool:
+        spec = self.dataset.spec
+        needed = len(self.dataset) * spec.height * spec.width * (4 * spec.channels + 2)
+        if self.device.type == "cuda":
+            return needed < RESIDENT_SHARE * torch.cuda.mem_get_info(self.device)[0]
+        return needed < 2**30

@@ -1,0 +1,143 @@
+"""Checkpoints: a new directory each, whole or not there, tensors in safetensors and the rest in JSON.
+
+::
+
+    checkpoints/s0-000001000/   networks.safetensors averages.safetensors optimizers.safetensors state.json manifest.json
+    checkpoints/LATEST          the name of the newest
+
+The newest two are kept, and the last of every stage (milestones).
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from synthmed import artifacts
+from synthmed.errors import ArtifactError
+
+KIND = "checkpoint"
+KEPT = 2
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Position:
+    """How far a training is: the stage's number and the images it has seen; the end is stage N with 0 images."""
+
+    stage: int
+    images: int
+
+    @property
+    def name(self) -> str:
+        """Sorts as the positions do."""
+        return f"s{self.stage}-{self.images:09d}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """All that changes in a training.
+
+    Args:
+        networks: all networks of the method.
+        averages: averaged weights by network name; may hold fewer networks.
+        optimizers: by network name, those of the current stage.
+    """
+
+    networks: nn.ModuleDict
+    averages: nn.ModuleDict
+    optimizers: Mapping[str, torch.optim.Optimizer]
+
+
+def save(folder: Path, position: Position, state: State, *, milestone: bool = False) -> Path:
+    """Write a checkpoint, point LATEST at it, then remove old ones that are neither kept nor milestones.
+
+    Raises:
+        StorageError: the disk is full; the previous checkpoint is intact.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / position.name
+    if not place.is_dir():
+        facts = {"stage": position.stage, "images": position.images, "milestone": milestone}
+        with artifacts.new_directory(place, KIND, facts=facts) as directory:
+            _save_tensors(directory / "networks.safetensors", dict(state.networks.state_dict()))
+            _save_tensors(directory / "averages.safetensors", dict(state.averages.state_dict()))
+            _save_tensors(directory / "optimizers.safetensors", _optimizer_tensors(state.optimizers))
+    artifacts.write_file(folder / "LATEST", position.name + "\n")
+    for old in _positions(folder)[:-KEPT]:
+        if not artifacts.read_manifest(folder / old.name, KIND).facts["milestone"]:
+            shutil.rmtree(folder / old.name)
+    return place
+
+
+def latest(folder: Path) -> Position | None:
+    """The position of the newest checkpoint, or None where there is none yet.
+
+    Raises:
+        ArtifactError: the newest checkpoint is damaged; says which older one is whole.
+    """
+    positions = _positions(folder)
+    if not positions:
+        return None
+    try:
+        artifacts.verify(folder / positions[-1].name, KIND)
+    except ArtifactError as error:
+        older = next((old.name for old in reversed(positions[:-1]) if _is_whole(folder / old.name)), "")
+        advice = f"Remove {folder / positions[-1].name} to go on from {older}." if older else "Train anew elsewhere."
+        raise ArtifactError(f"{error} {advice}") from error
+    return positions[-1]
+
+
+def load_networks(folder: Path, position: Position, state: State) -> None:
+    """Fill the networks and the averages from a checkpoint, in place."""
+    place = folder / position.name
+    state.networks.load_state_dict(load_file(place / "networks.safetensors"))
+    averages = load_file(place / "averages.safetensors")
+    state.averages.load_state_dict(averages)
+
+
+def load_optimizers(folder: Path, position: Position, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
+    """Fill the optimizers of the stage that the checkpoint stands in, in place."""
+    tensors = load_file(folder / position.name / "optimizers.safetensors")
+    for name, optimizer in optimizers.items():
+        state: dict[int, dict[str, Any]] = {}
+        for key, tensor in tensors.items():
+            network, number, field = key.split("/")
+            if network == name:
+                state.setdefault(int(number), {})[field] = tensor
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _optimizer_tensors(optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for name, optimizer in optimizers.items():
+        for number, entries in optimizer.state_dict()["state"].items():
+            for field, value in entries.items():
+                tensors[f"{name}/{number}/{field}"] = torch.as_tensor(value)
+    return tensors
+
+
+def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+
+
+def _positions(folder: Path) -> list[Position]:
+    """All checkpoints that were finished, oldest first; a temporary directory begins with a dot."""
+    found = []
+    for place in folder.glob("s*-*"):
+        stage, _, images = place.name[1:].partition("-")
+        if place.is_dir() and stage.isdigit() and images.isdigit():
+            found.append(Position(stage=int(stage), images=int(images)))
+    return sorted(found)
+
+
+def _is_whole(place: Path) -> bool:
+    try:
+        artifacts.verify(place, KIND)
+    except ArtifactError:
+        return False
+    return True

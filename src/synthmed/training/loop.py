@@ -1,0 +1,284 @@
+"""The one training loop, top to bottom: it knows stages and phases, never losses or papers.
+
+Progress is counted in images seen. Everything random in a step is drawn from the seed, the stage and the
+number of images seen, so that resuming is the same command again and ends, on the CPU, in the same bits.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from synthmed import artifacts
+from synthmed.config import Recipe, Settings, parse, read_recipe, to_toml
+from synthmed.data.dataset import PreparedDataset
+from synthmed.errors import ArtifactError, ConfigError, Interrupted, TrainingError
+from synthmed.methods import find_method
+from synthmed.methods._contract import Method, Stage
+from synthmed.model import image_seed, load_model, save_model
+from synthmed.training import averages, checkpoint
+from synthmed.training.batches import Batches
+from synthmed.training.checkpoint import Position, State
+from synthmed.training.log import JsonLines, Progress, Silence
+from synthmed.training.run import LOCK, exclusive, stop_on_signal, write_sample_grid
+
+
+class TrainingSettings(Settings):
+    """How long, how often; the same for every method."""
+
+    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    budget: float = Field(1.0, gt=0, description="Multiplies the images of every stage.")
+    log_images: int = Field(100, gt=0, description="Images between two lines of the log.")
+    checkpoint_images: int = Field(1000, gt=0, description="Images between two checkpoints.")
+    sample_images: int = Field(1000, gt=0, description="Images between two sample grids.")
+
+
+def train(
+    recipe: str, data: Path, run: Path, *, overrides: Iterable[str] = (), device: str = "cpu",
+    progress: Progress | None = None,
+) -> Path:  # fmt: skip
+    """Train a recipe on a prepared data set; the same command again goes on where it stopped.
+
+    Args:
+        recipe: name of a shipped recipe, or a path that ends in .toml.
+        data: a prepared data set; only its training split is read.
+        run: directory of the run: config.toml, log.jsonl, checkpoints/, samples/, model.safetensors.
+        overrides: ``key=value`` pairs such as ``training.seed=1``.
+        device: "cpu", "cuda", "cuda:1".
+        progress: what is told while it works.
+
+    Returns:
+        The model file.
+
+    Raises:
+        ConfigError: an unknown setting, or a run directory that belongs to another recipe or data set.
+        DataError: the data set lacks what the recipe needs.
+        ArtifactError: a damaged data set or checkpoint.
+        TrainingError: a loss is not finite; the last good checkpoint stays.
+        Interrupted: a signal asked to stop; the state was saved.
+    """
+    progress = progress or Silence()
+    found = read_recipe(recipe, overrides)
+    kind = find_method(found.method)
+    settings = parse(TrainingSettings, found.training, "training")
+    config = parse(kind.Config, found.config, "config")
+    dataset = PreparedDataset.open(data)
+    training_set = dataset.split("train")
+    run.mkdir(parents=True, exist_ok=True)
+    with exclusive(run), stop_on_signal() as stopped, torch.random.fork_rng():
+        _claim(run, found, config, settings, dataset)
+        model_file = run / "model.safetensors"
+        if model_file.is_file() and load_model(model_file):
+            progress.say(f"{run} is finished; its model is {model_file}.")
+            return model_file
+
+        # Networks, their averages, and where an earlier run stopped.
+        torch.manual_seed(settings.seed)
+        method = _build(kind, config, dataset)
+        method.networks.to(device)
+        stages = method.stages()
+        state = State(networks=method.networks, averages=_averages(method, stages), optimizers={})
+        folder = run / "checkpoints"
+        start = checkpoint.latest(folder)
+        if start:
+            checkpoint.load_networks(folder, start, state)
+            progress.say(f"Going on from checkpoint {start.name}.")
+        log = JsonLines(run / "log.jsonl", *((start.stage, start.images) if start else (-1, 0)))
+
+        for number, stage in enumerate(stages):
+            if start and number < start.stage:
+                continue
+            done = start.images if start and number == start.stage else 0
+            total = _length(stage, settings)
+            optimizers = _optimizers(method.networks, stage)
+            state = State(networks=method.networks, averages=state.averages, optimizers=optimizers)
+            if done and start:
+                checkpoint.load_optimizers(folder, start, optimizers)
+            batches = Batches(training_set, stage, settings.seed, torch.device(device))
+            progress.begin(stage.name, total, done)
+            terms_seen: dict[str, Tensor] = {}
+            losses: dict[str, float] = {}
+            began, first = time.monotonic(), done
+
+            while done < total:
+                generator = torch.Generator().manual_seed(image_seed(settings.seed, (number << 48) + done))
+                torch.manual_seed(generator.initial_seed())
+                stage.on_progress(done / total)
+                step = done // stage.batch_size
+                batch = stage.transform(batches.at(done, generator))
+                for phase in stage.phases:
+                    if step % phase.every:
+                        continue
+                    for update in range(phase.repeat):
+                        if update:
+                            batch = stage.transform(batches.at(done + update * total, generator))
+                        _only_trainable(method.networks, phase.network)
+                        terms = {name: values.mean() for name, values in phase.objective(batch).items()}
+                        loss = torch.stack(list(terms.values())).sum()
+                        _refuse_non_finite(loss, terms, stage, phase.network, done)
+                        optimizers[phase.network].zero_grad(set_to_none=True)
+                        loss.backward()
+                        optimizers[phase.network].step()
+                    terms_seen |= {f"{phase.network}.{name}": term.detach() for name, term in terms.items()}
+                before, done = done, done + stage.batch_size
+                for name in _averaged(state.averages, stage):
+                    averages.update(state.averages[name], method.networks[name], half_life=stage.average_images,
+                                    seen=done, batch_size=stage.batch_size)  # fmt: skip
+
+                # Tell, show, save.
+                ended = done >= total
+                if ended or _passes(before, done, settings.log_images):
+                    losses = {name: float(value) for name, value in terms_seen.items()}
+                    rate = (done - first) / (time.monotonic() - began)
+                    log.write({"stage": number, "name": stage.name, "images": done, "images_per_second": round(rate, 2)}
+                              | losses)  # fmt: skip
+                progress.advance(done, losses)
+                if ended or _passes(before, done, settings.sample_images):
+                    with _exported(method, state.averages):
+                        write_sample_grid(run / "samples" / f"s{number}-{done:09d}.png", method, training_set, device)
+                if not ended and (stopped() or _passes(before, done, settings.checkpoint_images)):
+                    checkpoint.save(folder, Position(stage=number, images=done), state)
+                if not ended and stopped():
+                    raise Interrupted(f"Stopped in stage {stage.name} after {done} of {total} images; all of it is "
+                                      f"saved in {run}. The same command goes on from there.")  # fmt: skip
+            # The next stage begins with fresh optimizers, from a checkpoint that stays.
+            state = State(networks=method.networks, averages=state.averages, optimizers={})
+            checkpoint.save(folder, Position(stage=number + 1, images=0), state, milestone=True)
+
+        with _exported(method, state.averages):
+            _write_model(model_file, found, config, method, dataset)
+    progress.say(f"The model is {model_file}.")
+    return model_file
+
+
+def plan(recipe: str, data: Path, *, overrides: Iterable[str] = ()) -> dict[str, int]:
+    """What ``train`` would do, after all its checks of recipe and data: images by stage.
+
+    Raises:
+        ConfigError, DataError, ArtifactError: as ``train`` would.
+    """
+    found = read_recipe(recipe, overrides)
+    kind = find_method(found.method)
+    settings = parse(TrainingSettings, found.training, "training")
+    dataset = PreparedDataset.open(data)
+    method = _build(kind, parse(kind.Config, found.config, "config"), dataset)
+    stages = method.stages()
+    for stage in stages:
+        Batches(dataset.split("train"), stage, settings.seed, torch.device("cpu"))
+    return {stage.name: _length(stage, settings) for stage in stages}
+
+
+def _build(kind: type[Method], config: Settings, dataset: PreparedDataset) -> Method:
+    try:
+        return kind(config, dataset.spec)
+    except ValueError as error:
+        raise ConfigError(f"{error}. Prepare the images in another size, or change the recipe.") from error
+
+
+def _length(stage: Stage, settings: TrainingSettings) -> int:
+    return max(stage.batch_size, round(stage.images * settings.budget))
+
+
+def _claim(run: Path, recipe: Recipe, config: Settings, settings: Settings, dataset: PreparedDataset) -> None:
+    """Write config.toml, or make sure that the one there says the same."""
+    resolved = to_toml({
+        "method": recipe.method,
+        "description": recipe.description,
+        "data": {"digest": dataset.digest},
+        "training": settings.model_dump(mode="json"),
+        "config": config.model_dump(mode="json"),
+    })  # fmt: skip
+    file = run / "config.toml"
+    if file.is_file():
+        lines = [set(text.splitlines()) for text in (file.read_text(encoding="utf-8"), resolved)]
+        changed = [*(f"there: {line}" for line in lines[0] - lines[1]), *(f"now: {line}" for line in lines[1] - lines[0])]
+        if changed:
+            raise ConfigError(
+                f"{run} belongs to a training with other settings or data ({'; '.join(sorted(changed, reverse=True))}). "
+                "Give the same settings to go on, or another RUN to begin anew."
+            )
+        return
+    if any(entry.name != LOCK for entry in run.iterdir()):
+        raise ArtifactError(f"{run} is not empty and not a training of synthmed. Give another path for RUN.")
+    artifacts.write_file(file, resolved)
+
+
+def _averages(method: Method, stages: list[Stage]) -> nn.ModuleDict:
+    """Copies of the generator networks whose weights some stage averages."""
+    trained = {phase.network for stage in stages if stage.average_images for phase in stage.phases}
+    names = [name for name in method.generator_networks if name in trained]
+    return nn.ModuleDict({name: deepcopy(method.networks[name]).requires_grad_(False) for name in names})
+
+
+def _averaged(kept: nn.ModuleDict, stage: Stage) -> list[str]:
+    trained = {phase.network for phase in stage.phases} if stage.average_images else set()
+    return [name for name in kept if name in trained]
+
+
+def _optimizers(networks: nn.ModuleDict, stage: Stage) -> dict[str, torch.optim.Optimizer]:
+    """One optimizer a network: the first phase's; the lazy phases of the same network share it."""
+    optimizers: dict[str, torch.optim.Optimizer] = {}
+    for phase in stage.phases:
+        if phase.network not in optimizers:
+            optimizers[phase.network] = phase.optimizer(networks[phase.network].parameters())
+    return optimizers
+
+
+def _only_trainable(networks: nn.ModuleDict, name: str) -> None:
+    for other, network in networks.items():
+        network.requires_grad_(other == name)
+
+
+def _refuse_non_finite(loss: Tensor, terms: dict[str, Tensor], stage: Stage, network: str, done: int) -> None:
+    if not torch.isfinite(loss):
+        named = ", ".join(f"{name} = {float(value):g}" for name, value in terms.items())
+        raise TrainingError(
+            f"The loss of {network} in stage {stage.name} is not finite after {done} images ({named}). The last "
+            "checkpoint is good; lower the learning rate or the weight of the term, and train to another RUN."
+        )
+
+
+def _passes(before: int, after: int, interval: int) -> bool:
+    return before // interval < after // interval
+
+
+@contextmanager
+def _exported(method: Method, kept: nn.ModuleDict) -> Iterator[None]:
+    """Put the averaged networks in their places for a while, ready to generate."""
+    trained = {name: method.networks[name] for name in kept}
+    method.networks.update(dict(kept.items()))
+    method.networks.eval()
+    try:
+        yield
+    finally:
+        method.networks.update(trained)
+        method.networks.train()
+
+
+def _write_model(file: Path, recipe: Recipe, config: Settings, method: Method, dataset: PreparedDataset) -> None:
+    info = dataset.info
+    networks = {
+        f"{name}.{key}": tensor
+        for name in method.generator_networks
+        for key, tensor in method.networks[name].state_dict().items()
+    }
+    facts: dict[str, Any] = {
+        "recipe": recipe.name,
+        "kind": info.kind,
+        "channels": info.channels,
+        "bits": info.bits,
+        "intensity": info.intensity.model_dump(),
+        "mask_labels": info.mask_labels,
+        "data": {
+            "digest": dataset.digest,
+            "splits": {name: split.model_dump() for name, split in info.splits.items()},
+        },
+    }
+    save_model(file, method=recipe.method, config=config.model_dump(mode="json"), spec=dataset.spec,
+               networks=networks, facts=facts)  # fmt: skip
