@@ -20,7 +20,7 @@ from synthmed.phantoms._vessels import Floats, Tree, draw, join
 # one and seven pixels wide become about 7 and 27 grey values darker than their surroundings in green.
 _ARTERIAL_ABSORPTION = np.array([0.017, 0.054, 0.030])
 _VENOUS_ABSORPTION = np.array([0.030, 0.060, 0.027])
-_SMALLEST_RADIUS = 0.22  # pixels; thinner vessels are not resolved
+_SMALLEST_RADIUS = 0.24  # pixels; thinner vessels are not resolved
 _HALF_WIDTH = 0.6  # pixels; a mask never shows a vessel narrower than this, or it would fall to pieces
 
 
