@@ -109,3 +109,38 @@ def test_a_mask_value_that_is_no_label_is_refused(tmp_path):
 def test_no_samples_are_refused(tmp_path):
     with pytest.raises(DataError, match="at least one"):
         write_samples(tmp_path / "set", [], inputs={}, facts={})
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    from PIL import Image
+
+    pairs = list(drawn(3))
+    for name in ("images", "masks"):
+        (tmp_path / "other tool" / name).mkdir(parents=True)
+    for index, (_, image, mask) in enumerate(pairs):
+        place = tmp_path / "other tool"
+        pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
+        Image.fromarray(pixels).save(place / f"images/vessel {index}.png")
+        Image.fromarray(mask * 255).save(place / f"masks/vessel {index}.png")
+    return tmp_path / "other tool", pairs
+
+
+def test_a_folder_of_another_tool_is_opened_without_facts(foreign):
+    folder, pairs = foreign
+    (folder / "images" / "notes.txt").write_text("not an image")
+    opened = SampleSet.open(folder)
+    assert opened.facts == {} and not opened.is_ours
+    assert {sample.lineage for sample in opened.samples} == {"unknown"}
+    assert np.array_equal(opened.images(), np.stack([image for _, image, _ in pairs]))
+    assert np.array_equal(opened.masks(), np.stack([mask for _, _, mask in pairs]))
+    assert len(opened.left_out) == 1 and "notes.txt" in opened.left_out[0]
+
+
+def test_the_digest_of_a_foreign_folder_changes_with_its_content(foreign):
+    folder, _ = foreign
+    before = SampleSet.open(folder).digest
+    assert SampleSet.open(folder).digest == before
+    file = folder / "masks/vessel 1.png"
+    file.write_bytes((folder / "masks/vessel 0.png").read_bytes())
+    assert SampleSet.open(folder).digest != before

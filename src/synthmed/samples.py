@@ -58,13 +58,22 @@ class SampleSet:
         samples: one entry an image, in the order of ``images()`` and ``masks()``.
         facts: what the writer recorded (run seed, model, format); {} for a folder of another tool.
         digest: SHA-256 that names the content.
+        left_out: file and reason, for each file of another tool's folder that is not used.
     """
 
-    def __init__(self, path: Path, samples: Sequence[Sample], facts: dict[str, Any], digest: str):
+    def __init__(
+        self,
+        path: Path,
+        samples: Sequence[Sample],
+        facts: dict[str, Any],
+        digest: str,
+        left_out: Sequence[str] = (),
+    ):
         self.path = path
         self.samples = tuple(samples)
         self.facts = facts
         self.digest = digest
+        self.left_out = tuple(left_out)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -77,10 +86,10 @@ class SampleSet:
         if (path / MANIFEST).is_file():
             manifest = verify(path, "samples")
             return cls(path, _read_table(path), manifest.facts, manifest.digest)
-        samples = _foreign_samples(path)
+        samples, left_out = _foreign_samples(path)
         names = [name for sample in samples for name in (sample.file_name, sample.mask_name) if name]
         digest = digest_of({"kind": "folder", "files": {name: file_digest(path / name) for name in names}})
-        return cls(path, samples, {}, digest)
+        return cls(path, samples, {}, digest, left_out)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -189,8 +198,8 @@ def write_samples(
             first = shown[0][1] if shown else image
             if image.shape != first.shape or image.dtype != first.dtype:
                 raise DataError(
-                    f"Image {len(written)} is {_describe(image)}, the first is {_describe(first)}; expected one "
-                    "kind in a set. Write two sets."
+                    f"Image {len(written)} is {_describe(image)}, the first is {_describe(first)}; expected "
+                    "one kind in a set. Write two sets."
                 )
             written.append(_write_one(directory, len(written), sample, image, mask, file_format, num_labels))
             if len(shown) < _PREVIEWED:
@@ -298,8 +307,21 @@ def _read_table(path: Path) -> list[Sample]:
         ]
 
 
-def _foreign_samples(path: Path) -> list[Sample]:
-    raise NotImplementedError
+def _foreign_samples(path: Path) -> tuple[list[Sample], list[str]]:
+    from synthmed.sources.raster import find
+
+    found = find(path)
+    samples = [
+        Sample(
+            seed=0,
+            label=image.label,
+            lineage="unknown",
+            file_name=image.path.relative_to(path).as_posix(),
+            mask_name=image.mask_path.relative_to(path).as_posix() if image.mask_path else "",
+        )
+        for image in found.images
+    ]
+    return samples, [f"{rejection.file}: {rejection.reason}" for rejection in found.rejected]
 
 
 def _format_facts(

@@ -35,15 +35,15 @@ class SegmenterConfig(BaseModel):
     """Images of one update."""
     crop: int = Field(default=128, ge=0)
     """Side in pixels of the random square that training sees of an image; 0 = the whole image."""
-    learning_rate: float = Field(default=4e-3, gt=0)
+    learning_rate: float = Field(default=8e-3, gt=0)
     """Peak of the learning rate; it rises over the first tenth of the steps and falls to zero (one cycle)."""
     weight_decay: float = Field(default=1e-4, ge=0)
     """AdamW's decoupled weight decay."""
-    contrast: float = Field(default=0.3, ge=0, lt=1)
+    contrast: float = Field(default=0.2, ge=0, lt=1)
     """Each channel's contrast is multiplied by a factor between 1 - this and 1 + this."""
-    brightness: float = Field(default=0.3, ge=0)
+    brightness: float = Field(default=0.2, ge=0)
     """Each channel is shifted by up to this much of the range [-1, 1]."""
-    gamma: float = Field(default=0.3, ge=0, lt=1)
+    gamma: float = Field(default=0.2, ge=0, lt=1)
     """An image's gamma lies between 1 - this and 1 + this."""
     flips: bool = True
     """Whether images and masks are flipped and rotated by quarter turns at random."""

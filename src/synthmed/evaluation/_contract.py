@@ -1,0 +1,141 @@
+"""What every metric takes and gives. A metric is a file of this folder that has a ``measure`` function.
+
+::
+
+    class Config(BaseModel)                                        its settings, each with a sentence
+    def measure(synthetic, real, config, conditions) -> Measurement
+
+Beside it stand pure functions of arrays that do the arithmetic.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthmed.errors import ConfigError, DataError
+from synthmed.evaluation._figures import Figure
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+FEW_SAMPLES = 20
+"""Below this many images or patients a number is printed with a warning."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What an evaluation gives to every metric.
+
+    Args:
+        seed: source of all randomness.
+        device: where networks run.
+        unfinished: a file beside the report that keeps finished parts, so that a killed evaluation goes on.
+        progress: hears how far it is.
+    """
+
+    seed: int
+    device: str
+    unfinished: Path
+    progress: Progress
+
+    def numbers(self, stream: int) -> np.random.Generator:
+        """A generator of random numbers; every ``stream`` gives other ones."""
+        return np.random.default_rng((self.seed, stream))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of the report; every cell is text."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One number with its interval and its real-against-real floor, and what explains it.
+
+    Args:
+        name: the metric's file name.
+        title: its name for people.
+        value: the number.
+        low, high: its 95 % interval; None where there is none, with a warning that says why.
+        floor: what real against real gives; None where it cannot be had.
+        floor_low, floor_high: the interval of the floor.
+        unit: of value and floor.
+        direction: which way is better.
+        n: number of synthetic images measured.
+        sentence: the number in plain words.
+        details: all else that was computed, as JSON values.
+        figures, tables: for the report.
+        warnings: what a reader must know before trusting the number.
+    """
+
+    name: str
+    title: str
+    value: float
+    low: float | None
+    high: float | None
+    floor: float | None
+    floor_low: float | None = None
+    floor_high: float | None = None
+    unit: str
+    direction: Literal["lower is better", "higher is better", "no direction"]
+    n: int
+    sentence: str
+    details: dict[str, Any] = field(default_factory=dict)
+    figures: Sequence[Figure] = ()
+    tables: Sequence[Table] = ()
+    warnings: Sequence[str] = ()
+
+
+class MasksMissing(DataError):
+    """A metric of masks was given a set without masks."""
+
+
+def known_metrics() -> list[str]:
+    """The names of all metrics: the files of this folder that have a ``measure`` function."""
+    import synthmed.evaluation as folder
+
+    names = [
+        module.name for module in pkgutil.iter_modules(folder.__path__) if not module.name.startswith("_")
+    ]
+    return [
+        name for name in names if hasattr(importlib.import_module(f"{folder.__name__}.{name}"), "measure")
+    ]
+
+
+def find_metric(name: str) -> ModuleType:
+    """The module of a metric.
+
+    Raises:
+        ConfigError: there is no such metric; the message lists the known ones.
+    """
+    known = known_metrics()
+    if name not in known:
+        raise ConfigError(
+            f"The metric {name!r} is unknown; expected one of {', '.join(known)}. Check the name."
+        )
+    return importlib.import_module(f"synthmed.evaluation.{name}")
+
+
+def few_samples(count: int, what: str) -> list[str]:
+    """The warning that goes with a small number, or nothing."""
+    if count >= FEW_SAMPLES:
+        return []
+    return [f"Only {count} {what}: the interval is wide, and may still be too narrow."]
+
+
+def plain(array: NDArray[Any], digits: int = 6) -> list[Any]:
+    """An array as JSON numbers, rounded."""
+    return [
+        [round(float(x), digits) for x in row] if np.ndim(row) else round(float(row), digits) for row in array
+    ]
