@@ -25,7 +25,7 @@ from synthmed.evaluation._figures import Figure
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
-FEW_SAMPLES = 20
+FEW_SAMPLES = 30
 """Below this many images or patients a number is printed with a warning."""
 
 

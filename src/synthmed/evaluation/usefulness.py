@@ -107,7 +107,7 @@ def measure(
         },
         figures=[_plot(arms), _pictures(test, trained)],
         tables=[_table(arms), _ratio_table(ratios)],
-        warnings=_warnings(config, len(set(patients)), real),
+        warnings=_warnings(config, len(set(patients)), real, middle),
     )
 
 
@@ -222,8 +222,13 @@ def _sentence(arms: dict[str, dict[str, Any]], ratio: Ratio) -> str:
     return text + f"no difference is shown, and a loss down to the factor {ratio.low:.2f} is not excluded."
 
 
-def _warnings(config: Config, patients: int, real: "PreparedDataset") -> list[str]:
+def _warnings(config: Config, patients: int, real: "PreparedDataset", reference: float) -> list[str]:
     warnings = few_samples(patients, "test patients")
+    if reference < 0.5:
+        warnings.append(
+            f"Trained on real pairs the network reaches F1 {reference:.3f} only: it has not learned "
+            "the task, and the ratio says little. Train it for more steps."
+        )
     if config.seeds < 3:
         warnings.append(
             f"{config.seeds} training(s) of each arm: how much chance matters is hardly known. Use 3 seeds."
