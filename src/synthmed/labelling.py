@@ -27,8 +27,8 @@ from synthmed.sources.raster import SourceImage, find, read_header, read_image, 
 THRESHOLD = 0.5
 _CHUNK = 16
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+Progress = Callable[[int, int, str], None]
+"""Called with how much is done, how much there is, and what is being done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def label(
         segmenter: settings of the network that finds the masks.
         seed: source of all randomness of its training.
         device: where it is trained.
-        progress: hears how far it is.
+        progress: called with how much is done, how much there is, and what is being done.
 
     Raises:
         DataError: the data set has no manual binary masks in its split train.
@@ -77,7 +77,7 @@ def label(
     """
     photographs, data, out = Path(photographs), Path(data), Path(out)
     artifacts.refuse_existing(out)
-    told = progress or (lambda what, done, total: None)
+    told = progress or (lambda done, total, what: None)
     known = PreparedDataset.open(data)
     pairs = _manual_pairs(known)
     network = train_segmenter(
@@ -86,7 +86,7 @@ def label(
         segmenter,
         seed,
         device=device,
-        progress=lambda step, loss: told("training the segmenter", step, segmenter.steps),
+        progress=lambda step, loss: told(step, segmenter.steps, "training the segmenter"),
     )
     settings = {"data": known.digest, "pairs": len(pairs), "seed": seed, "threshold": THRESHOLD}
     with DatasetWriter(out, known.info, inputs={"data": known.digest}) as writer:
@@ -171,7 +171,7 @@ def _usable(
             yield photograph
         digests.add(photograph.digest)
         pixels.add(digest)
-        told("reading photographs", done, len(images))
+        told(done, len(images), "reading photographs")
 
 
 def _read(image: SourceImage, known: PreparedDataset) -> _Photograph:

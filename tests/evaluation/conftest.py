@@ -80,5 +80,5 @@ def conditions(tmp_path):
         seed=0,
         device="cpu",
         unfinished=tmp_path / "unfinished.jsonl",
-        progress=lambda what, done, total: None,
+        progress=lambda done, total, what: None,
     )

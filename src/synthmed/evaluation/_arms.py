@@ -85,7 +85,7 @@ def train_arms(
                 images, masks, weights = arm_data(arm, synthetic, real)
 
                 def told(step: int, loss: float, what: str = f"usefulness: {arm}, seed {seed}") -> None:
-                    conditions.progress(what, step, config.steps)
+                    conditions.progress(step, config.steps, what)
 
                 network = train_segmenter(
                     images, masks, config, seed, weights=weights, device=conditions.device, progress=told

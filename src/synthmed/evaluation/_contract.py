@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from synthmed.errors import ConfigError, DataError
 from synthmed.evaluation._figures import Figure
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+Progress = Callable[[int, int, str], None]
+"""Called with how much is done, how much there is, and what is being done."""
 
 FEW_SAMPLES = 30
 """Below this many images or patients a number is printed with a warning."""

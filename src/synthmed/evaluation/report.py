@@ -85,7 +85,7 @@ def evaluate(
         seed: source of all randomness.
         device: where networks run.
         settings: metric -> its settings by name, beyond ``seeds`` and ``steps``.
-        progress: called with what is being done, how much of it is done, and how much there is.
+        progress: called with how much is done, how much there is, and what is being done.
 
     Raises:
         ConfigError: an unknown metric or setting.
@@ -112,11 +112,11 @@ def evaluate(
         seed=seed,
         device=device,
         unfinished=out.with_name(f"{out.name}.unfinished.jsonl"),
-        progress=progress or (lambda what, done, total: None),
+        progress=progress or (lambda done, total, what: None),
     )
     measurements, skipped = [], {}
     for number, (name, config) in enumerate(configs.items()):
-        conditions.progress(name, number, len(configs))
+        conditions.progress(number, len(configs), name)
         try:
             measurements.append(find_metric(name).measure(made, true, config, conditions))
         except MasksMissing as error:
