@@ -58,6 +58,7 @@ class SampleSet:
         samples: one entry an image, in the order of ``images()`` and ``masks()``.
         facts: what the writer recorded (run seed, model, format); {} for a folder of another tool.
         digest: SHA-256 that names the content.
+        inputs: name -> digest of what it was made from ("model", "masks"); {} for a folder of another tool.
         left_out: file and reason, for each file of another tool's folder that is not used.
     """
 
@@ -67,12 +68,15 @@ class SampleSet:
         samples: Sequence[Sample],
         facts: dict[str, Any],
         digest: str,
+        *,
+        inputs: dict[str, str] | None = None,
         left_out: Sequence[str] = (),
     ):
         self.path = path
         self.samples = tuple(samples)
         self.facts = facts
         self.digest = digest
+        self.inputs = inputs or {}
         self.left_out = tuple(left_out)
 
     @classmethod
@@ -85,11 +89,11 @@ class SampleSet:
         """
         if (path / MANIFEST).is_file():
             manifest = verify(path, "samples")
-            return cls(path, _read_table(path), manifest.facts, manifest.digest)
+            return cls(path, _read_table(path), manifest.facts, manifest.digest, inputs=manifest.inputs)
         samples, left_out = _foreign_samples(path)
         names = [name for sample in samples for name in (sample.file_name, sample.mask_name) if name]
         digest = digest_of({"kind": "folder", "files": {name: file_digest(path / name) for name in names}})
-        return cls(path, samples, {}, digest, left_out)
+        return cls(path, samples, {}, digest, left_out=left_out)
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -57,7 +57,7 @@ def make_dataset(tmp_path):
 
 @pytest.fixture
 def make_samples(tmp_path):
-    def make(images, masks=None, *, name="synthetic", trained_on=None, lineage="sampled"):
+    def make(images, masks=None, *, name="synthetic", trained_on=None, lineage="sampled", inputs=None):
         facts = {"run_seed": 0}
         if trained_on is not None:
             splits = {split: info.model_dump() for split, info in trained_on.info.splits.items()}
@@ -67,7 +67,7 @@ def make_samples(tmp_path):
             (Sample(seed=index, label="", lineage=lineage), image, None if masks is None else masks[index])
             for index, image in enumerate(images)
         )
-        return write_samples(tmp_path / name, drawn, inputs={}, facts=facts)
+        return write_samples(tmp_path / name, drawn, inputs=inputs or {}, facts=facts)
 
     return make
 

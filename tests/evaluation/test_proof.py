@@ -44,3 +44,14 @@ def test_it_is_not_shown_when_a_test_picture_is_in_train(make_dataset, make_samp
 def test_a_patient_on_both_sides_cannot_even_be_written(make_dataset):
     with pytest.raises(DataError):
         make_dataset(train=2, test=1, patients=["a", "b", "a"])
+
+
+def test_given_masks_must_be_those_of_the_data_set(make_dataset, make_samples):
+    real = make_dataset()
+    for name, digest, shown in (("own", real.digest, True), ("other", "0" * 64, False)):
+        made = make_samples(
+            real.images([0]), name=name, trained_on=real, lineage="mask_from_real", inputs={"masks": digest}
+        )
+        assert prove(made, real).shown is shown
+    spliced = make_samples(real.images([0]), name="spliced", trained_on=real, lineage="real_spliced")
+    assert not prove(spliced, real).shown

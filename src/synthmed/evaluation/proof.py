@@ -57,7 +57,7 @@ def prove(synthetic: SampleSet, real: "PreparedDataset") -> Proof:
     ]
     if splits is not None:
         checks += [_same_split(splits, real, name) for name in ("train", "test")]
-        checks += [*_disjoint(real)]
+        checks += [_masks_from_train(synthetic, real), *_disjoint(real)]
     failed = next((check for check in checks if not check.holds), None)
     if failed is None:
         sentence = "It is shown that no stage of the generator was trained on a test patient."
@@ -97,6 +97,23 @@ def _same_split(splits: Mapping[str, Any], real: "PreparedDataset", name: str) -
         if same
         else f"The model's data set has digest {recorded}, this one {found}. Evaluate against the "
         "data set that the model was trained on.",
+    )
+
+
+def _masks_from_train(synthetic: SampleSet, real: "PreparedDataset") -> Check:
+    """Images made under given masks carry these masks on: they must be those of the training split."""
+    given = synthetic.inputs.get("masks")
+    taken = sum(sample.lineage != "sampled" for sample in synthetic.samples)
+    if given is None:
+        evidence = f"The model made them all; {taken} images are of another lineage than sampled."
+        return Check(claim="No mask was given to the model", holds=taken == 0, evidence=evidence)
+    same = given == real.digest
+    return Check(
+        claim="The masks given to the model are those of the training split",
+        holds=same,
+        evidence="They are of this data set, of which only the split train is used."
+        if same
+        else f"They come from a set with digest {given}, whose origin is not recorded here.",
     )
 
 
