@@ -54,5 +54,10 @@ def absolute_error(output: Image, target: Image) -> PerSample:
     return _per_sample((output - target).abs())
 
 
+def squared_error(output: Image, target: Image) -> PerSample:
+    """Mean squared difference of two images; for sparse targets, whose median is the background."""
+    return _per_sample((output - target).square())
+
+
 def _per_sample(values: Tensor) -> PerSample:
     return values.flatten(1).mean(1)

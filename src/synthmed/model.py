@@ -157,7 +157,7 @@ def load_model(path: Path | str, device: str = "cpu") -> Model:
         raise ArtifactError(f"{path} is damaged: its tensors are not those it was written with. Fetch it again.")
     kind = find_method(header["method"])
     method = kind(parse(kind.Config, header["config"], "config"), ImageSpec(**header["images"]))
-    for name in kind.generator_networks:
+    for name in method.generator_networks:
         own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
         method.networks[name].load_state_dict(own)
     method.networks.to(device).eval().requires_grad_(False)

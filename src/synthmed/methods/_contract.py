@@ -86,15 +86,15 @@ class Method(ABC):
 
     Attributes:
         networks: all networks by name; what a checkpoint holds.
+        generator_networks: names of those that a model file holds; never a discriminator.
         latent_size: numbers that make one image.
     """
 
     Config: ClassVar[type[Settings]]
     condition: ClassVar[Literal["nothing", "masks"]]
-    generator_networks: ClassVar[tuple[str, ...]]
-    """Names of the networks that a model file holds; never a discriminator."""
 
     networks: nn.ModuleDict
+    generator_networks: tuple[str, ...]
     latent_size: int
 
     @abstractmethod

@@ -60,7 +60,10 @@ class DCGAN(Method):
         self.config, self.spec = config, spec
         self.latent_size = config.latent_size
         channels = {"images": spec.channels, "masks": spec.planes, "pairs": spec.channels + spec.planes}
-        assert config.reduction == 1 or config.makes == "masks", "only masks are made smaller"
+        if config.reduction > 1 and config.makes != "masks":
+            raise ValueError("A reduction above 1 is for masks only")
+        if config.makes != "images" and spec.num_labels < 2:
+            raise ValueError("The images have no masks; this recipe learns masks")
         height, width = spec.height // config.reduction, spec.width // config.reduction
         size = {"channels": channels[config.makes], "height": height, "width": width}
         generator = DCGANGenerator(
@@ -134,12 +137,12 @@ class DCGAN(Method):
                 images=self.config.images,
                 batch_size=self.config.batch_size,
                 mask_sources=manual,
-                transform=self._transform,
+                transform=self.transform,
                 average_images=self.config.average_images,
             )
         ]  # fmt: skip
 
-    def _transform(self, batch: Batch) -> Batch:
+    def transform(self, batch: Batch) -> Batch:
         """Warp what is learned from, and nothing else: photographs are no part of masks."""
         if self.config.makes == "masks":
             batch = batch.with_(images=batch.images[:, :0])
@@ -158,6 +161,11 @@ class DCGAN(Method):
 def reduce(planes: Planes, times: int) -> Planes:
     """Planes made smaller: each pixel the share of its area that is covered."""
     return functional.avg_pool2d(planes, times) if times > 1 else planes
+
+
+def enlarge(planes: Planes, times: int) -> Planes:
+    """Planes made larger, smoothly."""
+    return functional.interpolate(planes, scale_factor=times, mode="bilinear", align_corners=False)
 
 
 METHOD = DCGAN

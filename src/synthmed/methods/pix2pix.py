@@ -4,10 +4,11 @@ Isola et al. 2017; in Guibas et al. 2017 (S4) the vessel-to-retina network of Co
 and stage two of the dual GAN.
 
 Ours beyond the papers: latents that set what the mask does not say (colour, light, texture), with the pixel
-loss on detail only so that the mean photograph is not forced on every latent; relativistic pairing loss with
+loss mostly on detail so that the mean photograph is not forced on every latent; relativistic pairing loss with
 lazy R1 and R2; differentiable augmentation of mask and image together; joint warps; averaged weights.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -41,11 +42,10 @@ class Pix2PixConfig(Settings):
     positions: bool = Field(False, description="Whether a patch of the discriminator knows where it lies.")
     loss: Literal["logistic", "relativistic"] = Field("logistic", description="Adversarial pair.")
     adversarial: float = Field(1.0, ge=0, description="Weight of the adversarial term of the generator.")
-    pixel: float = Field(100.0, ge=0, description="Weight of the mean absolute error against the real image.")
-    detail_sigma: float = Field(
-        0.0, ge=0, lt=0.5,
-        description="The pixel term looks at detail finer than this share of the side; 0 = at everything.",
-    )  # fmt: skip
+    pixel: float = Field(100.0, ge=0, description="Weight of the mean error of pixels against the real image.")
+    pixel_error: Literal["absolute", "squared"] = Field("absolute", description="How that error is measured.")
+    detail: float = Field(0.0, ge=0, description="Weight of the mean absolute error of fine detail alone.")
+    detail_size: float = Field(0.03, gt=0, lt=0.5, description="Detail is finer than this share of the side.")
     variety: float = Field(0.0, ge=0, description="Weight of the reward for unlike images from unlike latents.")
     penalty: float = Field(0.0, ge=0, description="Weight of the zero-centred gradient penalties R1 and R2.")
     penalty_every: int = Field(4, gt=0, description="Steps between two penalties; the weight is multiplied by it.")
@@ -58,6 +58,10 @@ class Pix2PixConfig(Settings):
     average_images: int = Field(0, ge=0, description="Half-life of the averaged weights, in images; 0 = none.")
 
 
+View = Callable[[Batch], tuple[Planes, Image]]
+"""What of a batch is translated, and into what; masks into images unless another method says otherwise."""
+
+
 class Pix2Pix(Method):
     """Masks (and latents) -> images."""
 
@@ -65,8 +69,14 @@ class Pix2Pix(Method):
     condition = "masks"
     generator_networks = ("generator",)
 
-    def __init__(self, config: Pix2PixConfig, spec: ImageSpec) -> None:
+    def __init__(self, config: Pix2PixConfig, spec: ImageSpec, view: View | None = None) -> None:
         self.config, self.spec = config, spec
+        self.view = view or self._masks_and_images
+        multiple = 2 ** (config.levels + (config.generator == "modulated"))
+        if spec.height % multiple or spec.width % multiple:
+            raise ValueError(f"{spec.height}x{spec.width} cannot be halved; both sides must be multiples of {multiple}")
+        if spec.num_labels < 2:
+            raise ValueError("The images have no masks; this method translates masks to images")
         self.latent_size = config.latent_size
         generator: nn.Module
         if config.generator == "unet":
@@ -92,16 +102,19 @@ class Pix2Pix(Method):
         images = augment.differentiable(images, colours, batch.generator)
         return augment.differentiable(torch.cat([images, planes * 2 - 1], dim=1), moves, batch.generator)
 
-    def _make(self, batch: Batch) -> tuple[Planes, Image]:
-        planes = to_planes(batch.masks, self.spec.num_labels)
-        return planes, self.networks["generator"](planes, batch.latents(self.latent_size))
+    def _masks_and_images(self, batch: Batch) -> tuple[Planes, Image]:
+        return to_planes(batch.masks, self.spec.num_labels), batch.images
+
+    def _make(self, planes: Planes, batch: Batch) -> Image:
+        return self.networks["generator"](planes, batch.latents(self.latent_size))
 
     def discriminator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Tell a real image from a made one, both under the same mask."""
+        planes, real = self.view(batch)
         with torch.no_grad():
-            planes, fake = self._make(batch)
+            fake = self._make(planes, batch)
         discriminate = self.networks["discriminator"]
-        real_logits = discriminate(self._seen(batch.images, planes, batch))
+        real_logits = discriminate(self._seen(real, planes, batch))
         fake_logits = discriminate(self._seen(fake, planes, batch))
         if self.config.loss == "logistic":
             return {"adversarial": losses.logistic_discriminator(real_logits, fake_logits)}
@@ -109,40 +122,49 @@ class Pix2Pix(Method):
 
     def penalty_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Keep the discriminator's slope small at real and made images: weight/2 * (R1 + R2)."""
+        planes, real = self.view(batch)
         with torch.no_grad():
-            planes, fake = self._make(batch)
+            fake = self._make(planes, batch)
         discriminate = self.networks["discriminator"]
         weight = self.config.penalty * self.config.penalty_every / 2
         return {
-            "r1": weight * losses.gradient_penalty(discriminate, self._seen(batch.images, planes, batch)),
+            "r1": weight * losses.gradient_penalty(discriminate, self._seen(real, planes, batch)),
             "r2": weight * losses.gradient_penalty(discriminate, self._seen(fake, planes, batch)),
         }
 
     def generator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Convince the discriminator, stay near the real image, use the latents."""
         config = self.config
-        planes, fake = self._make(batch)
+        planes, real = self.view(batch)
+        if config.variety:  # the first half of the masks twice, with other latents
+            half = (len(batch) + 1) // 2
+            planes, real = (torch.cat([tensor[:half], tensor[: len(batch) - half]]) for tensor in (planes, real))
+        fake = self._make(planes, batch)
         discriminate = self.networks["discriminator"]
         fake_logits = discriminate(self._seen(fake, planes, batch))
         if config.loss == "logistic":
             adversarial = losses.logistic_generator(fake_logits)
         else:
             with torch.no_grad():
-                real_logits = discriminate(self._seen(batch.images, planes, batch))
+                real_logits = discriminate(self._seen(real, planes, batch))
             adversarial = losses.relativistic_generator(real_logits, fake_logits)
-        pixel = losses.absolute_error(self._detail(fake), self._detail(batch.images))
-        terms = {"adversarial": config.adversarial * adversarial, "pixel": config.pixel * pixel}
+        pixel_error = losses.absolute_error if config.pixel_error == "absolute" else losses.squared_error
+        terms = {
+            "adversarial": config.adversarial * adversarial,
+            "pixel": config.pixel * pixel_error(fake, real),
+        }
+        if config.detail:
+            detail = losses.absolute_error(self._detail(fake), self._detail(real))
+            terms["detail"] = config.detail * detail
         if config.variety:
-            other = self.networks["generator"](planes, batch.latents(self.latent_size))
             # -log of the mean difference: strong where the latents are ignored, weak where they are used.
-            terms["variety"] = -config.variety * (losses.absolute_error(fake, other) + 1e-3).log()
+            difference = losses.absolute_error(fake[: len(batch) - half], fake[half:])
+            terms["variety"] = -config.variety * (difference + 1e-3).log()
         return terms
 
     def _detail(self, images: Image) -> Image:
         """What is finer than the configured share of the side: the image minus its local mean."""
-        if not self.config.detail_sigma:
-            return images
-        reach = round(self.config.detail_sigma * images.shape[-1])
+        reach = round(self.config.detail_size * images.shape[-1])
         mean = images
         for window in ((2 * reach + 1, 1), (1, 2 * reach + 1)) * 2:  # a box twice is close to a Gaussian
             padding = (window[0] // 2, window[1] // 2)

@@ -35,19 +35,14 @@ class DCGANGenerator(nn.Module):
         self.dense = nn.Linear(latent_size, sizes[0] * self.base[1] * self.base[2])
         self.base_norm = nn.Sequential(norm_layer(norm, sizes[0]), nn.LeakyReLU(0.2))
         blocks: list[nn.Module] = []
-        finer = [*sizes[1:], sizes[-1]]
-        if upsampling == "resize":
-            finer.pop()  # the last doubling is a pixel shuffle: full-resolution features cost most and add least
-        for before, after in zip(sizes, finer, strict=False):
+        for before, after in zip(sizes, [*sizes[1:], sizes[-1]], strict=True):
             blocks += [
                 *_double(before, after, kernel, upsampling),  # [N C H W] -> [N C' 2H 2W]
                 norm_layer(norm, after),
                 nn.LeakyReLU(0.2),
             ]
         self.blocks = nn.Sequential(*blocks)
-        self.to_image: nn.Module = nn.Conv2d(sizes[-1], channels, 3, padding=1)
-        if upsampling == "resize":
-            self.to_image = nn.Sequential(nn.Conv2d(sizes[-1], 4 * channels, 3, padding=1), nn.PixelShuffle(2))
+        self.to_image = nn.Conv2d(sizes[-1], channels, 3, padding=1)
         normal_initialisation(self)
 
     def forward(self, latents: Latent) -> Image:

@@ -69,6 +69,15 @@ def normal_initialisation(module: nn.Module, std: float = 0.02) -> None:
             nn.init.zeros_(layer.bias)
 
 
+def kaiming_initialisation(module: nn.Module) -> None:
+    """Weights that keep the size of features through leaky ReLUs (He et al. 2015): for networks without norms."""
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(layer.weight, a=0.2)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
 def coordinates(features: Tensor) -> Tensor:
     """Rows and columns in [-1, 1] as two planes [N 2 H W] for the given [N C H W]."""
     batch, _, height, width = features.shape

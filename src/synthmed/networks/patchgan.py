@@ -3,7 +3,14 @@
 import torch
 from torch import nn
 
-from synthmed.networks.layers import Norm, coordinates, norm_layer, normal_initialisation, widths
+from synthmed.networks.layers import (
+    Norm,
+    coordinates,
+    kaiming_initialisation,
+    norm_layer,
+    normal_initialisation,
+    widths,
+)
 from synthmed.shapes import Image, Logits
 
 
@@ -43,7 +50,10 @@ class PatchDiscriminator(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Conv2d(after, 1, kernel, 1, padding),
         )
-        normal_initialisation(self)
+        if norm == "none":
+            kaiming_initialisation(self)
+        else:
+            normal_initialisation(self)
 
     def forward(self, images: Image) -> Logits:
         """One logit a patch."""

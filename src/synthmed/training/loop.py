@@ -250,14 +250,16 @@ def _passes(before: int, after: int, interval: int) -> bool:
 
 @contextmanager
 def _exported(method: Method, kept: nn.ModuleDict) -> Iterator[None]:
-    """Put the averaged networks in their places for a while, ready to generate."""
-    trained = {name: method.networks[name] for name in kept}
-    method.networks.update(dict(kept.items()))
+    """Put the averaged weights in their places for a while, ready to generate."""
+    trained = {name: deepcopy(method.networks[name].state_dict()) for name in kept}
+    for name, average in kept.items():
+        method.networks[name].load_state_dict(average.state_dict())
     method.networks.eval()
     try:
         yield
     finally:
-        method.networks.update(trained)
+        for name, state in trained.items():
+            method.networks[name].load_state_dict(state)
         method.networks.train()
 
 

@@ -1,0 +1,37 @@
+"""What the tests share: shapes checked at run time, toy data sets made in the test, never a network."""
+
+import os
+
+os.environ.setdefault("JAXTYPING_DISABLE", "0")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+# Public borders check their tensors' shapes and types in every test.
+_HOOK = install_import_hook(
+    ["synthmed.losses", "synthmed.networks", "synthmed.augment", "synthmed.data.intensity"], "beartype.beartype"
+)
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def toy_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared set of 16 phantom retinas of 32x32, half of them for training."""
+    from synthmed.data.prepare import prepare
+    from synthmed.phantoms import phantom
+
+    folder = tmp_path_factory.mktemp("toy")
+    phantom("retina", folder / "source", num=16, seed=1, size=64)
+    prepare(folder / "source", folder / "data", kind="retina", size=32)
+    return folder / "data"
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Numbers for toy objects, the same in every run."""
+    return np.random.default_rng(0)

@@ -1,0 +1,32 @@
+"""Every method in a size that trains in a second: found by the recipes named <method>_tiny, made smaller still."""
+
+from typing import Any
+
+import torch
+
+from synthmed.config import parse, read_recipe
+from synthmed.methods import find_method
+from synthmed.methods._contract import Method
+from synthmed.shapes import Batch, ImageSpec
+
+SPEC = ImageSpec(channels=3, height=32, width=32, num_labels=2)
+
+
+def tiny_method(name: str, spec: ImageSpec = SPEC, **changes: Any) -> Method:
+    """The method as its tiny recipe sets it, built from seed 0."""
+    kind = find_method(name)
+    table = read_recipe(f"{name}_tiny").config | changes
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return kind(parse(kind.Config, table, "config"), spec)
+
+
+def toy_batch(size: int = 4, seed: int = 0, spec: ImageSpec = SPEC) -> Batch:
+    """Random images under random discs."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.arange(spec.height)[None, :, None]
+    columns = torch.arange(spec.width)[None, None, :]
+    centre = torch.rand(2, size, 1, 1, generator=generator) * spec.height
+    masks = ((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < 64).to(torch.uint8)
+    images = torch.rand(size, spec.channels, spec.height, spec.width, generator=generator) * 2 - 1
+    return Batch(images=images, masks=masks, fields=torch.ones_like(masks), generator=generator)

@@ -1,0 +1,45 @@
+"""Losses are what their formulas say."""
+
+import math
+
+import torch
+
+from synthmed import losses
+
+
+def test_a_discriminator_at_chance_has_the_losses_of_a_coin() -> None:
+    zero = torch.zeros(3, 1)
+    assert torch.allclose(losses.logistic_discriminator(zero, zero), torch.full((3,), 2 * math.log(2)))
+    assert torch.allclose(losses.logistic_generator(zero), torch.full((3,), math.log(2)))
+    assert torch.allclose(losses.relativistic_discriminator(zero, zero), torch.full((3,), math.log(2)))
+
+
+def test_logistic_losses_are_the_cross_entropies_of_torch() -> None:
+    real, fake = torch.randn(5, 1, 3, 3), torch.randn(5, 1, 3, 3)
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits
+    expected = entropy(real, torch.ones_like(real)) + entropy(fake, torch.zeros_like(fake))
+    torch.testing.assert_close(losses.logistic_discriminator(real, fake).mean(), expected)
+
+
+def test_the_relativistic_pair_looks_at_the_difference_only() -> None:
+    real, fake = torch.randn(5, 1), torch.randn(5, 1)
+    shifted = losses.relativistic_discriminator(real + 7, fake + 7)
+    torch.testing.assert_close(losses.relativistic_discriminator(real, fake), shifted)
+    torch.testing.assert_close(losses.relativistic_generator(real, fake), losses.relativistic_discriminator(fake, real))
+
+
+def test_the_gradient_penalty_of_a_linear_function_is_its_squared_slope() -> None:
+    slope = torch.tensor(3.0, requires_grad=True)
+    penalty = losses.gradient_penalty(lambda images: slope * images.flatten(1).sum(1, keepdim=True), torch.rand(2, 1, 4, 4))
+    torch.testing.assert_close(penalty, torch.full((2,), 9.0 * 16))
+    penalty.mean().backward()
+    assert slope.grad is not None
+    torch.testing.assert_close(slope.grad, torch.tensor(2 * 3.0 * 16))
+
+
+def test_losses_are_per_sample_and_do_not_depend_on_order() -> None:
+    real, fake = torch.randn(4, 1, 2, 2), torch.randn(4, 1, 2, 2)
+    order = torch.tensor([2, 0, 3, 1])
+    for loss in (losses.logistic_discriminator, losses.relativistic_discriminator, losses.relativistic_generator):
+        torch.testing.assert_close(loss(real, fake)[order], loss(real[order], fake[order]))
+    torch.testing.assert_close(losses.absolute_error(real, real), torch.zeros(4))

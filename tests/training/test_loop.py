@@ -1,0 +1,195 @@
+"""The loop: resume equal, same seed same model, signals, crashes, refusals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from synthmed import artifacts
+from synthmed.errors import ArtifactError, ConfigError, DataError, Interrupted, StorageError, TrainingError
+from synthmed.methods import pix2pix
+from synthmed.model import load_model
+from synthmed.training.log import Silence
+from synthmed.training.loop import plan, train
+
+TINY = "pix2pix_tiny"
+SHORT = ["config.images=32", "training.checkpoint_images=8", "training.sample_images=16", "training.log_images=8"]
+
+
+class StopAfter(Silence):
+    """Progress that asks the process to stop after so many images, as Ctrl-C does."""
+
+    def __init__(self, images: int) -> None:
+        self.images = images
+
+    def advance(self, images: int, losses: object) -> None:
+        if images == self.images:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(toy_dataset: Path, tmp_path: Path) -> None:
+    models = [train(TINY, toy_dataset, tmp_path / str(run), overrides=[*SHORT, f"training.seed={seed}"])
+              for run, seed in enumerate((0, 0, 1))]  # fmt: skip
+    digests = [artifacts.file_digest(model) for model in models]
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize("recipe", ["pix2pix_tiny", "dual_gan_tiny", "dcgan_tiny"])
+def test_a_stopped_training_goes_on_and_ends_in_the_same_bits(recipe: str, toy_dataset: Path, tmp_path: Path) -> None:
+    settings = ["training.budget=0.01", "training.checkpoint_images=8"]
+    straight = train(recipe, toy_dataset, tmp_path / "straight", overrides=settings)
+    first = json.loads((tmp_path / "straight" / "log.jsonl").read_text().splitlines()[0])
+    with pytest.raises(Interrupted, match="same command goes on"):
+        train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings, progress=StopAfter(first["images"] // 2))
+    resumed = train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings)
+    assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
+
+
+def test_a_killed_training_goes_on_and_ends_in_the_same_bits(toy_dataset: Path, tmp_path: Path) -> None:
+    straight = train(TINY, toy_dataset, tmp_path / "straight", overrides=SHORT)
+    run = tmp_path / "killed"
+    command = [sys.executable, "-m", "synthmed", "train", TINY, str(toy_dataset), str(run)]
+    for setting in SHORT:
+        command += ["--set", setting]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (run / "checkpoints" / "LATEST").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (run / "model.safetensors").exists(), "the training was over before it could be killed"
+    resumed = train(TINY, toy_dataset, run, overrides=SHORT)
+    assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
+
+
+def test_a_finished_training_is_not_done_again(toy_dataset: Path, tmp_path: Path) -> None:
+    model = train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
+    before = model.stat().st_mtime_ns
+    assert train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT) == model
+    assert model.stat().st_mtime_ns == before
+
+
+def test_other_settings_or_data_in_the_same_directory_are_refused(toy_dataset: Path, tmp_path: Path) -> None:
+    train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
+    with pytest.raises(ConfigError, match="seed"):
+        train(TINY, toy_dataset, tmp_path / "run", overrides=[*SHORT, "training.seed=5"])
+
+
+def test_a_directory_with_other_things_is_refused(toy_dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ArtifactError, match="not empty"):
+        train(TINY, toy_dataset, tmp_path, overrides=SHORT)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_the_last_two_checkpoints_and_the_milestones_are_kept(toy_dataset: Path, tmp_path: Path) -> None:
+    train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
+    kept = sorted(place.name for place in (tmp_path / "run" / "checkpoints").iterdir() if place.is_dir())
+    assert kept == ["s0-000000024", "s1-000000000"]
+
+
+def test_one_flipped_byte_in_a_checkpoint_is_found_and_nothing_is_lost(toy_dataset: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        train(TINY, toy_dataset, run, overrides=SHORT, progress=StopAfter(24))
+    newest = sorted((run / "checkpoints").glob("s0-*"))[-1] / "networks.safetensors"
+    content = bytearray(newest.read_bytes())
+    content[-5] ^= 1
+    newest.write_bytes(content)
+    with pytest.raises(ArtifactError, match="damaged.*Remove .* to go on from s0-000000016"):
+        train(TINY, toy_dataset, run, overrides=SHORT)
+    assert newest.exists()
+
+
+def test_a_full_disk_leaves_the_previous_checkpoint_whole(
+    toy_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from synthmed.training import checkpoint
+
+    run = tmp_path / "run"
+    written = []
+    real = checkpoint._save_tensors
+
+    def save_until_full(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+        written.append(path)
+        if len(written) > 4:
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        real(path, tensors)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_save_tensors", save_until_full)
+        with pytest.raises(StorageError, match="disk is full"):
+            train(TINY, toy_dataset, run, overrides=SHORT)
+    assert [place.name for place in (run / "checkpoints").iterdir() if place.is_dir()] == ["s0-000000008"]
+    straight = train(TINY, toy_dataset, tmp_path / "straight", overrides=SHORT)
+    assert artifacts.file_digest(train(TINY, toy_dataset, run, overrides=SHORT)) == artifacts.file_digest(straight)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_the_names_of_its_terms(
+    toy_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = pix2pix.losses.absolute_error
+    monkeypatch.setattr(pix2pix.losses, "absolute_error", lambda output, target: real(output, target) * float("nan"))
+    with pytest.raises(TrainingError, match="pixel = nan"):
+        train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
+
+
+def test_a_second_process_on_the_same_run_is_refused(toy_dataset: Path, tmp_path: Path) -> None:
+    from synthmed.training.run import exclusive
+
+    run = tmp_path / "run"
+    run.mkdir()
+    with exclusive(run), pytest.raises(ArtifactError, match="Another process"):
+        train(TINY, toy_dataset, run, overrides=SHORT)
+
+
+def test_the_log_tells_each_interval_once_also_after_a_stop(toy_dataset: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        train(TINY, toy_dataset, run, overrides=SHORT, progress=StopAfter(16))
+    train(TINY, toy_dataset, run, overrides=SHORT)
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["images"] for line in lines] == [8, 16, 24, 32]
+    assert "generator.pixel" in lines[-1]
+
+
+def test_the_plan_checks_everything_and_trains_nothing(toy_dataset: Path) -> None:
+    assert plan(TINY, toy_dataset, overrides=SHORT) == {"translation": 32}
+    with pytest.raises(ConfigError, match="did you mean 'images'"):
+        plan(TINY, toy_dataset, overrides=["config.image=3"])
+    with pytest.raises(DataError, match="segmenter"):
+        plan(TINY, toy_dataset, overrides=["config.masks=segmenter"])
+
+
+def test_a_model_file_holds_no_discriminator_and_one_flipped_byte_is_found(toy_dataset: Path, tmp_path: Path) -> None:
+    model = train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
+    assert not [name for name in load_file(model) if "discriminator" in name]
+    header = load_model(model).header
+    assert header["data"]["splits"]["test"]["images"] == 8
+    content = bytearray(model.read_bytes())
+    content[-3] ^= 1
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(content)
+    with pytest.raises(ArtifactError, match="damaged"):
+        load_model(damaged)
+    save_file({"x": torch.zeros(1)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(ArtifactError, match="not a whole synthmed model"):
+        load_model(tmp_path / "foreign.safetensors")
+
+
+def test_a_size_that_the_networks_cannot_make_is_a_sentence(toy_dataset: Path, tmp_path: Path) -> None:
+    from synthmed.data.prepare import prepare
+    from synthmed.phantoms import phantom
+
+    phantom("retina", tmp_path / "source", num=4, size=64)
+    prepare(tmp_path / "source", tmp_path / "odd", kind="retina", size=50)
+    with pytest.raises(ConfigError, match="multiples of"):
+        train("dcgan_tiny", tmp_path / "odd", tmp_path / "run")
