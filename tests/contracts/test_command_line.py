@@ -1,0 +1,170 @@
+"""The command line is a promise: its verbs and flags, its speed, its exit codes."""
+
+import inspect
+import json
+import re
+import resource
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+from typer.main import get_command
+
+import synthmed
+from synthmed import cli
+from synthmed.errors import ArtifactError, GateError, Interrupted, TrainingError
+
+# Frozen: what people have in their scripts. A new verb or flag is added here; one that is here stays.
+VERBS = {
+    "demo": "[OUT] --seed",
+    "phantom": "KIND OUT --json --num --seed --size",
+    "prepare": "SOURCE OUT --holdout --json --kind --seed --size --test",
+    "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
+    "train": "RECIPE DATA RUN --device --dry-run --json --set",
+    "generate": "MODEL OUT --device --format --json --masks --num --seed",
+    "evaluate": "SYNTHETIC REAL OUT --device --json --metrics --seed --seeds --steps",
+}
+HEAVY = {"jinja2", "matplotlib", "monai", "numpy", "PIL", "safetensors", "scipy", "skimage", "torch"}
+HELP = [sys.executable, "-m", "synthmed", "--help"]
+
+
+def run(capsys, monkeypatch, *words):
+    """Run the command in this process: exit code, what it printed, what it complained."""
+    monkeypatch.setattr(sys, "argv", ["synthmed", *(str(word) for word in words)])
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as end:
+        code = end.code or 0
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+def test_verbs_and_flags_are_the_frozen_ones():
+    found = {}
+    for verb, command in get_command(cli.app).commands.items():
+        arguments = [word.metavar for word in command.params if word.param_type_name == "argument"]
+        flags = sorted(word.opts[0] for word in command.params if word.param_type_name == "option")
+        found[verb] = " ".join([*arguments, *flags])
+    assert found == VERBS
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_is_a_function_of_the_same_name(verb):
+    function = getattr(synthmed, verb)
+    assert function.__name__ == verb
+    words = {word.name for word in get_command(cli.app).commands[verb].params} - {"as_json", "dry_run"}
+    assert words <= inspect.signature(function).parameters.keys()
+
+
+def test_help_takes_less_than_a_third_of_a_second():
+    times = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(HELP, check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(times) < 0.3  # the processor's time: other work on the machine does not count
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["train", "--help"]])
+def test_help_imports_nothing_heavy(words):
+    program = (
+        "import atexit, runpy, sys;"
+        "atexit.register(lambda: print('\\n', *sys.modules, file=sys.stderr));"
+        "runpy.run_module('synthmed', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *words], check=True, capture_output=True, text=True)
+    assert "synthmed.cli" in done.stderr.split()
+    assert not HEAVY & set(done.stderr.split())
+
+
+def test_help_names_every_verb(capsys, monkeypatch):
+    code, out, _ = run(capsys, monkeypatch, "--help")
+    assert code == 0
+    assert all(re.search(rf"\b{verb}\b", out) for verb in VERBS)
+
+
+def test_version_is_the_packages(capsys, monkeypatch):
+    assert run(capsys, monkeypatch, "--version")[:2] == (0, f"synthmed {synthmed.__version__}\n")
+
+
+WRONG = {
+    "a phantom that is unknown": ["phantom", "dragon", "{}/out"],
+    "a number out of range": ["phantom", "retina", "{}/out", "--num", "0"],
+    "a place that is taken": ["phantom", "retina", "{}/taken"],
+    "a folder that is not there": ["prepare", "{}/nowhere", "{}/out"],
+    "a folder without images": ["prepare", "{}/empty", "{}/out"],
+    "a size that is no size": ["prepare", "{}/empty", "{}/out", "--size", "large"],
+    "a kind that is unknown": ["prepare", "{}/empty", "{}/out", "--kind", "dragon"],
+    "a data set that is none": ["label", "{}/empty", "{}/empty", "{}/out"],
+    "a recipe that is unknown": ["train", "dual_gna", "{}/empty", "{}/out"],
+    "a setting that is unknown": ["train", "{}/mine.toml", "{}/empty", "{}/out", "--set", "config.imagse=3"],
+    "a setting of another type": ["train", "{}/mine.toml", "{}/empty", "{}/out", "--set", "config.images=x"],
+    "a setting without a value": ["train", "{}/mine.toml", "{}/empty", "{}/out", "--set", "config.images"],
+    "a recipe that is no TOML": ["train", "{}/broken.toml", "{}/empty", "{}/out"],
+    "a training without data": ["train", "{}/mine.toml", "{}/empty", "{}/out", "--dry-run"],
+    "a model that is not there": ["generate", "{}/none.safetensors", "{}/out", "--num", "3"],
+    "a model that is none": ["generate", "{}/mine.toml", "{}/out", "--num", "3"],
+    "no images asked for": ["generate", "{}/none.safetensors", "{}/out", "--num", "0"],
+    "a format that is unknown": ["generate", "{}/mine.toml", "{}/out", "--num", "3", "--format", "jpeg"],
+    "a metric that is unknown": ["evaluate", "{}/empty", "{}/empty", "{}/out", "--metrics", "beauty"],
+    "nothing to evaluate": ["evaluate", "{}/empty", "{}/empty", "{}/out"],
+}
+
+
+@pytest.mark.parametrize("words", WRONG.values(), ids=WRONG)
+def test_wrong_input_gets_sentences_and_exit_code_2(words, tmp_path, capsys, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis.txt").write_text("mine")
+    (tmp_path / "mine.toml").write_text('method = "dcgan"\n')
+    (tmp_path / "broken.toml").write_text("method = \n")
+    code, out, err = run(capsys, monkeypatch, *(word.replace("{}", str(tmp_path)) for word in words))
+    assert code == 2
+    assert out == ""
+    assert err.startswith("synthmed: ") and err.count("\n") == 1 and err.rstrip().endswith(".")
+    assert "Traceback" not in err and len(err) < 700
+    assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
+    assert (tmp_path / "taken" / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "words", [["nothing"], ["train"], ["demo", "--beautiful"], ["phantom", "retina", "out", "--num", "many"]]
+)
+def test_a_command_that_cannot_be_parsed_ends_with_2(words, capsys, monkeypatch):
+    code, out, err = run(capsys, monkeypatch, *words)
+    assert (code, out) == (2, "")
+    assert "Usage:" in err
+
+
+def test_a_misspelt_recipe_or_setting_is_met_with_the_nearest_known(tmp_path, capsys, monkeypatch):
+    (tmp_path / "mine.toml").write_text('method = "dcgan"\n')
+    words = ["train", tmp_path / "mine.toml", tmp_path, tmp_path / "out", "--set", "config.latent_sise=3"]
+    assert "did you mean 'latent_size'" in run(capsys, monkeypatch, *words)[2]
+    assert "did you mean 'dual_gan'" in run(capsys, monkeypatch, "train", "dual_gna", tmp_path, tmp_path)[2]
+
+
+CODES = {TrainingError: 1, ArtifactError: 2, GateError: 3, Interrupted: 130}
+
+
+@pytest.mark.parametrize("error, code", CODES.items())
+def test_every_kind_of_error_has_its_exit_code(error, code, capsys, monkeypatch):
+    def fail(*words, **more):
+        raise error("It was so.")
+
+    monkeypatch.setattr(import_module("synthmed.phantoms"), "phantom", fail)
+    assert run(capsys, monkeypatch, "phantom", "retina", "out") == (code, "", "synthmed: It was so.\n")
+
+
+def test_json_is_one_line_that_a_program_can_read(tmp_path, capsys, monkeypatch):
+    code, out, _ = run(
+        capsys, monkeypatch, "phantom", "retina", tmp_path / "eyes", "--num", 4, "--size", 64, "--json"
+    )
+    assert (code, json.loads(out)) == (0, {"out": str(tmp_path / "eyes"), "num": 4})
+    words = ["prepare", tmp_path / "eyes", tmp_path / "data", "--kind", "retina", "--size", "32x48", "--json"]
+    code, out, _ = run(capsys, monkeypatch, *words)
+    told = json.loads(out)
+    assert code == 0 and out.count("\n") == 1
+    assert (told["train"], told["holdout"], told["test"], told["rejected"]) == (2, 0, 2, 0)

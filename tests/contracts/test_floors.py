@@ -1,0 +1,110 @@
+"""The floors of the tree: a module imports only from smaller numbers and from the root helpers.
+
+docs/architecture.md draws the same floors. A new module or folder gets its number here.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2] / "src" / "synthmed"
+MODULES = sorted(ROOT.rglob("*.py"))
+
+HELPERS = {"errors", "config", "shapes", "artifacts", "pictures"}
+FLOORS = {
+    "phantoms": 0,
+    "recipes": 0,
+    "sources": 1,
+    "data": 2,
+    "networks": 3,
+    "losses": 4,
+    "augment": 4,
+    "methods": 5,
+    "model": 6,
+    "samples": 6,
+    "segmentation": 6,
+    "training": 7,
+    "generation": 8,
+    "labelling": 8,
+    "evaluation": 9,
+    "demonstration": 10,
+    "cli": 11,
+    "__main__": 12,
+}
+ONLY = {"networks": {"shapes"}, "losses": {"shapes"}} | {helper: HELPERS for helper in HELPERS}
+"""What these know beside themselves, whatever their floor would allow."""
+NEVER = {"evaluation": {"methods", "model", "training", "generation"}}
+"""Images of any tool are measured alike, so measuring must not know how ours are made."""
+OWNERS = {"monai": {"segmentation.py"}}
+"""Heavy libraries, and the one file that imports each."""
+FORBIDDEN_IMPORTS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "torchvision", "yaml"}
+FORBIDDEN_CALLS = {"eval", "exec", "torch.load", "torch.save"}
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "handler", "engine", "core", "common", "misc"}
+
+
+def place(path: Path) -> str:
+    """The module or folder of ``synthmed`` that a file belongs to; "" for ``__init__.py`` of the root."""
+    first = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names of all that a file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} line {node.lineno} imports by dots; name the module"
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def neighbours(path: Path) -> set[str]:
+    """The modules and folders of ``synthmed`` that a file imports, its own left out."""
+    parts = [name.split(".") for name in imports(path)]
+    found = {part[1] for part in parts if part[0] == "synthmed" and len(part) > 1}
+    return found - {place(path), "__version__"}
+
+
+def test_every_module_has_a_floor():
+    places = {place(path) for path in MODULES} - {""}
+    assert places <= FLOORS.keys() | HELPERS, "give the new ones a number, here and in docs/architecture.md"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_module_imports_only_from_below(path):
+    here = place(path)
+    allowed = ONLY.get(here, HELPERS | {name for name in FLOORS if FLOORS[name] < FLOORS.get(here, 0)})
+    above = neighbours(path) - (allowed - NEVER.get(here, set()))
+    assert not above, f"{here or '__init__'} must not import {', '.join(sorted(above))}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_only_methods_know_a_method(path):
+    if place(path) != "methods":
+        parts = [name.split(".") for name in imports(path) if name.startswith("synthmed.methods.")]
+        assert {part[2] for part in parts} <= {"_contract", "find_method", "method_names"}
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_a_heavy_library_has_one_owner(library):
+    users = {path for path in MODULES if any(name.split(".")[0] == library for name in imports(path))}
+    assert {path.relative_to(ROOT).as_posix() for path in users} <= OWNERS[library]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_file_that_we_open_can_run_code(path):
+    assert not {name.split(".")[0] for name in imports(path)} & FORBIDDEN_IMPORTS
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in FORBIDDEN_CALLS, f"line {node.lineno}"
+            pickles = [word.value for word in node.keywords if word.arg == "allow_pickle"]
+            assert all(isinstance(value, ast.Constant) and value.value is False for value in pickles)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_are_small_and_say_what_they_are(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+    assert path.stem.strip("_") not in VAGUE_NAMES
+    assert path.parent.name not in VAGUE_NAMES

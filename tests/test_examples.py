@@ -1,0 +1,40 @@
+"""The examples run as they stand, in small."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def load(name: str) -> ModuleType:
+    """An example as a module, so that its ``main`` can be called with small numbers."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_from_phantom_to_samples(tmp_path):
+    main = load("from_phantom_to_samples").main
+    samples = main(tmp_path, num=8, size=32, overrides=["training.budget=0.001"])
+    assert len(samples) == 50 and samples.has_masks
+    assert {sample.lineage for sample in samples.samples} == {"sampled"}
+
+
+def test_measure_any_folder(tmp_path):
+    verdict = load("measure_any_folder").main(tmp_path, num=8, size=32)
+    assert "not shown" in verdict  # another tool's folder says nothing of what it was made from
+    assert (tmp_path / "report" / "report.html").is_file()
+
+
+def test_one_mask_many_photographs(tmp_path):
+    assert load("one_mask_many_photographs").main(tmp_path, num=6, size=32, images=8).is_file()
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_every_example_is_tested(path):
+    assert f'load("{path.stem}")' in Path(__file__).read_text(encoding="utf-8")
