@@ -159,9 +159,7 @@ def test_every_kind_of_error_has_its_exit_code(error, code, capsys, monkeypatch)
 
 
 def test_json_is_one_line_that_a_program_can_read(tmp_path, capsys, monkeypatch):
-    code, out, _ = run(
-        capsys, monkeypatch, "phantom", "retina", tmp_path / "eyes", "--num", 4, "--size", 64, "--json"
-    )
+    code, out, _ = run(capsys, monkeypatch, "phantom", "retina", tmp_path / "eyes", "--num", 4, "--size", 64, "--json")
     assert (code, json.loads(out)) == (0, {"out": str(tmp_path / "eyes"), "num": 4})
     words = ["prepare", tmp_path / "eyes", tmp_path / "data", "--kind", "retina", "--size", "32x48", "--json"]
     code, out, _ = run(capsys, monkeypatch, *words)

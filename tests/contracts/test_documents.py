@@ -122,7 +122,7 @@ def test_the_toy_method_of_the_how_to_trains_and_generates(tmp_path, monkeypatch
     (folder / "toy.py").write_text(code, encoding="utf-8")
     (tmp_path / "toy.toml").write_text(recipe, encoding="utf-8")
     monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(folder)])
-    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "synthmed.methods.toy", raising=False)
     importlib.invalidate_caches()
 
     synthmed.phantom("retina", tmp_path / "eyes", num=4, size=64)
@@ -131,7 +131,7 @@ def test_the_toy_method_of_the_how_to_trains_and_generates(tmp_path, monkeypatch
     model = synthmed.train(toy, tmp_path / "data", tmp_path / "run", overrides=short)
     images = synthmed.load_model(model).generate(3, seed=1).images
     again = synthmed.load_model(model).generate(3, seed=1).images
-    sys.modules.pop("synthmed.methods.toy")
+    assert sys.modules.pop("synthmed.methods.toy").__file__ == str(folder / "toy.py")
     assert images.shape == (3, 3, 32, 32)
     assert np.array_equal(images, again) and images.std() > 0
 
@@ -215,9 +215,7 @@ def recipes() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def settings_table(
-    kind: type[BaseModel], prefix: str, shared: dict[str, type[BaseModel]] | None = None
-) -> str:
+def settings_table(kind: type[BaseModel], prefix: str, shared: dict[str, type[BaseModel]] | None = None) -> str:
     """One row a setting; settings that are tables themselves lead to their own heading."""
     rows = []
     for name, field in kind.model_fields.items():
