@@ -13,7 +13,8 @@ from jaxtyping import install_import_hook
 
 # Public borders check their tensors' shapes and types in every test.
 _HOOK = install_import_hook(
-    ["synthmed.losses", "synthmed.networks", "synthmed.augment", "synthmed.data.intensity"], "beartype.beartype"
+    ["synthmed.losses", "synthmed.networks", "synthmed.augment", "synthmed.data.intensity"],
+    "beartype.beartype",
 )
 
 torch.set_num_threads(2)

@@ -68,6 +68,7 @@ def test_translation_moves_all_channels_alike_and_fills_with_black() -> None:
 def test_the_same_draws_give_the_same_change() -> None:
     images = torch.rand(3, 3, 16, 16)
     once, again = (
-        augment.differentiable(images, ["colour", "translation", "cutout"], torch.Generator().manual_seed(5)) for _ in range(2)
+        augment.differentiable(images, ["colour", "translation", "cutout"], torch.Generator().manual_seed(5))
+        for _ in range(2)
     )
     assert torch.equal(once, again)

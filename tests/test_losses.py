@@ -30,7 +30,9 @@ def test_the_relativistic_pair_looks_at_the_difference_only() -> None:
 
 def test_the_gradient_penalty_of_a_linear_function_is_its_squared_slope() -> None:
     slope = torch.tensor(3.0, requires_grad=True)
-    penalty = losses.gradient_penalty(lambda images: slope * images.flatten(1).sum(1, keepdim=True), torch.rand(2, 1, 4, 4))
+    penalty = losses.gradient_penalty(
+        lambda images: slope * images.flatten(1).sum(1, keepdim=True), torch.rand(2, 1, 4, 4)
+    )
     torch.testing.assert_close(penalty, torch.full((2,), 9.0 * 16))
     penalty.mean().backward()
     assert slope.grad is not None
@@ -40,6 +42,10 @@ def test_the_gradient_penalty_of_a_linear_function_is_its_squared_slope() -> Non
 def test_losses_are_per_sample_and_do_not_depend_on_order() -> None:
     real, fake = torch.randn(4, 1, 2, 2), torch.randn(4, 1, 2, 2)
     order = torch.tensor([2, 0, 3, 1])
-    for loss in (losses.logistic_discriminator, losses.relativistic_discriminator, losses.relativistic_generator):
+    for loss in (
+        losses.logistic_discriminator,
+        losses.relativistic_discriminator,
+        losses.relativistic_generator,
+    ):
         torch.testing.assert_close(loss(real, fake)[order], loss(real[order], fake[order]))
     torch.testing.assert_close(losses.absolute_error(real, real), torch.zeros(4))

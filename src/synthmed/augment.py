@@ -18,6 +18,9 @@ from torch.nn import functional
 from synthmed.config import Settings
 from synthmed.shapes import Batch, Image
 
+_COARSE = 33
+"""Side of the grid on which smooth displacements are drawn out before they are brought to full size."""
+
 Change = Literal["colour", "translation", "cutout"]
 
 
@@ -29,7 +32,10 @@ class Warp(Settings):
     rotation: float = Field(0.0, ge=0, le=180, description="Largest rotation in degrees, either way.")
     scale: float = Field(0.0, ge=0, lt=1, description="Largest relative change of size, either way.")
     elastic: float = Field(
-        0.0, ge=0, le=0.2, description="Standard deviation of the smooth displacement, as a share of the side."
+        0.0,
+        ge=0,
+        le=0.2,
+        description="Standard deviation of the smooth displacement, as a share of the side.",
     )
 
     @property
@@ -75,12 +81,11 @@ def apply_warp(batch: Batch, drawn: DrawnWarp) -> Batch:
     The displacement fades out towards the border of the field of view: a free warp bends its round edge.
     """
     height, width = batch.fields.shape[-2:]
-    size = [len(batch), 1, height, width]
-    device = batch.device
-    grid = functional.affine_grid(drawn.affine.to(device), size, align_corners=False)
-    smooth = functional.interpolate(drawn.displacement.to(device), (height, width), mode="bicubic", align_corners=True)
-    inside = _depth(batch.fields)
-    grid = grid + (smooth * inside).permute(0, 2, 3, 1)
+    grid = functional.affine_grid(drawn.affine, [len(batch), 1, height, width], align_corners=False)
+    smooth = functional.interpolate(drawn.displacement, (_COARSE, _COARSE), mode="bicubic", align_corners=True)
+    bend = smooth * _depth(batch.fields).cpu()
+    bend = functional.interpolate(bend, (height, width), mode="bilinear", align_corners=True)
+    grid = (grid + bend.permute(0, 2, 3, 1)).to(batch.device)
     images = batch.images
     if images.shape[1]:
         images = functional.grid_sample(images + 1, grid, mode="bilinear", align_corners=False) - 1
@@ -119,13 +124,12 @@ def _signs(flips: bool, batch: int, generator: torch.Generator) -> Tensor:
 
 
 def _depth(fields: Tensor) -> Tensor:
-    """1 deep inside the field of view, falling to 0 at its border: [N 1 H W]."""
-    inside = functional.pad(fields[:, None].float(), (1, 1, 1, 1))
-    coarse = functional.interpolate(inside, (33, 33), mode="area")
+    """1 deep inside the field of view, falling to 0 at its border and beyond: [N 1 coarse coarse]."""
+    coarse = functional.interpolate(fields[:, None].float(), (_COARSE - 2, _COARSE - 2), mode="area")
+    coarse = functional.pad(coarse, (1, 1, 1, 1))
     for _ in range(3):
         coarse = functional.avg_pool2d(coarse, 3, 1, 1)
-    depth = functional.interpolate(coarse, fields.shape[-2:], mode="bilinear", align_corners=False)
-    return ((depth - 0.6) / 0.4).clamp(0, 1)
+    return ((coarse - 0.6) / 0.4).clamp(0, 1)
 
 
 def _colour(images: Image, generator: torch.Generator) -> Image:

@@ -64,7 +64,7 @@ def demo(out: Annotated[Path, typer.Argument(metavar="[OUT]", help="New director
     """From nothing to a report on phantoms, in about three minutes on two cores."""
     from synthmed.demonstration import demo as run
 
-    run(out, seed=seed, say=print)
+    run(out, seed=seed)
 
 
 @app.command()
@@ -118,7 +118,8 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
           run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of the training.")],
           overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
                                help="Change a setting, such as training.budget=0.1.")] = None,
-          device: Device = "cpu", dry_run: Annotated[bool, typer.Option(help="Check everything, train nothing.")] = False,
+          device: Device = "cpu",
+          dry_run: Annotated[bool, typer.Option(help="Check everything, train nothing.")] = False,
           as_json: Json = False) -> None:  # fmt: skip
     """Train a recipe. The same command again goes on where it stopped."""
     from synthmed.training.log import Bar
@@ -138,7 +139,8 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
 @app.command()
 def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/model.safetensors")], out: Out,
              num: Annotated[int, typer.Option(help="How many images.")],
-             masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES", help="Make images under these masks.")] = None,
+             masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES",
+                              help="Make images under these masks.")] = None,
              file_format: Annotated[str, typer.Option("--format", help="png, tiff or npy.")] = "png",
              seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Make synthetic images, with masks where the model makes them."""
@@ -158,7 +160,7 @@ def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help
              real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared data set.")], out: Out,
              metrics: Annotated[str, typer.Option(help="Names joined by commas; empty = all.")] = "",
              seeds: Annotated[int, typer.Option(help="Trainings of the judging network per arm.")] = 3,
-             steps: Annotated[int, typer.Option(help="Steps of each of them; 0 = the default.")] = 0,
+             steps: Annotated[int, typer.Option(help="Optimizer steps of each of them.")] = 300,
              seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Measure synthetic images against real ones: report.json and report.html."""
     from synthmed.evaluation.report import evaluate as run

@@ -85,7 +85,7 @@ def read_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
                 f"Recipe {name} has the unknown key {key!r}{_did_you_mean(key, known)}; known are {', '.join(known)}."
             )
     if "method" not in table:
-        raise ConfigError(f"Recipe {name} names no method; expected a line like method = \"dual_gan\".")
+        raise ConfigError(f'Recipe {name} names no method; expected a line like method = "dual_gan".')
     return Recipe(
         name=Path(name).stem,
         method=table["method"],

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 import torch
 
+from synthmed.artifacts import refuse_existing
 from synthmed.data.dataset import KIND as DATASET
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_stored
 from synthmed.errors import ConfigError, DataError
-from synthmed.artifacts import MANIFEST, file_digest, read_manifest, refuse_existing
-from synthmed.model import Model, image_seed, load_model
+from synthmed.model import image_seed, load_model
 from synthmed.samples import Sample, SampleSet, write_samples
 
 _CHUNK = 64
@@ -50,7 +50,8 @@ def generate(
     lineage: Literal["sampled", "mask_from_real"] = "mask_from_real" if origin == DATASET else "sampled"
     facts = {
         "run_seed": seed,
-        "model": {"digest": loaded.digest} | {key: loaded.header[key] for key in ("method", "recipe", "version", "data")},
+        "model": {"digest": loaded.digest}
+        | {key: loaded.header[key] for key in ("method", "recipe", "version", "data")},
     }
 
     def drawn() -> Iterator[tuple[Sample, np.ndarray, np.ndarray | None]]:
@@ -68,7 +69,8 @@ def generate(
             if progress:
                 progress(first + count, num)
 
-    return write_samples(out, drawn(), file_format=file_format, inputs=inputs, facts=facts)
+    return write_samples(out, drawn(), file_format=file_format, num_labels=max(2, loaded.spec.num_labels),
+                         inputs=inputs, facts=facts)  # fmt: skip
 
 
 def _conditions(masks: Path | None) -> tuple[np.ndarray | None, str, str]:

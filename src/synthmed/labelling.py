@@ -100,9 +100,7 @@ def label(
                 f"were left out; expected at least one. The first: {reason}"
             )
         labelling = {**settings, "added": len(writer.rows) - before, "segmenter": describe(segmenter)}
-        writer.info = known.info.model_copy(
-            update={"provenance": {**known.info.provenance, "labelling": labelling}}
-        )
+        writer.info = known.info.model_copy(update={"provenance": {**known.info.provenance, "labelling": labelling}})
     return PreparedDataset.open(out, verify=False)
 
 

@@ -71,7 +71,9 @@ class Model:
             if masks is not None:
                 conditions = torch.zeros(_CHUNK, *masks.shape[1:], dtype=torch.uint8)
                 inside = range(max(chunk, first), min(chunk + _CHUNK, end))
-                conditions[inside.start - chunk : inside.stop - chunk] = masks[inside.start - first : inside.stop - first]
+                conditions[inside.start - chunk : inside.stop - chunk] = masks[
+                    inside.start - first : inside.stop - first
+                ]
                 conditions = conditions.to(self._device)
             parts.append(self.method.generate(latents.to(self._device), conditions))
         wanted = slice(first - start, first - start + num)
@@ -152,7 +154,9 @@ def load_model(path: Path | str, device: str = "cpu") -> Model:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         damaged = _tensors_digest(tensors) != header["tensors"]
     except (SafetensorError, KeyError, ValueError) as error:
-        raise ArtifactError(f"{path} is not a whole synthmed model ({error}). Train it anew or fetch it again.") from error
+        raise ArtifactError(
+            f"{path} is not a whole synthmed model ({error}). Train it anew or fetch it again."
+        ) from error
     if damaged:
         raise ArtifactError(f"{path} is damaged: its tensors are not those it was written with. Fetch it again.")
     kind = find_method(header["method"])

@@ -13,7 +13,15 @@ RGB = NDArray[np.uint8]
 
 # Background, then labels 1, 2, ...: told apart also by readers with colour-vision deficiency (Okabe and Ito).
 _LABEL_COLOURS = np.array(
-    [[0, 0, 0], [255, 255, 255], [230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [204, 121, 167]],
+    [
+        [0, 0, 0],
+        [255, 255, 255],
+        [230, 159, 0],
+        [86, 180, 233],
+        [0, 158, 115],
+        [240, 228, 66],
+        [204, 121, 167],
+    ],
     dtype=np.uint8,
 )
 
@@ -38,9 +46,7 @@ def grid(rows: Sequence[Sequence[RGB]], *, gap: int = 4, background: int = 255) 
     """Lay out pictures of one size in rows and columns, with a gap of ``gap`` pixels around each."""
     height, width = rows[0][0].shape[:2]
     columns = max(len(row) for row in rows)
-    canvas = np.full(
-        (gap + len(rows) * (height + gap), gap + columns * (width + gap), 3), background, dtype=np.uint8
-    )
+    canvas = np.full((gap + len(rows) * (height + gap), gap + columns * (width + gap), 3), background, dtype=np.uint8)
     for y, row in enumerate(rows):
         for x, picture in enumerate(row):
             top, left = gap + y * (height + gap), gap + x * (width + gap)

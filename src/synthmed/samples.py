@@ -190,9 +190,7 @@ def write_samples(
         'images/00000.png'
     """
     if file_format not in get_args(FileFormat):
-        raise ConfigError(
-            f"The file format {file_format!r} is unknown; expected one of {get_args(FileFormat)}."
-        )
+        raise ConfigError(f"The file format {file_format!r} is unknown; expected one of {get_args(FileFormat)}.")
     facts = dict(facts)
     with new_directory(out, "samples", inputs=inputs, facts=facts) as directory:
         (directory / "images").mkdir()
@@ -209,9 +207,7 @@ def write_samples(
             if len(shown) < _PREVIEWED:
                 shown.append((sample, image, mask))
         if not written:
-            raise DataError(
-                "There are no samples to write; expected at least one. Ask for more than 0 images."
-            )
+            raise DataError("There are no samples to write; expected at least one. Ask for more than 0 images.")
         facts["format"] = _format_facts(shown[0][1], file_format, num_labels, len(written))
         _write_table(directory / "samples.csv", written)
         _write_preview(directory / "preview.png", shown)
@@ -251,8 +247,7 @@ def _encode(path: Path, image: NDArray[np.integer]) -> None:
         return
     if channels not in (1, 3):
         raise ConfigError(
-            f"The images have {channels} channels; {path.suffix[1:]} files hold 1 or 3. "
-            "Ask for the format npy."
+            f"The images have {channels} channels; {path.suffix[1:]} files hold 1 or 3. Ask for the format npy."
         )
     pixels = np.ascontiguousarray(image[0] if channels == 1 else image.transpose(1, 2, 0))
     if path.suffix == ".png":
@@ -328,9 +323,7 @@ def _foreign_samples(path: Path) -> tuple[list[Sample], list[str]]:
     return samples, [f"{rejection.file}: {rejection.reason}" for rejection in found.rejected]
 
 
-def _format_facts(
-    image: NDArray[np.integer], file_format: FileFormat, num_labels: int, count: int
-) -> dict[str, Any]:
+def _format_facts(image: NDArray[np.integer], file_format: FileFormat, num_labels: int, count: int) -> dict[str, Any]:
     return {
         "file_format": file_format,
         "num_images": count,

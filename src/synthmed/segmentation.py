@@ -112,14 +112,10 @@ def train_segmenter(
     _check(images, masks)
     generator = torch.Generator().manual_seed(seed)
     network = _new_network(images.shape[1], config, seed).to(device)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), config.learning_rate, weight_decay=config.weight_decay
-    )
+    optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _one_cycle(step, config.steps))
     dice_and_cross_entropy = DiceCELoss(sigmoid=True, batch=True)
-    chances = (
-        torch.ones(len(images)) if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
-    )
+    chances = torch.ones(len(images)) if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
 
     network.train()
     for step in range(1, config.steps + 1):
@@ -143,9 +139,7 @@ def train_segmenter(
 
 
 @torch.inference_mode()
-def predict_masks(
-    segmenter: nn.Module, images: NDArray[np.integer], *, batch_size: int = 4
-) -> NDArray[np.float32]:
+def predict_masks(segmenter: nn.Module, images: NDArray[np.integer], *, batch_size: int = 4) -> NDArray[np.float32]:
     """The probability of foreground of every pixel.
 
     Args:
@@ -191,9 +185,7 @@ def _new_network(channels: int, config: SegmenterConfig, seed: int) -> nn.Module
         torch.manual_seed(seed)
         # Instance normalization: an image's own colours matter less, and one image's result never depends
         # on the others of its batch.
-        return BasicUNet(
-            spatial_dims=2, in_channels=channels, out_channels=1, features=(w, w, 2 * w, 4 * w, 8 * w, w)
-        )
+        return BasicUNet(spatial_dims=2, in_channels=channels, out_channels=1, features=(w, w, 2 * w, 4 * w, 8 * w, w))
 
 
 def _one_cycle(step: int, steps: int) -> float:

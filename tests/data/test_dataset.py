@@ -10,6 +10,7 @@ from PIL import Image
 
 from synthmed import artifacts
 from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, Row, split_infos
+from synthmed.data.prepare import prepare
 from synthmed.data.store import DatasetWriter
 from synthmed.errors import ArtifactError, DataError
 
@@ -69,9 +70,7 @@ def test_what_was_written_is_read_across_shards(tmp_path):
     np.testing.assert_array_equal(dataset.masks(), masks)
     np.testing.assert_array_equal(dataset.fields(), fields)
     assert dataset.images().dtype == np.uint16
-    assert dataset.rows == tuple(
-        row(index, split=("train", "train", "test")[index % 3]) for index in range(10)
-    )
+    assert dataset.rows == tuple(row(index, split=("train", "train", "test")[index % 3]) for index in range(10))
 
 
 def test_indices_are_answered_in_their_own_order(tmp_path):
@@ -107,9 +106,7 @@ def test_the_digests_of_the_splits_seal_the_source_files(tmp_path):
     assert dataset.info.splits == split_infos(reversed(dataset.rows))
     digests = sorted(line.source_digest for line in dataset.split("test").rows)
     assert dataset.info.splits["test"].digest == artifacts.digest_of(digests)
-    other = [
-        replace(line, source_digest="0" * 63 + "f") if line.id == "000002" else line for line in dataset.rows
-    ]
+    other = [replace(line, source_digest="0" * 63 + "f") if line.id == "000002" else line for line in dataset.rows]
     assert split_infos(other)["test"].digest != dataset.info.splits["test"].digest
 
 
@@ -205,3 +202,14 @@ def test_the_preview_of_a_set_without_train_shows_what_there_is(tmp_path):
     dataset = write(tmp_path / "data", splits=("test",))
     with Image.open(dataset.path / "preview.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture)[4:10, 4:12, 0], dataset.images([0])[0, 0] >> 8)
+
+
+def test_the_field_of_a_set_without_fields_is_the_picture_without_its_padding(tmp_path):
+    (tmp_path / "source" / "images").mkdir(parents=True)
+    for number in range(3):
+        pixels = np.full((48, 64, 3), 100 + number, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "source" / "images" / f"{number}.png")
+    dataset = prepare(tmp_path / "source", tmp_path / "data", kind="cells", size=32)
+    fields = dataset.fields([0, 2])
+    assert fields.shape == (2, 32, 32)
+    assert np.array_equal(fields.astype(bool), dataset.images([0, 2])[:, 0] > 0)

@@ -27,9 +27,7 @@ def test_a_picture_of_the_right_size_is_not_touched(dtype):
     np.testing.assert_array_equal(fit_image(image, fit_of(16, 24, 16, 24), 16, 24), image)
 
 
-@pytest.mark.parametrize(
-    ("source", "stored"), [((20, 30), (60, 60)), ((20, 30), (41, 97)), ((7, 5), (35, 64))]
-)
+@pytest.mark.parametrize(("source", "stored"), [((20, 30), (60, 60)), ((20, 30), (41, 97)), ((7, 5), (35, 64))])
 def test_an_enlarged_mask_comes_back_exactly(source, stored):
     mask = np.random.default_rng(0).integers(0, 2, source, np.uint8)
     fit = fit_of(*source, *stored)

@@ -48,9 +48,7 @@ def test_only_pixels_inside_the_region_count():
     assert np.array_equal(common_region(fields), region)
 
 
-def test_real_images_differ_from_themselves_by_less_than_from_dark_ones(
-    make_dataset, make_samples, conditions
-):
+def test_real_images_differ_from_themselves_by_less_than_from_dark_ones(make_dataset, make_samples, conditions):
     real = make_dataset(channels=3)
     same = measure(make_samples(real.split("train").images()), real, Config(), conditions)
     dark = measure(make_samples(real.split("train").images() // 2, name="dark"), real, Config(), conditions)

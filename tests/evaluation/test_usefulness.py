@@ -56,9 +56,7 @@ def test_more_seeds_that_agree_give_a_narrower_interval():
     counts = np.random.default_rng(0).integers(50, 90, (6, 8, 3))
     draws = list(resampled([str(i) for i in range(8)], np.random.default_rng(1), draws=100))
     few = f1_ratio(counts[:2], counts[2:4], [str(i) for i in range(8)], draws)
-    many = f1_ratio(
-        np.tile(counts[:2], (4, 1, 1)), np.tile(counts[2:4], (4, 1, 1)), [str(i) for i in range(8)], draws
-    )
+    many = f1_ratio(np.tile(counts[:2], (4, 1, 1)), np.tile(counts[2:4], (4, 1, 1)), [str(i) for i in range(8)], draws)
     assert many.value == pytest.approx(few.value)
     assert many.high - many.low < few.high - few.low
 
@@ -104,9 +102,7 @@ def test_other_settings_do_not_take_finished_trainings(make_dataset, make_sample
     for steps in (1, 2):
         config = Config(seeds=1, segmenter={"width": 4, "steps": steps, "crop": 0})
         measure(synthetic, real, config, conditions)
-    assert (
-        len({json.loads(line)["key"] for line in conditions.unfinished.read_text().strip().splitlines()}) == 6
-    )
+    assert len({json.loads(line)["key"] for line in conditions.unfinished.read_text().strip().splitlines()}) == 6
 
 
 def test_synthetic_pairs_equal_to_the_real_ones_are_as_useful(make_dataset, make_samples, conditions):

@@ -112,9 +112,7 @@ def test_a_palette_becomes_rgb_or_grey_where_all_its_colours_are_grey(tmp_path):
             assert read_header(tmp_path / name).channels == channels
 
 
-@pytest.mark.parametrize(
-    "options", [{"compression": "zlib"}, {"tile": (16, 16)}, {"planarconfig": "separate"}]
-)
+@pytest.mark.parametrize("options", [{"compression": "zlib"}, {"tile": (16, 16)}, {"planarconfig": "separate"}])
 def test_tiff_layouts_do_not_change_the_pixels(tmp_path, options):
     pixels = noise(3, 40, 50, dtype=np.uint16)
     array = pixels if "planarconfig" in options else rows_last(pixels)
@@ -151,9 +149,7 @@ def test_alpha_is_dropped_only_where_it_is_opaque(tmp_path, dtype):
 
 def png_claiming(width, height):
     def chunk(name, content):
-        return (
-            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-        )
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
     start = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + start + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
@@ -173,9 +169,7 @@ def test_a_file_that_claims_too_many_pixels_is_refused_before_decoding(tmp_path)
             read_image(path)
 
 
-@pytest.mark.parametrize(
-    "extension", [".png", ".jpg", ".tif", ".gif", ".pgm", ".ppm", ".bmp", "16.png", "z.tif"]
-)
+@pytest.mark.parametrize("extension", [".png", ".jpg", ".tif", ".gif", ".pgm", ".ppm", ".bmp", "16.png", "z.tif"])
 def test_a_truncated_file_of_any_format_is_refused(tmp_path, extension):
     path = tmp_path / f"image{extension}"
     channels = 1 if extension in (".gif", ".pgm") else 3

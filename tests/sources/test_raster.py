@@ -67,9 +67,7 @@ def test_one_drive_patient_in_both_halves_is_an_error_that_names_it(tmp_path):
 
 def test_folders_are_paired_by_stem_whatever_the_extension_or_the_signs_in_the_name(tmp_path):
     for number in (1, 2, 10):
-        touch(
-            tmp_path / "images_jpg" / f"Img ({number}).jpg", tmp_path / "masks_gt_png" / f"Img ({number}).png"
-        )
+        touch(tmp_path / "images_jpg" / f"Img ({number}).jpg", tmp_path / "masks_gt_png" / f"Img ({number}).png")
         touch(tmp_path / "fields" / f"Img ({number}).bmp")
     found = find(tmp_path)
     assert found.layout == "folders" and len(found.images) == 3 and not found.rejected

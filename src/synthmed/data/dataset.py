@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synthmed import artifacts
-from synthmed.data.geometry import Fit
+from synthmed.data.geometry import Fit, fit_mask
 from synthmed.data.split import SPLITS
 from synthmed.errors import ArtifactError, DataError
 
@@ -242,11 +242,13 @@ class PreparedDataset:
         return self._shards.gather(MASKS, chosen, shape, np.dtype(np.uint8))
 
     def fields(self, indices: Indices | None = None) -> np.ndarray:
-        """Fields of view [N H W], uint8 of {0, 1}; all ones for a set without them."""
+        """Fields of view [N H W], uint8 of {0, 1}; for a set without them the picture itself, without its padding."""
         chosen, shape = self._chosen(indices), (self.info.height, self.info.width)
-        if not self.info.has_fields:
-            return np.ones((len(chosen), *shape), np.uint8)
-        return self._shards.gather(FIELDS, chosen, shape, np.dtype(np.uint8))
+        if self.info.has_fields:
+            return self._shards.gather(FIELDS, chosen, shape, np.dtype(np.uint8))
+        rows = self.rows if indices is None else [self.rows[index] for index in indices]
+        pictures = [fit_mask(np.ones(row.fit.inner, np.uint8), row.fit, *shape) for row in rows]
+        return np.stack(pictures) if pictures else np.zeros((0, *shape), np.uint8)
 
     def _chosen(self, indices: Indices | None) -> np.ndarray:
         return self._positions if indices is None else self._positions[np.asarray(indices, dtype=int)]

@@ -91,9 +91,7 @@ def _resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
     if image.shape[-2:] == (height, width):
         return image
     planes = [
-        np.asarray(
-            Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.Resampling.LANCZOS)
-        )
+        np.asarray(Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.Resampling.LANCZOS))
         for plane in image
     ]
     return np.rint(np.stack(planes)).clip(0, np.iinfo(image.dtype).max).astype(image.dtype)

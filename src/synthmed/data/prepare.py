@@ -95,8 +95,7 @@ def _checked_size(kind: str, size: tuple[int, int] | int) -> tuple[int, int]:
     height, width = (size, size) if isinstance(size, int) else size
     if height not in _SIZES or width not in _SIZES:
         raise ConfigError(
-            f"The size {height} x {width} was asked for; expected whole numbers of {_SIZES[0]} to "
-            f"{_SIZES[-1]} pixels."
+            f"The size {height} x {width} was asked for; expected whole numbers of {_SIZES[0]} to {_SIZES[-1]} pixels."
         )
     return height, width
 
@@ -149,9 +148,7 @@ def _readable(
         twin = first_with.setdefault(digest, image.path)
         if twin != image.path:
             # Kept, the two could be in two splits: the same image trained on and tested on.
-            reason = (
-                f"Its bytes are those of {_relative(twin, source)}; expected each image once. Remove one."
-            )
+            reason = f"Its bytes are those of {_relative(twin, source)}; expected each image once. Remove one."
             rejected.append(Rejection(file=file, reason=reason))
             continue
         kinds[image.path], digests[image.path] = (header.channels, header.bits), digest
@@ -199,9 +196,7 @@ def _add(writer: DatasetWriter, image: SourceImage, plan: _Plan, kind: str) -> N
     pixels = read_image(image.path)
     source_height, source_width = pixels.shape[1:]
     if (len(pixels), pixels.dtype.itemsize * 8) != (plan.channels, plan.bits):
-        raise SourceError(
-            f"{image.path.name} decodes to other channels or bits than its header says. Save it anew."
-        )
+        raise SourceError(f"{image.path.name} decodes to other channels or bits than its header says. Save it anew.")
     mask = _partner(image.mask_path, pixels, "mask")
     field = _partner(image.field_path, pixels, "field of view")
     if field is None and kind == "retina":

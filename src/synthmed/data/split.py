@@ -33,8 +33,7 @@ def split_patients(
     """
     if not (holdout >= 0 and test >= 0 and holdout + test < 1):
         raise ConfigError(
-            f"holdout {holdout} and test {test} were asked for; expected fractions of 0 or more, together "
-            "below 1."
+            f"holdout {holdout} and test {test} were asked for; expected fractions of 0 or more, together below 1."
         )
     free = [patient for patient, split in declared.items() if not split]
     free.sort(key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).digest())

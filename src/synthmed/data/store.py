@@ -77,9 +77,7 @@ class DatasetWriter:
         self._split_of: dict[tuple[str, str], str] = {}
 
     def __enter__(self) -> Self:
-        self._directory = self._stack.enter_context(
-            artifacts.new_directory(self.path, KIND, inputs=self._inputs)
-        )
+        self._directory = self._stack.enter_context(artifacts.new_directory(self.path, KIND, inputs=self._inputs))
         (self._directory / "shards").mkdir()
         return self
 
@@ -125,9 +123,7 @@ class DatasetWriter:
 
     def _check(self, row: Row, image: np.ndarray) -> None:
         expected = (len(self.info.channels), self.info.height, self.info.width)
-        assert image.shape == expected and image.dtype == self.info.dtype, (
-            "the image is not of this set's shape"
-        )
+        assert image.shape == expected and image.dtype == self.info.dtype, "the image is not of this set's shape"
         assert row.split in SPLITS, f"unknown split {row.split!r}"
         for what, value in (("patient", row.patient_id), ("source file", row.source_digest)):
             split = self._split_of.setdefault((what, value), row.split)
@@ -173,12 +169,8 @@ class DatasetWriter:
 
     def _finish(self) -> None:
         if not self.rows:
-            raise DataError(
-                f"No image was added to {self.path}; expected at least one. See the reasons given."
-            )
-        _write_table(
-            self._directory / INDEX_FILE, [field.name for field in fields(Row)], map(astuple, self.rows)
-        )
+            raise DataError(f"No image was added to {self.path}; expected at least one. See the reasons given.")
+        _write_table(self._directory / INDEX_FILE, [field.name for field in fields(Row)], map(astuple, self.rows))
         _write_table(self._directory / REJECTED_FILE, ("file", "reason"), sorted(self.rejected))
         info = self.info.model_copy(update={"splits": split_infos(self.rows)})
         artifacts.write_json(self._directory / INFO_FILE, info.model_dump())
@@ -211,9 +203,7 @@ class _GrowingArray:
             length = self._file.tell()
             self._file.seek(0)
             self._write_header()
-            assert (
-                length == self._file.tell() + self._count * int(np.prod(self._shape)) * self._dtype.itemsize
-            )
+            assert length == self._file.tell() + self._count * int(np.prod(self._shape)) * self._dtype.itemsize
         finally:
             self._file.close()
 

@@ -104,9 +104,7 @@ def arm_data(
     if arm != "both":
         pair = synthetic if arm == "synthetic" else real
         return pair.images, pair.masks, None
-    chances = np.concatenate(
-        [np.full(len(side.images), 0.5 / len(side.images)) for side in (synthetic, real)]
-    )
+    chances = np.concatenate([np.full(len(side.images), 0.5 / len(side.images)) for side in (synthetic, real)])
     images = np.concatenate([synthetic.images, real.images])
     return images, np.concatenate([synthetic.masks, real.masks]), chances
 

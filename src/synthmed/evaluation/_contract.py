@@ -105,12 +105,8 @@ def known_metrics() -> list[str]:
     """The names of all metrics: the files of this folder that have a ``measure`` function."""
     import synthmed.evaluation as folder
 
-    names = [
-        module.name for module in pkgutil.iter_modules(folder.__path__) if not module.name.startswith("_")
-    ]
-    return [
-        name for name in names if hasattr(importlib.import_module(f"{folder.__name__}.{name}"), "measure")
-    ]
+    names = [module.name for module in pkgutil.iter_modules(folder.__path__) if not module.name.startswith("_")]
+    return [name for name in names if hasattr(importlib.import_module(f"{folder.__name__}.{name}"), "measure")]
 
 
 def find_metric(name: str) -> ModuleType:
@@ -121,9 +117,7 @@ def find_metric(name: str) -> ModuleType:
     """
     known = known_metrics()
     if name not in known:
-        raise ConfigError(
-            f"The metric {name!r} is unknown; expected one of {', '.join(known)}. Check the name."
-        )
+        raise ConfigError(f"The metric {name!r} is unknown; expected one of {', '.join(known)}. Check the name.")
     return importlib.import_module(f"synthmed.evaluation.{name}")
 
 
@@ -136,6 +130,4 @@ def few_samples(count: int, what: str) -> list[str]:
 
 def plain(array: NDArray[Any], digits: int = 6) -> list[Any]:
     """An array as JSON numbers, rounded."""
-    return [
-        [round(float(x), digits) for x in row] if np.ndim(row) else round(float(row), digits) for row in array
-    ]
+    return [[round(float(x), digits) for x in row] if np.ndim(row) else round(float(row), digits) for row in array]

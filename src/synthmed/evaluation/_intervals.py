@@ -27,9 +27,7 @@ def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
     return middle - float(half), middle + float(half)
 
 
-def resampled(
-    groups: Sequence[str], numbers: np.random.Generator, draws: int = DRAWS
-) -> Iterator[NDArray[np.intp]]:
+def resampled(groups: Sequence[str], numbers: np.random.Generator, draws: int = DRAWS) -> Iterator[NDArray[np.intp]]:
     """The bootstrap: the rows of one resampled data set after the other; whole groups are drawn.
 
     Args:

@@ -39,9 +39,7 @@ class Config(BaseModel):
     """How often the real patients are split in random halves for the floor."""
 
 
-def measure(
-    synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions
-) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
     """KL of grey values (mean of the channels) between the synthetic images and the real training images.
 
     Where the data set has a field of view, both sides are counted in one region: the pixels that at least
@@ -57,17 +55,13 @@ def measure(
     region = common_region(train.fields())
     made = np.concatenate(
         [
-            histograms(
-                synthetic.images(range(first, min(first + _CHUNK, len(synthetic)))), region, config.bins
-            )
+            histograms(synthetic.images(range(first, min(first + _CHUNK, len(synthetic)))), region, config.bins)
             for first in range(0, len(synthetic), _CHUNK)
         ]
     )
     true = histograms(train.images(), region, config.bins)
     patients = [row.patient_id for row in train.rows]
-    values = [
-        _compare(made[:, plane].sum(0), true[:, plane].sum(0), config) for plane in range(made.shape[1])
-    ]
+    values = [_compare(made[:, plane].sum(0), true[:, plane].sum(0), config) for plane in range(made.shape[1])]
     low, high = _interval(made[:, 0], true[:, 0], patients, config, conditions.numbers(1))
     floors = _floors(true[:, 0], patients, config, conditions.numbers(2))
     floor_low, floor_high = percentiles(floors) if len(floors) else (None, None)
@@ -188,10 +182,7 @@ def _sentence(value: float, floor: float | None) -> str:
     text = f"The pixel intensities of synthetic and real images differ by {value:.3f} nats"
     if not floor:
         return text + "."
-    return (
-        text
-        + f", {value / floor:.1f} times as much as those of two halves of the real patients ({floor:.3f})."
-    )
+    return text + f", {value / floor:.1f} times as much as those of two halves of the real patients ({floor:.3f})."
 
 
 def _plot(made: NDArray[np.int64], true: NDArray[np.int64], planes: list[str]) -> Figure:

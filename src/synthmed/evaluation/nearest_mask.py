@@ -51,9 +51,7 @@ class Nearest:
     mirrored: NDArray[np.bool_]
 
 
-def measure(
-    synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions
-) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
     """The Dice of each synthetic mask with its nearest training mask; the number is their median.
 
     Args:
@@ -182,13 +180,9 @@ def _warnings(synthetic: SampleSet, queries: NDArray[np.uint8], several: bool, p
         warnings.append(f"{empty} synthetic masks are empty; they count as Dice 0.")
     taken = sum(sample.lineage != "sampled" and sample.lineage != "unknown" for sample in synthetic.samples)
     if taken:
-        warnings.append(
-            f"{taken} synthetic images were made from real masks or images: nearness is expected."
-        )
+        warnings.append(f"{taken} synthetic images were made from real masks or images: nearness is expected.")
     if not several:
-        warnings.append(
-            "There is one training patient, so no two patients can be compared and no alarm raised."
-        )
+        warnings.append("There is one training patient, so no two patients can be compared and no alarm raised.")
     return warnings
 
 
@@ -232,12 +226,8 @@ def _picture(
 def _plot(made: NDArray[np.float32], between: NDArray[np.float32]) -> Figure:
     plot, (axis,) = new_plot(6, 2.6)
     edges = np.linspace(0, 1, 51).tolist()
-    axis.hist(
-        between, edges, density=True, color=COLOURS["real"], alpha=0.35, label="real to another patient"
-    )
-    axis.hist(
-        made, edges, density=True, color=COLOURS["synthetic"], histtype="step", label="synthetic to training"
-    )
+    axis.hist(between, edges, density=True, color=COLOURS["real"], alpha=0.35, label="real to another patient")
+    axis.hist(made, edges, density=True, color=COLOURS["synthetic"], histtype="step", label="synthetic to training")
     axis.axvline(float(between.max()), color=COLOURS["real"], linestyle="--", linewidth=1)
     axis.set(xlabel="Dice with the nearest training mask", ylabel="density", xlim=(0, 1))
     axis.legend(frameon=False)

@@ -82,9 +82,7 @@ def _origin(synthetic: SampleSet) -> str:
     if not model:
         return "The sample set names no model."
     data = (model.get("data") or {}).get("digest", "unknown")
-    return (
-        f"Method {model.get('method', 'unknown')}, recipe {model.get('recipe', 'unknown')}, data set {data}."
-    )
+    return f"Method {model.get('method', 'unknown')}, recipe {model.get('recipe', 'unknown')}, data set {data}."
 
 
 def _same_split(splits: Mapping[str, Any], real: "PreparedDataset", name: str) -> Check:
@@ -137,9 +135,7 @@ def _disjoint(real: "PreparedDataset") -> list[Check]:
         evidence = f"{len(left)} in train, {len(right)} in test, {len(both)} in both."
         if both:
             evidence += f" The first is {both[0]}."
-        checks.append(
-            Check(claim=f"No {kind} stands in both train and test", holds=not both, evidence=evidence)
-        )
+        checks.append(Check(claim=f"No {kind} stands in both train and test", holds=not both, evidence=evidence))
     return checks
 
 

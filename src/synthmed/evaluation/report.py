@@ -101,9 +101,7 @@ def evaluate(
     configs = {name: _config(name, own.get(name, {})) for name in names}
     for name in set(settings or {}) - set(names):
         find_metric(name)
-        raise ConfigError(
-            f"There are settings for {name}, which is not among the metrics {', '.join(names)}."
-        )
+        raise ConfigError(f"There are settings for {name}, which is not among the metrics {', '.join(names)}.")
     made, true = SampleSet.open(synthetic), PreparedDataset.open(real)
     _check_alike(made, true)
 
@@ -139,9 +137,7 @@ def evaluate(
     return report
 
 
-def _with_shortcuts(
-    settings: Mapping[str, Mapping[str, Any]], seeds: int, steps: int
-) -> dict[str, dict[str, Any]]:
+def _with_shortcuts(settings: Mapping[str, Mapping[str, Any]], seeds: int, steps: int) -> dict[str, dict[str, Any]]:
     """The settings of every metric, with the two that have arguments of their own."""
     own = {name: dict(values) for name, values in settings.items()}
     usefulness = own.setdefault("usefulness", {})
@@ -202,9 +198,7 @@ def _pair_picture(images: NDArray[np.integer], masks: NDArray[np.uint8] | None) 
         for index, image in enumerate(images)
     ]
     half = (len(pairs) + 1) // 2
-    return grid(
-        [[*pairs[row], *(pairs[row + half] if row + half < len(pairs) else [])] for row in range(half)]
-    )
+    return grid([[*pairs[row], *(pairs[row + half] if row + half < len(pairs) else [])] for row in range(half)])
 
 
 def _method(
@@ -250,9 +244,7 @@ def _as_json(report: Report, method: dict[str, Any]) -> dict[str, Any]:
     measurements = {}
     for one in report.measurements:
         entry = dataclasses.asdict(dataclasses.replace(one, figures=(), tables=()))
-        measurements[one.name] = {
-            key: value for key, value in entry.items() if key not in ("figures", "tables")
-        }
+        measurements[one.name] = {key: value for key, value in entry.items() if key not in ("figures", "tables")}
     return {
         "verdict": report.verdict,
         "measurements": measurements,

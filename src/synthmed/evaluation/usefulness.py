@@ -48,9 +48,7 @@ class Ratio:
     high: float | None
 
 
-def measure(
-    synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions
-) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
     """F1 of the arm trained on synthetic pairs over F1 of the arm trained on real pairs.
 
     A finished training is kept beside the report until that is written, so that a killed evaluation goes on.
@@ -66,9 +64,7 @@ def measure(
     """
     train, test = _manual(real, "train"), _manual(real, "test")
     if not synthetic.has_masks:
-        raise MasksMissing(
-            "The synthetic set has no masks; expected one for each image. Leave out usefulness."
-        )
+        raise MasksMissing("The synthetic set has no masks; expected one for each image. Leave out usefulness.")
     made = Pair(images=synthetic.images(), masks=synthetic.masks())
     true = Pair(images=train.images(), masks=train.masks())
     key = {"synthetic": synthetic.digest, "real": real.digest}
@@ -153,9 +149,7 @@ def f1_ratio(
     """
     top, bottom = _f1_of_seeds(arm), _f1_of_seeds(reference)
     if top.mean() == 0 or bottom.mean() == 0:
-        return Ratio(
-            value=float(top.mean() / bottom.mean()) if bottom.mean() else float("nan"), low=None, high=None
-        )
+        return Ratio(value=float(top.mean() / bottom.mean()) if bottom.mean() else float("nan"), low=None, high=None)
     parts: list[tuple[float, int]] = [
         (float(np.var(f1, ddof=1)) / len(f1) / float(f1.mean()) ** 2, len(f1) - 1)
         for f1 in (top, bottom)
@@ -163,10 +157,7 @@ def f1_ratio(
     ]
     if len(set(patients)) > 1:
         drawn = np.array(
-            [
-                _f1_of_seeds(arm[:, rows]).mean() / max(1e-12, _f1_of_seeds(reference[:, rows]).mean())
-                for rows in draws
-            ]
+            [_f1_of_seeds(arm[:, rows]).mean() / max(1e-12, _f1_of_seeds(reference[:, rows]).mean()) for rows in draws]
         )
         parts.append((float(np.var(np.log(np.maximum(drawn, 1e-12)))), len(set(patients)) - 1))
     value, variance = float(top.mean() / bottom.mean()), sum(part for part, _ in parts)

@@ -21,7 +21,18 @@ from synthmed.methods._contract import Adam, MaskSource, Method, Stage, both_pha
 from synthmed.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from synthmed.networks.layers import Norm
 from synthmed.networks.patchgan import PatchDiscriminator
-from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Pairs, Planes, from_planes, no_masks, to_planes
+from synthmed.shapes import (
+    Batch,
+    Image,
+    ImageSpec,
+    LabelMap,
+    Latent,
+    Pairs,
+    Planes,
+    from_planes,
+    no_masks,
+    to_planes,
+)
 
 
 class DCGANConfig(Settings):

@@ -26,7 +26,8 @@ class DualGANConfig(Settings):
 
     mask: DCGANConfig = Field(DCGANConfig(makes="masks"), description="Stage one: masks from noise.")
     refiner: Pix2PixConfig = Field(
-        Pix2PixConfig(masks="manual"), description="Small masks to full size; used if mask.reduction is above 1."
+        Pix2PixConfig(masks="manual"),
+        description="Small masks to full size; used if mask.reduction is above 1.",
     )
     photograph: Pix2PixConfig = Field(Pix2PixConfig(), description="Stage two: photographs from masks.")
 
@@ -69,7 +70,13 @@ class DualGAN(Method):
 
     def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
         """A mask from the first latents, its photograph from the last; given masks take the place of the first."""
-        own = dict(zip(self.parts, latents.split([part.latent_size for part in self.parts.values()], dim=1), strict=True))
+        own = dict(
+            zip(
+                self.parts,
+                latents.split([part.latent_size for part in self.parts.values()], dim=1),
+                strict=True,
+            )
+        )
         if masks is None:
             masks = self._masks(own)
         return self.photograph_gan.generate(own["photograph_"], masks)

@@ -5,6 +5,8 @@ its noise is dropout. ``ModulatedUNet`` is ours: the latents scale and shift the
 that one mask has as many photographs as there are latents.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -103,7 +105,8 @@ class ModulatedUNet(nn.Module):
 
     Works at half the resolution (2x2 pixels become channels) and joins the planes once more at the full one:
     a quarter of the memory traffic, with edges as sharp as the mask's. A plane of white noise, drawn from the
-    latents, goes in with the planes at both places: it is what fine texture is made of. Two planes of coordinates tell where the field of view ends.
+    latents, goes in with the planes at both places: it is what fine texture is made of. Two planes of
+    coordinates tell where the field of view ends.
 
     Args:
         planes: P.
@@ -114,15 +117,13 @@ class ModulatedUNet(nn.Module):
         levels: halvings below half resolution.
     """
 
-    def __init__(
-        self, *, planes: int, channels: int, latent_size: int, features: int, cap: int, levels: int
-    ) -> None:
+    def __init__(self, *, planes: int, channels: int, latent_size: int, features: int, cap: int, levels: int) -> None:
         super().__init__()
         sizes = widths(features, levels + 1, cap)
         self.stem = nn.Conv2d(4 * (planes + 1) + 2, sizes[0], 3, padding=1)
         self.down = nn.ModuleList(
             nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(before, after, 4, 2, 1), norm_layer("instance", after))
-            for before, after in zip(sizes[:-1], sizes[1:], strict=True)
+            for before, after in pairwise(sizes)
         )
         self.up = nn.ModuleList(
             _ModulatedBlock(before, after, after, latent_size)

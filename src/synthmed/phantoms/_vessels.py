@@ -230,10 +230,7 @@ def _with_radii(points: Floats, parents: NDArray[np.int64], lengths: Floats, hab
 def join(trees: Sequence[Tree]) -> Tree:
     """Several trees as one with several roots."""
     starts = np.cumsum([0, *(len(tree.parents) for tree in trees)])
-    parents = [
-        np.where(tree.parents < 0, -1, tree.parents + start)
-        for tree, start in zip(trees, starts, strict=False)
-    ]
+    parents = [np.where(tree.parents < 0, -1, tree.parents + start) for tree, start in zip(trees, starts, strict=False)]
     return Tree(
         points=np.concatenate([tree.points for tree in trees]),
         parents=np.concatenate(parents),
@@ -255,9 +252,7 @@ def smooth(tree: Tree, passes: int) -> Tree:
     return Tree(points=points, parents=tree.parents, radii=tree.radii)
 
 
-def draw(
-    points: Floats, parents: NDArray[np.int64], radii: Floats, shape: tuple[int, int]
-) -> tuple[Floats, Floats]:
+def draw(points: Floats, parents: NDArray[np.int64], radii: Floats, shape: tuple[int, int]) -> tuple[Floats, Floats]:
     """Draw a tree with sub-pixel accuracy.
 
     Args:

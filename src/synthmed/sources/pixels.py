@@ -189,9 +189,7 @@ def _pillow_header(path: Path, kind: str) -> ImageHeader:
     with Image.open(path, formats=[kind]) as picture:
         frames = getattr(picture, "n_frames", 1) if kind in ("GIF", "PNG") else 1
         if frames > 1:
-            raise SourceError(
-                f"{path.name} holds {frames} pictures; expected one. Save each as its own file."
-            )
+            raise SourceError(f"{path.name} holds {frames} pictures; expected one. Save each as its own file.")
         width, height = picture.size
         bits = 16 if kind == "PNG" and _png_depth(path) == 16 else 8
         if picture.mode == "P":
@@ -202,8 +200,7 @@ def _pillow_header(path: Path, kind: str) -> ImageHeader:
             channels = _MODE_CHANNELS.get(picture.mode, 0)
         if channels == 0:
             raise SourceError(
-                f"{path.name} has pixels of mode {picture.mode}; expected grey or RGB. Save it as RGB or "
-                "grey."
+                f"{path.name} has pixels of mode {picture.mode}; expected grey or RGB. Save it as RGB or grey."
             )
         orientation = picture.getexif().get(_ORIENTATION_TAG, 1) if kind in ("JPEG", "PNG") else 1
     return ImageHeader(

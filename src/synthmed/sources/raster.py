@@ -122,13 +122,9 @@ class _Search:
                 continue
             stem = unicodedata.normalize("NFC", path.stem)
             if not path.resolve().is_relative_to(self.resolved):
-                self.reject(
-                    path, "It is a symbolic link out of the folder; expected a file inside it. Copy it."
-                )
+                self.reject(path, "It is a symbolic link out of the folder; expected a file inside it. Copy it.")
             elif not _is_utf8(path.name):
-                self.reject(
-                    path, "Its name is not UTF-8; expected a name that can be written down. Rename it."
-                )
+                self.reject(path, "Its name is not UTF-8; expected a name that can be written down. Rename it.")
             elif path.is_dir():
                 self.reject(path, "It is a folder; images are read from one level. Move its files up.")
             elif not path.is_file():
@@ -142,9 +138,7 @@ class _Search:
         for paths in found.values():
             for path in paths if len(paths) > 1 else []:
                 others = ", ".join(other.name for other in paths if other != path)
-                self.reject(
-                    path, f"Another file has the same stem ({others}); expected one. Rename or remove one."
-                )
+                self.reject(path, f"Another file has the same stem ({others}); expected one. Rename or remove one.")
         return {key: paths[0] for key, paths in found.items() if len(paths) == 1}
 
     def paired(
@@ -154,9 +148,7 @@ class _Search:
         if partners is None:
             return images, {}
         for key in sorted(partners.keys() - images.keys()):
-            self.reject(
-                partners[key], f"It is a {what} without its image. Add the image or remove the {what}."
-            )
+            self.reject(partners[key], f"It is a {what} without its image. Add the image or remove the {what}.")
         for key in sorted(images.keys() - partners.keys()):
             self.reject(images[key], f"It has no {what}, and other images here have one. Add the {what}.")
         return {key: path for key, path in images.items() if key in partners}, partners
@@ -272,8 +264,7 @@ def _read_metadata(search: _Search) -> dict[str, dict[str, str]] | None:
             rows = list(reader)
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise SourceError(
-            f"{path} cannot be read ({type(error).__name__}); expected a comma-separated table in UTF-8. "
-            "Save it anew."
+            f"{path} cannot be read ({type(error).__name__}); expected a comma-separated table in UTF-8. Save it anew."
         ) from error
     unknown = [column for column in columns if column not in _COLUMNS]
     if unknown or "file_name" not in columns:
@@ -295,8 +286,7 @@ def _rows_by_name(rows: list[dict[str, str]], path: Path) -> dict[str, dict[str,
             raise SourceError(f"{path} names {name} twice; expected one row an image. Remove one.")
         if values.get("split", "") not in ("", *_SPLITS):
             raise SourceError(
-                f"{path} has the split {values['split']!r} in row {number}; expected {', '.join(_SPLITS)} "
-                "or nothing."
+                f"{path} has the split {values['split']!r} in row {number}; expected {', '.join(_SPLITS)} or nothing."
             )
         table[name] = values
     return table

@@ -58,8 +58,7 @@ def _only_page(file: TiffFile, path: Path) -> TiffPage:
     pictures = max(len(file.pages), int((file.imagej_metadata or {}).get("images", 1)))
     if pictures != 1:
         raise SourceError(
-            f"{path.name} holds {pictures} pictures; expected one picture a file. Save each page as its own "
-            "file."
+            f"{path.name} holds {pictures} pictures; expected one picture a file. Save each page as its own file."
         )
     page = file.pages[0]
     assert isinstance(page, TiffPage)

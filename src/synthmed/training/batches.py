@@ -53,7 +53,9 @@ class Batches:
     def _load(self, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         images = to_unit_range(self.dataset.images(indices)).to(self.device)
         fields = torch.from_numpy(self.dataset.fields(indices)).to(self.device)
-        masks = torch.from_numpy(self.dataset.masks(indices)).to(self.device) if self.has_masks else no_masks(len(images))
+        masks = (
+            torch.from_numpy(self.dataset.masks(indices)).to(self.device) if self.has_masks else no_masks(len(images))
+        )
         return images, masks, fields
 
     def _fits(self) -> bool:

@@ -2,7 +2,8 @@
 
 ::
 
-    checkpoints/s0-000001000/   networks.safetensors averages.safetensors optimizers.safetensors state.json manifest.json
+    checkpoints/s0-000001000/   networks.safetensors averages.safetensors optimizers.safetensors
+                                manifest.json
     checkpoints/LATEST          the name of the newest
 
 The newest two are kept, and the last of every stage (milestones).

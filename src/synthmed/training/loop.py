@@ -197,10 +197,13 @@ def _claim(run: Path, recipe: Recipe, config: Settings, settings: Settings, data
     file = run / "config.toml"
     if file.is_file():
         lines = [set(text.splitlines()) for text in (file.read_text(encoding="utf-8"), resolved)]
-        changed = [*(f"there: {line}" for line in lines[0] - lines[1]), *(f"now: {line}" for line in lines[1] - lines[0])]
+        changed = [
+            *(f"there: {line}" for line in lines[0] - lines[1]),
+            *(f"now: {line}" for line in lines[1] - lines[0]),
+        ]
         if changed:
             raise ConfigError(
-                f"{run} belongs to a training with other settings or data ({'; '.join(sorted(changed, reverse=True))}). "
+                f"{run} belongs to a training with other settings or data ({'; '.join(sorted(changed))}). "
                 "Give the same settings to go on, or another RUN to begin anew."
             )
         return

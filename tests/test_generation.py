@@ -1,0 +1,78 @@
+"""Generation: an image is named by its seed and number, whatever else is made with it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from synthmed.errors import ArtifactError, ConfigError, DataError
+from synthmed.generation import generate
+from synthmed.model import image_seed, load_model
+from synthmed.training.loop import train
+
+SHORT = ["training.budget=0.002"]
+
+
+@pytest.fixture(scope="module")
+def pair_model(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train("dual_gan_tiny", toy_dataset, tmp_path_factory.mktemp("dual") / "run", overrides=SHORT)
+
+
+@pytest.fixture(scope="module")
+def translator(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train("pix2pix_tiny", toy_dataset, tmp_path_factory.mktemp("translator") / "run", overrides=SHORT)
+
+
+def test_an_image_does_not_depend_on_how_many_are_made_with_it(pair_model: Path) -> None:
+    model = load_model(pair_model)
+    many = model.generate(19, seed=3)
+    some = model.generate(4, seed=3, first=13)
+    assert torch.equal(many.images[13:17], some.images)
+    assert torch.equal(many.masks[13:17], some.masks)
+    assert not torch.equal(model.generate(1, seed=4).images, many.images[:1])
+
+
+def test_the_seeds_of_images_do_not_repeat() -> None:
+    assert len({image_seed(seed, index) for seed in range(50) for index in range(50)}) == 2500
+
+
+def test_a_sample_set_tells_seed_lineage_and_model(pair_model: Path, tmp_path: Path) -> None:
+    samples = generate(pair_model, tmp_path / "samples", num=5, seed=7)
+    assert [sample.seed for sample in samples.samples] == [image_seed(7, index) for index in range(5)]
+    assert {sample.lineage for sample in samples.samples} == {"sampled"}
+    assert samples.facts["model"]["method"] == "dual_gan"
+    assert samples.images().shape == (5, 3, 32, 32) and samples.masks().shape == (5, 32, 32)
+    again = generate(pair_model, tmp_path / "again", num=5, seed=7)
+    assert again.digest == samples.digest
+
+
+def test_images_under_real_masks_say_so(translator: Path, toy_dataset: Path, tmp_path: Path) -> None:
+    samples = generate(translator, tmp_path / "samples", num=10, masks=toy_dataset)
+    assert {sample.lineage for sample in samples.samples} == {"mask_from_real"}
+    masks = samples.masks()
+    assert np.array_equal(masks[0], masks[8])  # eight training masks, and again from the first
+    more = generate(translator, tmp_path / "more", num=2, masks=tmp_path / "samples")
+    assert {sample.lineage for sample in more.samples} == {"mask_from_real"}
+
+
+def test_synthetic_masks_do_not_taint(pair_model: Path, translator: Path, tmp_path: Path) -> None:
+    generate(pair_model, tmp_path / "pairs", num=3)
+    samples = generate(translator, tmp_path / "samples", num=3, masks=tmp_path / "pairs")
+    assert {sample.lineage for sample in samples.samples} == {"sampled"}
+
+
+def test_wrong_wishes_are_sentences(pair_model: Path, translator: Path, toy_dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="give some by --masks"):
+        generate(translator, tmp_path / "a", num=1)
+    with pytest.raises(ConfigError, match="--num is 0"):
+        generate(pair_model, tmp_path / "b", num=0)
+    with pytest.raises(ArtifactError, match="not a file"):
+        generate(tmp_path / "nothing.safetensors", tmp_path / "c", num=1)
+    with pytest.raises(DataError, match="expected"):
+        load_model(translator).generate(1, masks=torch.zeros(1, 16, 16, dtype=torch.uint8))
+    with pytest.raises(DataError, match="label 4"):
+        load_model(translator).generate(1, masks=torch.full((1, 32, 32), 4, dtype=torch.uint8))
+    generate(pair_model, tmp_path / "d", num=1)
+    with pytest.raises(ArtifactError, match="already exists"):
+        generate(pair_model, tmp_path / "d", num=1)
