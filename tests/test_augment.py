@@ -1,5 +1,7 @@
 """Warps move image, mask and field together; differentiable changes let the gradient through."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -46,7 +48,7 @@ def test_the_round_field_stays_round_under_elastic_warps() -> None:
 
 def test_masks_keep_their_labels() -> None:
     batch = disc_batch()
-    moved = augment.warp(batch.with_(masks=batch.masks * 3), augment.Warp(rotation=30, elastic=0.01))
+    moved = augment.warp(replace(batch, masks=batch.masks * 3), augment.Warp(rotation=30, elastic=0.01))
     assert set(moved.masks.unique().tolist()) <= {0, 3}
 
 

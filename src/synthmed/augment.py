@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -91,7 +91,7 @@ def apply_warp(batch: Batch, drawn: DrawnWarp) -> Batch:
         images = functional.grid_sample(images + 1, grid, mode="bilinear", align_corners=False) - 1
     labels = torch.stack([batch.masks, batch.fields], dim=1).float()
     masks, fields = functional.grid_sample(labels, grid, mode="nearest", align_corners=False).to(torch.uint8).unbind(1)
-    return batch.with_(images=images, masks=masks, fields=fields)
+    return replace(batch, images=images, masks=masks, fields=fields)
 
 
 def warp(batch: Batch, config: Warp) -> Batch:

@@ -169,8 +169,4 @@ def load_model(path: Path | str, device: str = "cpu") -> Model:
 
 
 def _tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().view(torch.uint8).numpy() if tensor.dim() else tensor.numpy().tobytes())
-    return digest.hexdigest()
+    return hashlib.sha256(to_bytes(dict(sorted(tensors.items())))).hexdigest()

@@ -3,8 +3,7 @@
 Annotations are checked at run time in the tests only (``tests/conftest.py``).
 """
 
-from dataclasses import dataclass, fields, replace
-from typing import Self
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -78,12 +77,6 @@ class Batch:
     def latents(self, size: int) -> Latent:
         """Draw fresh latents, [N size], from the step's generator."""
         return torch.randn(len(self), size, generator=self.generator).to(self.device)
-
-    def with_(self, **tensors: Tensor) -> Self:
-        """The same batch with some tensors replaced; names are those of the fields."""
-        known = {field.name for field in fields(self)}
-        assert set(tensors) <= known, f"unknown batch fields {set(tensors) - known}"
-        return replace(self, **tensors)
 
 
 @dataclass(frozen=True, kw_only=True)

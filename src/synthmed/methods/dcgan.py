@@ -8,6 +8,7 @@ Ours beyond the papers: resize-convolution, relativistic pairing loss (Jolicoeur
 and R2, a patch discriminator that knows positions, joint warps, differentiable augmentation, averaged weights.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -156,7 +157,7 @@ class DCGAN(Method):
     def transform(self, batch: Batch) -> Batch:
         """Warp what is learned from, and nothing else: photographs are no part of masks."""
         if self.config.makes == "masks":
-            batch = batch.with_(images=batch.images[:, :0])
+            batch = replace(batch, images=batch.images[:, :0])
         return augment.warp(batch, self.config.warp)
 
     def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
