@@ -34,6 +34,7 @@ class Pix2PixConfig(Settings):
     cap: int = Field(256, gt=0, description="Most channels of any level of the modulated generator.")
     levels: int = Field(8, gt=0, description="Halvings in the generator.")
     kernel: int = Field(4, ge=3, description="Side of the published generator's kernels.")
+    noise: bool = Field(True, description="Whether white noise goes into the modulated generator, for texture.")
     dropout: float = Field(0.5, ge=0, lt=1, description="The published generator's only noise.")
     norm: Norm = Field("instance", description="Normalisation (batch norm of one image is instance norm).")
     discriminator_features: int = Field(64, gt=0, description="Channels of the discriminator's first level.")
@@ -87,7 +88,7 @@ class Pix2Pix(Method):
         else:
             generator = ModulatedUNet(
                 planes=spec.planes, channels=spec.channels, latent_size=config.latent_size,
-                features=config.features, cap=config.cap, levels=config.levels,
+                features=config.features, cap=config.cap, levels=config.levels, noise=config.noise,
             )  # fmt: skip
         discriminator = PatchDiscriminator(
             channels=spec.planes + spec.channels, features=config.discriminator_features,

@@ -115,12 +115,18 @@ class ModulatedUNet(nn.Module):
         features: channels at half resolution; doubled at each coarser level up to ``cap``.
         cap: most channels of any level.
         levels: halvings below half resolution.
+        noise: whether the plane of white noise goes in; masks are not made of texture.
     """
 
-    def __init__(self, *, planes: int, channels: int, latent_size: int, features: int, cap: int, levels: int) -> None:
+    def __init__(
+        self, *, planes: int, channels: int, latent_size: int, features: int, cap: int, levels: int,
+        noise: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self.noise = noise
+        planes += noise
         sizes = widths(features, levels + 1, cap)
-        self.stem = nn.Conv2d(4 * (planes + 1) + 2, sizes[0], 3, padding=1)
+        self.stem = nn.Conv2d(4 * planes + 2, sizes[0], 3, padding=1)
         self.down = nn.ModuleList(
             nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(before, after, 4, 2, 1), norm_layer("instance", after))
             for before, after in pairwise(sizes)
@@ -129,15 +135,18 @@ class ModulatedUNet(nn.Module):
             _ModulatedBlock(before, after, after, latent_size)
             for before, after in zip(sizes[:0:-1], sizes[-2::-1], strict=True)
         )
-        self.expand = nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(sizes[0], 4 * 8, 3, padding=1), nn.PixelShuffle(2))
-        self.to_image = nn.Conv2d(8 + planes + 1, channels, 5, padding=2)
+        self.expand = nn.Conv2d(sizes[0], 4 * 8, 3, padding=1)
+        self.to_image = nn.Conv2d(8 + planes, channels, 5, padding=2)
         normal_initialisation(self)
+        with torch.no_grad():  # the four pixels of a shuffle begin alike, else a grid is born with them (Aitken 2017)
+            self.expand.weight.copy_(self.expand.weight[:8].repeat_interleave(4, dim=0))
 
     def forward(self, planes: Planes, latents: Latent) -> Image:
         """Make one image a mask and latent."""
-        draws = [torch.randn(1, *planes.shape[2:], generator=generator) for generator in _generators(latents)]
-        planes = torch.cat([planes, torch.stack(draws).to(planes)], dim=1)  # [N P+1 H W]
-        halved = functional.pixel_unshuffle(planes, 2)  # [N 4(P+1) H/2 W/2]
+        if self.noise:
+            draws = [torch.randn(1, *planes.shape[2:], generator=generator) for generator in _generators(latents)]
+            planes = torch.cat([planes, torch.stack(draws).to(planes)], dim=1)  # [N P+1 H W]
+        halved = functional.pixel_unshuffle(planes, 2)  # [N 4P H/2 W/2]
         features = self.stem(torch.cat([halved, coordinates(halved)], dim=1))
         skips = [features]
         for block in self.down:
@@ -146,7 +155,8 @@ class ModulatedUNet(nn.Module):
         features = skips.pop()
         for block in self.up:
             features = block(features, skips.pop(), latents)
-        features = functional.leaky_relu(self.expand(features), 0.2)  # [N 8 H W]
+        features = functional.pixel_shuffle(self.expand(functional.leaky_relu(features, 0.2)), 2)  # [N 8 H W]
+        features = functional.leaky_relu(features, 0.2)
         return torch.tanh(self.to_image(torch.cat([features, planes], dim=1)))
 
 
