@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -129,6 +130,20 @@ def refuse_existing(path: Path) -> None:
             f"{path} already exists and is not empty; expected a new place. "
             "Give another path, or move the old one away."
         )
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left half done in a folder that no one else writes to now."""
+    for entry in filter(is_leftover, folder.glob(".*.tmp")):
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a name is one that a writer of ours gives to what is not finished."""
+    return re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", path.name) is not None
 
 
 def read_manifest(path: Path, kind: str) -> Manifest:

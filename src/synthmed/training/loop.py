@@ -85,6 +85,8 @@ def train(
         stages = method.stages()
         state = State(networks=method.networks, averages=_averages(method, stages), optimizers={})
         folder = run / "checkpoints"
+        artifacts.sweep(run)
+        artifacts.sweep(folder)
         start = checkpoint.latest(folder)
         if start:
             checkpoint.load_networks(folder, start, state)
@@ -207,7 +209,7 @@ def _claim(run: Path, recipe: Recipe, config: Settings, settings: Settings, data
                 "Give the same settings to go on, or another RUN to begin anew."
             )
         return
-    if any(entry.name != LOCK for entry in run.iterdir()):
+    if any(entry.name != LOCK and not artifacts.is_leftover(entry) for entry in run.iterdir()):
         raise ArtifactError(f"{run} is not empty and not a training of synthmed. Give another path for RUN.")
     artifacts.write_file(file, resolved)
 
