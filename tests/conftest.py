@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from jaxtyping import install_import_hook
 
 # Public borders check their tensors' shapes and types in every test.
@@ -16,8 +15,6 @@ _HOOK = install_import_hook(
     ["synthmed.losses", "synthmed.networks", "synthmed.augment", "synthmed.data.intensity"],
     "beartype.beartype",
 )
-
-torch.set_num_threads(2)
 
 
 @pytest.fixture(scope="session")

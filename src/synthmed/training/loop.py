@@ -242,7 +242,7 @@ def _only_trainable(networks: nn.ModuleDict, name: str) -> None:
 
 def _refuse_non_finite(loss: Tensor, terms: dict[str, Tensor], stage: Stage, network: str, done: int) -> None:
     if not torch.isfinite(loss):
-        named = ", ".join(f"{name} = {float(value):g}" for name, value in terms.items())
+        named = ", ".join(f"{name} = {value.item():g}" for name, value in terms.items())
         raise TrainingError(
             f"The loss of {network} in stage {stage.name} is not finite after {done} images ({named}). The last "
             "checkpoint is good; lower the learning rate or the weight of the term, and train to another RUN."
