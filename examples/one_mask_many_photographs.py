@@ -2,16 +2,18 @@
 
 Run it: python examples/one_mask_many_photographs.py OUT
 
-A recipe of one's own is written here as well: a shipped one with a few lines changed.
+A recipe of one's own is written here as well: a shipped one with another length.
 """
 
 import sys
+import tomllib
 from importlib import resources
 from pathlib import Path
 
 import torch
 
 import synthmed
+from synthmed.config import to_toml
 from synthmed.data.intensity import to_stored
 from synthmed.pictures import pairs_grid, save_png
 
@@ -21,8 +23,10 @@ def main(out: Path, num: int = 40, size: int = 64, images: int = 4000) -> Path:
     data = synthmed.prepare(out / "eyes", out / "data", kind="retina", size=size)
 
     shipped = resources.files("synthmed.recipes").joinpath("pix2pix_tiny.toml").read_text(encoding="utf-8")
+    table = tomllib.loads(shipped)
+    table["config"]["images"] = images
     mine = out / "mine.toml"
-    mine.write_text(shipped.replace("images = 4000", f"images = {images}"), encoding="utf-8")
+    mine.write_text(to_toml(table), encoding="utf-8")
     model = synthmed.load_model(synthmed.train(str(mine), out / "data", out / "run"))
 
     # The first test mask eight times: a model that makes images under masks takes them as [N H W].
