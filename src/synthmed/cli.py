@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from synthmed import __version__
-from synthmed.errors import ConfigError, SynthmedError
+from synthmed.errors import ConfigError, InputError, SynthmedError
 
 app = typer.Typer(
     name="synthmed",
@@ -36,6 +36,9 @@ def main() -> None:
     except SynthmedError as error:
         print(f"synthmed: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        print(f"synthmed: {error}. Check that the path is there and that you may read and write it.", file=sys.stderr)
+        sys.exit(InputError.exit_code)
 
 
 def _version(asked: bool) -> None:

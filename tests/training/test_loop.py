@@ -197,3 +197,11 @@ def test_a_size_that_the_networks_cannot_make_is_a_sentence(toy_dataset: Path, t
     prepare(tmp_path / "source", tmp_path / "odd", kind="retina", size=50)
     with pytest.raises(ConfigError, match="multiples of"):
         train("dcgan_tiny", tmp_path / "odd", tmp_path / "run")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full, a disk that is always full")
+def test_a_truly_full_disk_is_a_storage_error_of_the_checkpoint_writer() -> None:
+    from synthmed.training import checkpoint
+
+    with pytest.raises(StorageError), artifacts.storage_errors(Path("/dev/full")):
+        checkpoint._save_tensors(Path("/dev/full"), {"x": torch.zeros(1000)})

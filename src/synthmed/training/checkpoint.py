@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from synthmed import artifacts
@@ -123,7 +124,8 @@ def _optimizer_tensors(optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[
 
 
 def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+    # Not save_file: it says "disk full" in an exception of its own that nobody expects.
+    path.write_bytes(to_bytes({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
 
 
 def _positions(folder: Path) -> list[Position]:
