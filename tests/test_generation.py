@@ -76,3 +76,9 @@ def test_wrong_wishes_are_sentences(pair_model: Path, translator: Path, toy_data
     generate(pair_model, tmp_path / "d", num=1)
     with pytest.raises(ArtifactError, match="already exists"):
         generate(pair_model, tmp_path / "d", num=1)
+
+
+def test_masks_for_a_model_that_takes_none_are_refused(toy_dataset: Path, tmp_path: Path) -> None:
+    model = train("dcgan_tiny", toy_dataset, tmp_path / "run", overrides=["training.budget=0.003"])
+    with pytest.raises(DataError, match="from noise alone"):
+        generate(model, tmp_path / "samples", num=2, masks=toy_dataset)

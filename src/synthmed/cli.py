@@ -122,7 +122,7 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
           overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
                                help="Change a setting, such as training.budget=0.1.")] = None,
           device: Device = "cpu",
-          dry_run: Annotated[bool, typer.Option(help="Check everything, train nothing.")] = False,
+          dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
           as_json: Json = False) -> None:  # fmt: skip
     """Train a recipe. The same command again goes on where it stopped."""
     from synthmed.training.log import Bar

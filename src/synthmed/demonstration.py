@@ -5,11 +5,23 @@ Each step is a call that anyone can make; beside it stands the command that does
 
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from synthmed.artifacts import refuse_existing
-from synthmed.errors import ConfigError
+from synthmed.errors import ConfigError, Interrupted
+
+
+@contextmanager
+def _own_words(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except Interrupted as error:
+        raise Interrupted(
+            f"The demo was stopped; what it made is in {out}. A new one needs another directory."
+        ) from error
+
 
 SIZE = 64
 RECIPE = "dual_gan_tiny"
@@ -66,7 +78,7 @@ def demo(
 
     step(3, "Training the dual GAN: masks, then photographs. Sample grids appear in run/samples.",
          "synthmed train dual_gan DATA RUN")  # fmt: skip
-    with Bar() as progress:
+    with _own_words(out), Bar() as progress:
         overrides = [f"training.seed={seed}", f"training.budget={budget}"]
         model = train(RECIPE, out / "data", out / "run", overrides=overrides, progress=progress)
 

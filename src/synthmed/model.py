@@ -19,12 +19,14 @@ from torch import Tensor
 
 from synthmed import __version__, artifacts
 from synthmed.config import parse
+from synthmed.devices import find_device
 from synthmed.errors import ArtifactError, DataError
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method
 from synthmed.shapes import ImageSpec, LabelMap, Pairs
 
 _KEY = "synthmed"
+_FORMAT = 1
 _CHUNK = 8
 """Images are always made in the same groups of eight, so that neither their number nor where a run starts
 changes a single bit of any of them."""
@@ -96,8 +98,8 @@ class Model:
             if self.method.condition == "masks":
                 raise DataError(f"A {self.header['method']} model makes images under masks; give some by --masks.")
             return
-        if spec.num_labels < 2:
-            raise DataError("The model was trained without masks; masks cannot be given.")
+        if self.method.condition == "nothing":
+            raise DataError(f"A {self.header['method']} model makes images from noise alone; generate without --masks.")
         if tuple(masks.shape) != (num, spec.height, spec.width):
             raise DataError(
                 f"The masks are {tuple(masks.shape)}; expected {(num, spec.height, spec.width)}. Prepare them alike."
@@ -128,7 +130,7 @@ def save_model(path: Path, *, method: str, config: Mapping[str, Any], spec: Imag
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(networks.items())}
     header = {
-        "version": __version__, "method": method, "config": config, "images": asdict(spec),
+        "format": _FORMAT, "version": __version__, "method": method, "config": config, "images": asdict(spec),
         "tensors": _tensors_digest(tensors), **facts,
     }  # fmt: skip
     content = to_bytes(tensors, metadata={_KEY: json.dumps(header, sort_keys=True)})
@@ -148,15 +150,19 @@ def load_model(path: Path | str, device: str = "cpu") -> Model:
     path = Path(path)
     if not path.is_file():
         raise ArtifactError(f"{path} is not a file; expected a model such as RUN/model.safetensors. Check the path.")
+    found: object = None
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        damaged = _tensors_digest(tensors) != header["tensors"]
+        found = header["format"]
+        damaged = found == _FORMAT and _tensors_digest(tensors) != header["tensors"]
     except (SafetensorError, KeyError, ValueError) as error:
         raise ArtifactError(
             f"{path} is not a whole synthmed model ({error}). Train it anew or fetch it again."
         ) from error
+    if found != _FORMAT:
+        raise ArtifactError(f"{path} is of format {found}; this synthmed reads format {_FORMAT}. Train the model anew.")
     if damaged:
         raise ArtifactError(f"{path} is damaged: its tensors are not those it was written with. Fetch it again.")
     kind = find_method(header["method"])
@@ -164,7 +170,7 @@ def load_model(path: Path | str, device: str = "cpu") -> Model:
     for name in method.generator_networks:
         own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
         method.networks[name].load_state_dict(own)
-    method.networks.to(device).eval().requires_grad_(False)
+    method.networks.to(find_device(device)).eval().requires_grad_(False)
     return Model(method=method, header=header, digest=artifacts.file_digest(path))
 
 

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "src" / "synthmed"
 MODULES = sorted(ROOT.rglob("*.py"))
 
-HELPERS = {"errors", "config", "shapes", "artifacts", "pictures"}
+HELPERS = {"errors", "config", "shapes", "artifacts", "pictures", "devices"}
 FLOORS = {
     "phantoms": 0,
     "recipes": 0,

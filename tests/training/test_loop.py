@@ -205,3 +205,16 @@ def test_a_truly_full_disk_is_a_storage_error_of_the_checkpoint_writer() -> None
 
     with pytest.raises(StorageError), artifacts.storage_errors(Path("/dev/full")):
         checkpoint._save_tensors(Path("/dev/full"), {"x": torch.zeros(1000)})
+
+
+def test_a_device_that_is_not_there_is_a_sentence(toy_dataset: Path, tmp_path: Path) -> None:
+    for name in ("banana", "cuda:77", "meta"):
+        with pytest.raises(ConfigError, match=f"Device '{name}'"):
+            train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT, device=name)
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_that_do_not_fit_leave_no_run_behind(toy_dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="multiples of"):
+        train(TINY, toy_dataset, tmp_path / "run", overrides=[*SHORT, "config.levels=6"])
+    train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)

@@ -85,13 +85,14 @@ class Method(ABC):
         spec: the images of the data set.
 
     Attributes:
+        condition: what ``generate`` takes: no masks, always masks, or masks in place of its own.
         networks: all networks by name; what a checkpoint holds.
         generator_networks: names of those that a model file holds; never a discriminator.
         latent_size: numbers that make one image.
     """
 
     Config: ClassVar[type[Settings]]
-    condition: ClassVar[Literal["nothing", "masks"]]
+    condition: ClassVar[Literal["nothing", "masks", "masks or nothing"]]
 
     networks: nn.ModuleDict
     generator_networks: tuple[str, ...]

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pydantic import Field
 from torch import nn
 
+from synthmed import augment
 from synthmed.config import Settings
 from synthmed.methods._contract import Method, Stage, prefixed
 from synthmed.methods.dcgan import DCGAN, DCGANConfig, enlarge, reduce
@@ -36,7 +37,7 @@ class DualGAN(Method):
     """Latents -> mask and photograph."""
 
     Config = DualGANConfig
-    condition = "nothing"
+    condition = "masks or nothing"
 
     def __init__(self, config: DualGANConfig, spec: ImageSpec) -> None:
         self.config, self.spec = config, spec
@@ -64,9 +65,12 @@ class DualGAN(Method):
         """The masks, if they are small their refinement, then the photographs."""
         stages = [prefixed(stage, prefix) for prefix, part in self.parts.items() for stage in part.stages()]
         return [
-            replace(stage, transform=self.mask_gan.transform) if stage.name.startswith("refiner_") else stage
+            replace(stage, transform=self._masks_only) if stage.name.startswith("refiner_") else stage
             for stage in stages
         ]
+
+    def _masks_only(self, batch: Batch) -> Batch:
+        return augment.warp(replace(batch, images=batch.images[:, :0]), self.config.refiner.warp)
 
     def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
         """A mask from the first latents, its photograph from the last; given masks take the place of the first."""

@@ -80,7 +80,7 @@ class UNet(nn.Module):
 
 
 class _Dropout(nn.Module):
-    """Dropout that stays on after training, the only noise of pix2pix (section 3.2 there), drawn from latents.
+    """Dropout that stays on after training, the only noise of pix2pix (section 3.1 there), drawn from latents.
 
     The published networks draw it from global random state; here equal latents give equal noise, so that a
     seed names an image whatever batch it is made in.

@@ -15,6 +15,23 @@ RESIDENT_SHARE = 0.4
 """A set that takes less than this share of the free device memory is held there whole."""
 
 
+def rows_for(dataset: PreparedDataset, stage: Stage) -> PreparedDataset:
+    """The images that a stage may learn from.
+
+    Raises:
+        DataError: the stage needs masks of an origin that the data set lacks.
+    """
+    if not stage.mask_sources:
+        return dataset
+    chosen = dataset.where(lambda row: row.mask_source in stage.mask_sources)
+    if not len(chosen):
+        raise DataError(
+            f"{dataset.path} has no training image whose mask is {' or '.join(sorted(stage.mask_sources))}; "
+            f"stage {stage.name} learns from them. Prepare a folder with masks, or choose another recipe."
+        )
+    return chosen
+
+
 class Batches:
     """The batches of one stage.
 
@@ -29,14 +46,7 @@ class Batches:
     """
 
     def __init__(self, dataset: PreparedDataset, stage: Stage, seed: int, device: torch.device) -> None:
-        self.dataset = dataset
-        if stage.mask_sources:
-            self.dataset = dataset.where(lambda row: row.mask_source in stage.mask_sources)
-            if not len(self.dataset):
-                raise DataError(
-                    f"{dataset.path} has no training image whose mask is {' or '.join(sorted(stage.mask_sources))}; "
-                    f"stage {stage.name} learns from them. Prepare a folder with masks, or choose another recipe."
-                )
+        self.dataset = rows_for(dataset, stage)
         self.has_masks = bool(dataset.info.mask_labels)
         self.seed, self.batch_size, self.device = seed, stage.batch_size, device
         self._resident = self._load(np.arange(len(self.dataset))) if self._fits() else None

@@ -35,6 +35,11 @@ class Position:
     images: int
 
     @property
+    def is_milestone(self) -> bool:
+        """Whether a stage has just ended here."""
+        return self.images == 0
+
+    @property
     def name(self) -> str:
         """Sorts as the positions do."""
         return f"s{self.stage}-{self.images:09d}"
@@ -55,7 +60,7 @@ class State:
     optimizers: Mapping[str, torch.optim.Optimizer]
 
 
-def save(folder: Path, position: Position, state: State, *, milestone: bool = False) -> Path:
+def save(folder: Path, position: Position, state: State) -> Path:
     """Write a checkpoint, point LATEST at it, then remove old ones that are neither kept nor milestones.
 
     Raises:
@@ -64,14 +69,14 @@ def save(folder: Path, position: Position, state: State, *, milestone: bool = Fa
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / position.name
     if not place.is_dir():
-        facts = {"stage": position.stage, "images": position.images, "milestone": milestone}
+        facts = {"stage": position.stage, "images": position.images}
         with artifacts.new_directory(place, KIND, facts=facts) as directory:
             _save_tensors(directory / "networks.safetensors", dict(state.networks.state_dict()))
             _save_tensors(directory / "averages.safetensors", dict(state.averages.state_dict()))
             _save_tensors(directory / "optimizers.safetensors", _optimizer_tensors(state.optimizers))
     artifacts.write_file(folder / "LATEST", position.name + "\n")
     for old in _positions(folder)[:-KEPT]:
-        if not artifacts.read_manifest(folder / old.name, KIND).facts["milestone"]:
+        if not old.is_milestone:
             shutil.rmtree(folder / old.name)
     return place
 

@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from synthmed import artifacts
 from synthmed.config import Recipe, Settings, parse, read_recipe, to_toml
 from synthmed.data.dataset import PreparedDataset
+from synthmed.devices import find_device
 from synthmed.errors import ArtifactError, ConfigError, Interrupted, TrainingError
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method, Stage
 from synthmed.model import image_seed, load_model, save_model
 from synthmed.training import averages, checkpoint
-from synthmed.training.batches import Batches
+from synthmed.training.batches import Batches, rows_for
 from synthmed.training.checkpoint import Position, State
 from synthmed.training.log import JsonLines, Progress, Silence
 from synthmed.training.run import LOCK, exclusive, stop_on_signal, write_sample_grid
@@ -70,6 +71,13 @@ def train(
     config = parse(kind.Config, found.config, "config")
     dataset = PreparedDataset.open(data)
     training_set = dataset.split("train")
+    where = find_device(device)
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        method = _build(kind, config, dataset)
+    stages = method.stages()
+    for stage in stages:
+        rows_for(training_set, stage)
     run.mkdir(parents=True, exist_ok=True)
     with exclusive(run), stop_on_signal() as stopped, torch.random.fork_rng():
         _claim(run, found, config, settings, dataset)
@@ -79,10 +87,7 @@ def train(
             return model_file
 
         # Networks, their averages, and where an earlier run stopped.
-        torch.manual_seed(settings.seed)
-        method = _build(kind, config, dataset)
-        method.networks.to(device)
-        stages = method.stages()
+        method.networks.to(where)
         state = State(networks=method.networks, averages=_averages(method, stages), optimizers={})
         folder = run / "checkpoints"
         artifacts.sweep(run)
@@ -102,7 +107,7 @@ def train(
             state = State(networks=method.networks, averages=state.averages, optimizers=optimizers)
             if done and start:
                 checkpoint.load_optimizers(folder, start, optimizers)
-            batches = Batches(training_set, stage, settings.seed, torch.device(device))
+            batches = Batches(training_set, stage, settings.seed, where)
             progress.begin(stage.name, total, done)
             terms_seen: dict[str, Tensor] = {}
             losses: dict[str, float] = {}
@@ -143,7 +148,7 @@ def train(
                 progress.advance(done, losses)
                 if ended or _passes(before, done, settings.sample_images):
                     with _exported(method, state.averages):
-                        write_sample_grid(run / "samples" / f"s{number}-{done:09d}.png", method, training_set, device)
+                        write_sample_grid(run / "samples" / f"s{number}-{done:09d}.png", method, training_set, where)
                 if not ended and (stopped() or _passes(before, done, settings.checkpoint_images)):
                     checkpoint.save(folder, Position(stage=number, images=done), state)
                 if not ended and stopped():
@@ -151,7 +156,7 @@ def train(
                                       f"saved in {run}. The same command goes on from there.")  # fmt: skip
             # The next stage begins with fresh optimizers, from a checkpoint that stays.
             state = State(networks=method.networks, averages=state.averages, optimizers={})
-            checkpoint.save(folder, Position(stage=number + 1, images=0), state, milestone=True)
+            checkpoint.save(folder, Position(stage=number + 1, images=0), state)
 
         with _exported(method, state.averages):
             _write_model(model_file, found, config, method, dataset)
@@ -172,7 +177,7 @@ def plan(recipe: str, data: Path, *, overrides: Iterable[str] = ()) -> dict[str,
     method = _build(kind, parse(kind.Config, found.config, "config"), dataset)
     stages = method.stages()
     for stage in stages:
-        Batches(dataset.split("train"), stage, settings.seed, torch.device("cpu"))
+        rows_for(dataset.split("train"), stage)
     return {stage.name: _length(stage, settings) for stage in stages}
 
 

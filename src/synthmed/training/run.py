@@ -53,7 +53,7 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
 
 
 @torch.no_grad()
-def write_sample_grid(path: Path, method: Method, dataset: PreparedDataset, device: str) -> None:
+def write_sample_grid(path: Path, method: Method, dataset: PreparedDataset, device: torch.device) -> None:
     """Show what the method makes now: always the same latents, and the first training masks if it needs masks."""
     path.parent.mkdir(exist_ok=True)
     latents = torch.randn(SHOWN, method.latent_size, generator=torch.Generator().manual_seed(0)).to(device)
