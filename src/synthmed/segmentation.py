@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from synthmed.devices import find_device
 from synthmed.errors import DataError, TrainingError
 from synthmed.shapes import Image
 
@@ -111,7 +112,8 @@ def train_segmenter(
 
     _check(images, masks)
     generator = torch.Generator().manual_seed(seed)
-    network = _new_network(images.shape[1], config, seed).to(device)
+    where = find_device(device)
+    network = _new_network(images.shape[1], config, seed).to(where)
     optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _one_cycle(step, config.steps))
     dice_and_cross_entropy = DiceCELoss(sigmoid=True, batch=True)
@@ -122,8 +124,8 @@ def train_segmenter(
         chosen = torch.multinomial(chances, config.batch_size, replacement=True, generator=generator).numpy()
         pixels, truth = _unit_range(images[chosen]), torch.from_numpy(masks[chosen] > 0).float()[:, None]
         pixels, truth = _apply(_draw(pixels, config, generator), pixels, truth, _crop_sides(images, config))
-        logits = network(pixels.to(device))
-        loss = dice_and_cross_entropy(logits, truth.to(device))  # 1 - Dice + binary cross-entropy
+        logits = network(pixels.to(where))
+        loss = dice_and_cross_entropy(logits, truth.to(where))  # 1 - Dice + binary cross-entropy
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"The segmenter's loss is {loss.item()} at step {step}; expected a finite number. "
