@@ -19,7 +19,7 @@ from synthmed.artifacts import file_digest
 from synthmed.data.prepare import prepare
 from synthmed.phantoms import phantom
 
-SETTINGS = ["training.budget=0.1", "training.checkpoint_images=64", "training.log_images=64"]
+SETTINGS = ["training.budget=0.5", "training.checkpoint_images=64", "training.log_images=64"]
 
 
 def command(data: Path, run: Path) -> list[str]:
@@ -62,9 +62,12 @@ def main() -> int:
                 command(place / "data", run), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             # Most of a start is imports; a kill falls anywhere from there to a share of the whole training.
-            moment = draw.uniform(0.3, 4 + 2 * duration / arguments.kills)
+            moment = draw.uniform(0.3, 4 + 1.2 * duration / arguments.kills)
             try:
-                process.wait(moment)
+                code = process.wait(moment)
+                if code:
+                    print(f"a resumed training ended with exit code {code}")
+                    return 1
                 print(f"finished before kill {kills + 1}; {arguments.kills - kills} kills were left")
                 break
             except subprocess.TimeoutExpired:
