@@ -22,7 +22,6 @@ from synthmed import __version__
 from synthmed.errors import ArtifactError, StorageError
 
 MANIFEST = "manifest.json"
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ Annotations are checked at run time in the tests only (``tests/conftest.py``).
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 Image = Float[Tensor, "batch channel height width"]
@@ -23,9 +23,6 @@ Latent = Float[Tensor, "batch latent"]
 
 Logits = Float[Tensor, "batch *patches"]
 """Unbounded scores of a discriminator: above 0 it believes the image is real."""
-
-Labels = Int[Tensor, "batch"]
-"""One class index an image."""
 
 
 @dataclass(frozen=True, kw_only=True)
