@@ -1,0 +1,99 @@
+"""What a kind of data set is: how its files are found, and how one item becomes images.
+
+A kind is a file of this folder with these names; preparing knows this page and nothing else of a kind::
+
+    DEFAULT_SIZE                                    (height, width) of its images
+    class Settings(KindSettings)                    what a user may set (--set key=value), a sentence under each
+    def find(source, settings, run) -> Found        which items a folder holds; headers only, nothing is decoded
+    def describe(found, settings, height, width) -> DatasetInfo
+    def make(item, info, settings) -> list[Made]    decode one item; a worker process calls it
+
+``find`` may use many processes through ``run``. ``make`` depends on its arguments alone, so that any number of workers
+gives the same bytes, and raises SourceError for an item that cannot be used: it becomes a row of ``rejected.csv``.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synthmed.config import Settings
+from synthmed.data.geometry import Fit
+
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+"""Like ``map``, in order, but over the workers of a preparation."""
+
+
+class KindSettings(Settings):
+    """The settings of one kind; ``prepare`` passes them to every function of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """The unit of work: one photograph, one CT series, one MR study. Its images belong to one patient.
+
+    Args:
+        name: of its main file or folder relative to the source, for ``rejected.csv`` and for the order.
+        patient_id: in the words of the source; replaced by a pseudonym before it is written down.
+        files: every file that it is made from, the first one its main file. Their digests make ``source_digest``.
+        split: "train", "holdout" or "test" where the source declares it, else "".
+        label: its class, "" for none.
+        facts: what ``make`` needs besides (small; sent to worker processes).
+    """
+
+    name: str
+    patient_id: str
+    files: tuple[Path, ...]
+    split: str = ""
+    label: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejection:
+    """A file that is left out, named relative to the source folder, and the reason as a sentence."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a folder holds: items and rejections sorted by name, the layout, and facts that ``describe`` needs."""
+
+    items: list[Item]
+    rejected: list[Rejection]
+    layout: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """One image of the set.
+
+    Args:
+        image: [C H W] of the set's size and type.
+        mask: [H W] uint8 labels, or None.
+        field: [H W] uint8 of {0, 1} (field of view), or None.
+        fit: where the source picture lies in it.
+        part: which picture of the item it is, such as "slice 0017"; "" where the item is one image.
+        label: its class where it differs from the item's, else "".
+        spacing_mm: of the stored pixels: rows, columns; () = unknown.
+        view: laterality and view such as "L MLO"; "" = none.
+        low, high: physical values of stored 0 and of the largest stored number.
+        curve: how stored numbers lie between them: "linear", "sigmoid" or "table".
+    """
+
+    image: np.ndarray
+    mask: np.ndarray | None = None
+    field: np.ndarray | None = None
+    fit: Fit
+    part: str = ""
+    label: str = ""
+    spacing_mm: tuple[float, ...] = ()
+    view: str = ""
+    low: float
+    high: float
+    curve: str = "linear"
