@@ -15,7 +15,8 @@ from synthmed.data.geometry import image_to_source, mask_to_source
 from synthmed.data.prepare import prepare
 from synthmed.data.store import _GrowingArray
 from synthmed.errors import ArtifactError, ConfigError, SourceError, StorageError
-from synthmed.sources.raster import find, read_image, read_mask
+from synthmed.sources.pixels import read_image, read_mask
+from synthmed.sources.raster import find
 
 
 def rejected(path):
