@@ -204,6 +204,7 @@ def _add_labelled(
 ) -> None:
     if not photographs:
         return
+    intensity = writer.info.intensity
     probabilities = predict_masks(network, np.stack([photograph.image for photograph in photographs]))
     for photograph, probability in zip(photographs, probabilities, strict=True):
         mask = (probability >= THRESHOLD).astype(np.uint8)
@@ -217,6 +218,8 @@ def _add_labelled(
             mask_source="segmenter",
             source_digest=photograph.digest,
             **vars(photograph.fit),
+            low=intensity.low,
+            high=intensity.high,
         )
         writer.add(row, photograph.image, mask, photograph.field)
 
