@@ -183,7 +183,7 @@ def _assemble(planned: Plan, folder: Path, source: Path, out: Path) -> None:
     known = finished.manifest_entries()
     with artifacts.new_directory(out, KIND, known=known) as directory:
         finished.link_into(directory)
-        finish_set(directory, info, finished.rows(), rejected, finished.thumbnails())
+        finish_set(directory, info, finished.rows(), rejected, finished.prints())
 
 
 def _all_rejected(source: Path, rejected: list[tuple[str, str]]) -> str:

@@ -27,7 +27,7 @@ from synthmed.errors import ArtifactError, DataError, SourceError
 KIND = "shard"
 _LEAST_WORK, _SHARDS = 8 << 20, 256
 """A shard reads and writes at least so many bytes, or its part of so many shards."""
-_ROWS, _REJECTED, _THUMBNAILS = "rows.csv", "rejected.csv", "thumbnails.npy"
+_ROWS, _REJECTED, _PRINTS = "rows.csv", "rejected.csv", "prints.npy"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +105,7 @@ def make(shard: Shard) -> None:
             writer.abandon()
             raise
         write_table(directory / _REJECTED, ("file", "reason"), rejected)
-        np.save(directory / _THUMBNAILS, np.array(writer.thumbnails, np.uint8).reshape(-1, SIDE, SIDE))
+        np.save(directory / _PRINTS, np.array(writer.prints, np.int8).reshape(-1, SIDE, SIDE))
         facts |= {"images": len(writer), "rejected": len(rejected)}
 
 
@@ -194,7 +194,7 @@ class FinishedShards:
             f"shards/{number:05d}-{name}": (place / name, entry)
             for number, (place, manifest) in enumerate(filled)
             for name, entry in manifest.files.items()
-            if name.endswith(".npy") and name != _THUMBNAILS
+            if name.endswith(".npy") and name != _PRINTS
         }
 
     def rows(self) -> Iterator[list[str]]:
@@ -206,9 +206,9 @@ class FinishedShards:
         """File and reason of the items that could not be used."""
         return [(file, reason) for place in self._places for file, reason in _read_lines(place / _REJECTED)]
 
-    def thumbnails(self) -> np.ndarray:
-        """uint8 [N 16 16]."""
-        return np.concatenate([np.load(place / _THUMBNAILS, allow_pickle=False) for place in self._places])
+    def prints(self) -> np.ndarray:
+        """Fingerprints of the images, int8 [N 16 16]."""
+        return np.concatenate([np.load(place / _PRINTS, allow_pickle=False) for place in self._places])
 
     def manifest_entries(self) -> dict[str, dict[str, Any]]:
         """Path in the set -> what its manifest says of it, for every array."""

@@ -2,7 +2,7 @@
 
 import csv
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -57,7 +57,7 @@ class ShardWriter:
             self._files[MASKS] = _GrowingArray(prefix, MASKS, size, np.dtype(np.uint8))
         if info.has_fields:
             self._files[FIELDS] = _GrowingArray(prefix, FIELDS, size, np.dtype(np.uint8))
-        self.thumbnails: list[np.ndarray] = []
+        self.prints: list[np.ndarray] = []
 
     def __len__(self) -> int:
         return len(self._files[IMAGES])
@@ -72,7 +72,7 @@ class ShardWriter:
             self._files[MASKS].append(np.zeros(shape, np.uint8) if mask is None else mask)
         if FIELDS in self._files:
             self._files[FIELDS].append(np.ones(shape, np.uint8) if field is None else field)
-        self.thumbnails.append(duplicates.thumbnail(image))
+        self.prints.append(duplicates.fingerprint(image))
 
     def close(self) -> None:
         """Complete the files."""
@@ -125,7 +125,7 @@ class DatasetWriter:
         self._stack = ExitStack()
         self._shard: ShardWriter | None = None
         self._num_shards = 0
-        self._thumbnails: list[np.ndarray] = []
+        self._prints: list[np.ndarray] = []
 
     def __enter__(self) -> Self:
         self._directory = self._stack.enter_context(artifacts.new_directory(self.path, KIND, inputs=self._inputs))
@@ -148,7 +148,7 @@ class DatasetWriter:
             if not self.rows:
                 raise DataError(f"No image was added to {self.path}; expected at least one. See the reasons given.")
             lines = (row.cells() for row in self.rows)
-            finish_set(self._directory, self.info, lines, self.rejected, np.stack(self._thumbnails))
+            finish_set(self._directory, self.info, lines, self.rejected, np.stack(self._prints))
 
     def add(self, row: Row, image: np.ndarray, mask: np.ndarray | None, field: np.ndarray | None) -> None:
         """Add one image.
@@ -173,7 +173,7 @@ class DatasetWriter:
     def _close_shard(self) -> None:
         if self._shard:
             self._shard.close()
-            self._thumbnails += self._shard.thumbnails
+            self._prints += self._shard.prints
 
 
 def finish_set(
@@ -181,7 +181,7 @@ def finish_set(
     info: DatasetInfo,
     lines: Iterable[Sequence[str]],
     rejected: Iterable[tuple[str, str]],
-    thumbnails: np.ndarray,
+    prints: np.ndarray,
 ) -> None:
     """Add everything but the shards and the manifest to a set.
 
@@ -190,7 +190,7 @@ def finish_set(
         info: everything of ``dataset.json`` but the splits.
         lines: cells of the rows in the order of the shards; they are numbered here.
         rejected: file and reason.
-        thumbnails: uint8 [N 16 16], in the same order.
+        prints: int8 [N 16 16] fingerprints, in the same order.
 
     Raises:
         DataError: one patient, or one source file, in two splits.
@@ -201,9 +201,9 @@ def finish_set(
     splits = index.splits()
     artifacts.write_json(directory / INFO_FILE, info.model_copy(update={"splits": splits}).model_dump())
     shards = Shards(directory)
-    alike = duplicates.find_alike(thumbnails, np.array(index.patients))
+    candidates = duplicates.candidates(prints, np.array(index.patients))
     columns = ("id", "other_id", "similarity", "identical")
-    write_table(directory / DUPLICATES_FILE, columns, (_alike_cells(pair, shards, info) for pair in alike))
+    write_table(directory / DUPLICATES_FILE, columns, _alike(candidates, shards, info))
     _write_preview(directory / "preview.png", info, shards, np.array(index.split_numbers))
 
 
@@ -257,11 +257,15 @@ class _Index:
         }
 
 
-def _alike_cells(pair: duplicates.Pair, shards: Shards, info: DatasetInfo) -> tuple[str, ...]:
+def _alike(pairs: Iterable[duplicates.Pair], shards: Shards, info: DatasetInfo) -> Iterator[tuple[str, ...]]:
+    """The pairs that are still alike on a closer look."""
     shape = (len(info.channels), info.height, info.width)
-    one, other = shards.gather(IMAGES, np.array([pair.first, pair.second]), shape, info.dtype)
-    identical = "yes" if np.array_equal(one, other) else "no"
-    return f"{pair.first:06d}", f"{pair.second:06d}", f"{pair.similarity:.4f}", identical
+    for pair in pairs:
+        one, other = shards.gather(IMAGES, np.array([pair.first, pair.second]), shape, info.dtype)
+        closer = [duplicates.fingerprint(image, 2 * duplicates.SIDE) for image in (one, other)]
+        if (similarity := duplicates.correlation(*closer)) >= duplicates.ALIKE:
+            identical = "yes" if np.array_equal(one, other) else "no"
+            yield f"{pair.first:06d}", f"{pair.second:06d}", f"{similarity:.4f}", identical
 
 
 def _write_preview(path: Path, info: DatasetInfo, shards: Shards, split_numbers: np.ndarray) -> None:

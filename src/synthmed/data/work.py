@@ -111,9 +111,18 @@ class Workers:
         if self.is_here:
             yield from ((value, function(value)) for value in values)
             return
-        fresh = (_Job(value, _TOGETHER if alone else 0) for value in values)
-        again: deque[_Job] = deque()
         running: dict[Future[Any], _Job] = {}
+        try:
+            yield from self._as_finished(function, values, running, _TOGETHER if alone else 0)
+        finally:
+            for future in running:
+                future.cancel()
+
+    def _as_finished(
+        self, function: Callable[[Any], Any], values: Iterable[Any], running: dict[Future[Any], _Job], deaths: int
+    ) -> Iterator[tuple[Any, Any]]:
+        fresh = (_Job(value, deaths) for value in values)
+        again: deque[_Job] = deque()
         while True:
             while len(running) < self._room() and (job := _next(fresh, again, running)) is not None:
                 running[self._submit(function, job.value)] = job
@@ -180,7 +189,7 @@ class Workers:
         if executor is None:
             return
         processes = list((getattr(executor, "_processes", None) or {}).values())
-        executor.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown(wait=False)
         for process in processes:
             process.terminate()
             process.join()
