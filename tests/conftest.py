@@ -17,6 +17,15 @@ _HOOK = install_import_hook(
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keys of pseudonyms go to a place of the tests, and work is done in this process unless a test asks for more."""
+    from synthmed.data import work
+
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("settings"))
+    work.cores = lambda: 1
+
+
 @pytest.fixture(scope="session")
 def toy_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared set of 16 phantom retinas of 32x32, half of them for training."""

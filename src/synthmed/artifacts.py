@@ -87,12 +87,24 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextmanager
 def new_directory(
-    path: Path, kind: str, *, inputs: dict[str, str] | None = None, facts: dict[str, Any] | None = None
+    path: Path,
+    kind: str,
+    *,
+    inputs: dict[str, str] | None = None,
+    facts: dict[str, Any] | None = None,
+    known: dict[str, dict[str, Any]] | None = None,
 ) -> Iterator[Path]:
     """Fill a directory that appears at ``path`` only when all of it is on the disk.
 
-    Yields the temporary directory to write into. ``inputs`` and ``facts`` are read when the block ends, so
-    the block may still add to them. An exception inside the block removes the temporary directory.
+    Yields the temporary directory to write into. ``inputs``, ``facts`` and ``known`` are read when the block ends,
+    so the block may still add to them. An exception inside the block removes the temporary directory.
+
+    Args:
+        path: a new place.
+        kind: of the artifact.
+        inputs: name -> digest of each artifact it is made from.
+        facts: anything else to record.
+        known: relative path -> entry of the manifest, for files that are on the disk already and were digested.
 
     Raises:
         ArtifactError: something with content already stands at ``path``.
@@ -112,7 +124,7 @@ def new_directory(
         try:
             temporary.mkdir(parents=True)
             yield temporary
-            _write_manifest(temporary, kind, inputs or {}, facts or {})
+            _write_manifest(temporary, kind, inputs or {}, facts or {}, known or {})
             if path.is_dir():
                 path.rmdir()
             os.rename(temporary, path)
@@ -183,6 +195,17 @@ def verify(path: Path, kind: str) -> Manifest:
     return manifest
 
 
+def link(source: Path, place: Path) -> None:
+    """Let a finished file stand at a second place without copying it, where the file system can; else copy it."""
+    try:
+        os.link(source, place)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EEXIST):
+            raise
+        shutil.copyfile(source, place)
+        _sync_file(place)
+
+
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's words about a full or forbidden disk into a StorageError."""
@@ -201,12 +224,20 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise
 
 
-def _write_manifest(directory: Path, kind: str, inputs: dict[str, str], facts: dict[str, Any]) -> None:
+def _write_manifest(
+    directory: Path,
+    kind: str,
+    inputs: dict[str, str],
+    facts: dict[str, Any],
+    known: dict[str, dict[str, Any]],
+) -> None:
     files: dict[str, dict[str, Any]] = {}
     for file in sorted(directory.rglob("*")):
-        if file.is_file():
+        name = file.relative_to(directory).as_posix()
+        if name in known:
+            files[name] = known[name]
+        elif file.is_file():
             _sync_file(file)
-            name = file.relative_to(directory).as_posix()
             files[name] = {"sha256": file_digest(file), "bytes": file.stat().st_size}
     manifest = {"kind": kind, "version": __version__, "inputs": inputs, "facts": facts, "files": files}
     write_json(directory / MANIFEST, manifest)

@@ -85,21 +85,27 @@ def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="retina")],
 
 @app.command()
 def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of images and masks.")], out: Out,
-            kind: Annotated[str, typer.Option(help="retina, cells or generic.")] = "generic",
-            size: Annotated[str, typer.Option(help="Side in pixels, or HEIGHTxWIDTH.")] = "256",
+            kind: Annotated[str, typer.Option(help="What they show, such as retina or generic.")] = "generic",
+            size: Annotated[str, typer.Option(help="Side in pixels, or HEIGHTxWIDTH; empty = the kind's own.")] = "",
             holdout: Annotated[float, typer.Option(help="Share of patients sealed away for the audit.")] = 0.1,
             test: Annotated[float, typer.Option(help="Share of patients kept for testing.")] = 0.2,
+            overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
+                                 help="Change a setting of the kind.")] = None,
+            table: Annotated[Path | None, typer.Option(help="CSV file with patients, labels or classes.")] = None,
+            key: Annotated[Path | None, typer.Option(help="File with the key of the pseudonyms; made if new.")] = None,
+            workers: Annotated[int | None, typer.Option(help="Processes; as many as cores if not given.")] = None,
+            cluster: Annotated[str, typer.Option(metavar="ADDRESS", help="Dask scheduler, tcp://HOST:PORT.")] = "",
+            fast_j2k: Annotated[bool, typer.Option("--fast-j2k", help="JPEG 2000 at lower resolution.")] = False,
             seed: Seed = 0, as_json: Json = False) -> None:  # fmt: skip
     """Turn a folder of images into a prepared data set, split by patient."""
     from synthmed.data.prepare import prepare as run
 
     with _bar("Preparing") as progress:
-        made = run(source, out, kind=kind, size=_size(size), holdout=holdout, test=test, seed=seed, progress=progress)
-    splits = {name: split.images for name, split in made.info.splits.items()}
-    told = ", ".join(f"{count} {name}" for name, count in splits.items())
-    rejected = sum(1 for _ in (out / "rejected.csv").open()) - 1
-    _tell(as_json, f"{out} holds {len(made)} images ({told}); {rejected} rejected, see {out / 'rejected.csv'}.",
-          out=out, digest=made.digest, rejected=rejected, **splits)  # fmt: skip
+        made = run(source, out, kind=kind, size=_size(size) if size else None, holdout=holdout, test=test, seed=seed,
+                   overrides=overrides or (), table=table, key=key, workers=workers, cluster=cluster,
+                   fast_j2k=fast_j2k, progress=progress)  # fmt: skip
+    facts = {name: split.images for name, split in made.info.splits.items()}
+    _tell(as_json, made.summary, out=out, digest=made.digest, rejected=made.num_rejected, alike=made.num_alike, **facts)
 
 
 @app.command()

@@ -22,7 +22,8 @@ from synthmed.data.masks import field_of_view
 from synthmed.data.store import DatasetWriter
 from synthmed.errors import DataError, SourceError
 from synthmed.segmentation import SegmenterConfig, describe, predict_masks, train_segmenter
-from synthmed.sources.raster import SourceImage, find, read_header, read_image, read_mask
+from synthmed.sources.pixels import read_header, read_image, read_mask
+from synthmed.sources.raster import FoundImage, find
 
 THRESHOLD = 0.5
 _CHUNK = 16
@@ -35,7 +36,7 @@ Progress = Callable[[int, int, str], None]
 class _Photograph:
     """One unlabelled photograph, fitted to the data set's size: image [C H W], field [H W] of {0, 1}."""
 
-    source: SourceImage
+    source: FoundImage
     digest: str
     fit: Fit
     image: NDArray[np.integer]
@@ -147,7 +148,7 @@ def _add_photographs(
 
 
 def _usable(
-    folder: Path, images: list[SourceImage], known: PreparedDataset, writer: DatasetWriter, told: Progress
+    folder: Path, images: list[FoundImage], known: PreparedDataset, writer: DatasetWriter, told: Progress
 ) -> Iterator[_Photograph]:
     """Read and fit the photographs one by one; what cannot be used is rejected with its reason."""
     digests = {row.source_digest for row in known.rows}
@@ -172,7 +173,7 @@ def _usable(
         told(done, len(images), "reading photographs")
 
 
-def _read(image: SourceImage, known: PreparedDataset) -> _Photograph:
+def _read(image: FoundImage, known: PreparedDataset) -> _Photograph:
     info = known.info
     header = read_header(image.path)
     if (header.channels, header.bits) != (len(info.channels), info.bits):
@@ -203,6 +204,7 @@ def _add_labelled(
 ) -> None:
     if not photographs:
         return
+    intensity = writer.info.intensity
     probabilities = predict_masks(network, np.stack([photograph.image for photograph in photographs]))
     for photograph, probability in zip(photographs, probabilities, strict=True):
         mask = (probability >= THRESHOLD).astype(np.uint8)
@@ -216,6 +218,8 @@ def _add_labelled(
             mask_source="segmenter",
             source_digest=photograph.digest,
             **vars(photograph.fit),
+            low=intensity.low,
+            high=intensity.high,
         )
         writer.add(row, photograph.image, mask, photograph.field)
 

@@ -143,7 +143,7 @@ class SampleSet:
     def _read_image(self, sample: Sample) -> NDArray[np.integer]:
         if self.is_ours:
             return _decode(self.path / sample.file_name)
-        from synthmed.sources.raster import read_image
+        from synthmed.sources.pixels import read_image
 
         return read_image(self.path / sample.file_name)
 
@@ -152,7 +152,7 @@ class SampleSet:
             stored = _decode(self.path / sample.mask_name)[0]
             # Binary masks are stored as 0 and 255 so that people see them.
             return (stored > 0).astype(np.uint8) if self.facts["format"]["num_labels"] == 2 else stored
-        from synthmed.sources.raster import read_mask
+        from synthmed.sources.pixels import read_mask
 
         return read_mask(self.path / sample.mask_name)
 

@@ -19,7 +19,9 @@ from synthmed.errors import ArtifactError, GateError, Interrupted, TrainingError
 VERBS = {
     "demo": "[OUT] --seed",
     "phantom": "KIND OUT --json --num --seed --size",
-    "prepare": "SOURCE OUT --holdout --json --kind --seed --size --test",
+    "prepare": (
+        "SOURCE OUT --cluster --fast-j2k --holdout --json --key --kind --seed --set --size --table --test --workers"
+    ),
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
     "train": "RECIPE DATA RUN --device --dry-run --json --set",
     "generate": "MODEL OUT --device --format --json --masks --num --seed",

@@ -39,6 +39,8 @@ def row(index, *, patient=None, split="train", **changes):
         scale=1.0,
         pad_top=0,
         pad_left=0,
+        low=0.0,
+        high=65535.0,
     )
     return replace(line, **changes)
 
@@ -122,7 +124,7 @@ def test_a_set_without_masks_or_fields_has_empty_masks_and_full_fields(tmp_path)
 def test_one_flipped_bit_in_any_file_is_found(tmp_path):
     dataset = write(tmp_path / "data")
     files = [path for path in dataset.path.rglob("*") if path.is_file() and path.name != artifacts.MANIFEST]
-    assert len(files) == 3 * 3 + 4
+    assert len(files) == 3 * 3 + 5
     for path in files:
         content = path.read_bytes()
         if not content:
@@ -145,12 +147,12 @@ def test_something_else_is_not_opened(tmp_path):
         PreparedDataset.open(tmp_path / "samples")
 
 
-def test_a_newer_schema_and_an_incomplete_set_are_refused(tmp_path):
+def test_another_schema_and_an_incomplete_set_are_refused(tmp_path):
     dataset = write(tmp_path / "data")
     file = dataset.path / "dataset.json"
     content = json.loads(file.read_text())
-    file.write_text(json.dumps(content | {"schema_version": 2}))
-    with pytest.raises(ArtifactError, match="schema 1"):
+    file.write_text(json.dumps(content | {"schema_version": 1}))
+    with pytest.raises(ArtifactError, match="schema 2"):
         PreparedDataset.open(dataset.path, verify=False)
     file.write_text(json.dumps(content))
     index = dataset.path / "index.csv"

@@ -11,11 +11,14 @@ import pytest
 import tifffile
 from PIL import Image
 
+from synthmed.data import shards
 from synthmed.data.geometry import image_to_source, mask_to_source
 from synthmed.data.prepare import prepare
+from synthmed.data.pseudonyms import default_key_file, pseudonyms, read_key
 from synthmed.data.store import _GrowingArray
-from synthmed.errors import ArtifactError, ConfigError, SourceError, StorageError
-from synthmed.sources.raster import find, read_image, read_mask
+from synthmed.errors import ArtifactError, ConfigError, Interrupted, SourceError, StorageError
+from synthmed.sources.pixels import read_image, read_mask
+from synthmed.sources.raster import find
 
 
 def rejected(path):
@@ -94,9 +97,9 @@ def test_no_patient_is_in_two_splits_and_declared_ones_keep_theirs(tmp_path, mak
     assert not patients["train"] & patients["test"]
     assert not patients["holdout"] & (patients["train"] | patients["test"])
     splits = {image.patient_id: image.split for image in find(source).images}
-    pseudonyms = {patient: f"P{number:04d}" for number, patient in enumerate(sorted(splits), start=1)}
+    names = pseudonyms(splits, read_key(default_key_file()))
     for patient, split in splits.items():
-        assert not split or pseudonyms[patient] in patients[split]
+        assert not split or names[patient] in patients[split]
     for name, info in dataset.info.splits.items():
         assert info.patients == len(patients[name]) > 0
 
@@ -130,7 +133,7 @@ def test_one_bad_file_is_noted_with_its_reason_and_the_rest_goes_on(tmp_path, ma
     dataset = prepare(source, tmp_path / "data", size=16)
     found = rejected(dataset.path)
     assert len(dataset) == 1
-    assert dataset.info.provenance["counts"] == {"accepted": 1, "rejected": len(found)}
+    assert dataset.info.provenance["counts"] == {"accepted": 1, "images": 1, "rejected": len(found)}
     words = {
         "images/scan 000.png": "damaged or cut short",
         "images/scan 001.png": "30 x 21 pixels and its mask scan 001.png 30 x 20",
@@ -212,27 +215,32 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, make_source, monkeypatch):
     assert len(prepare(source, tmp_path / "data", size=16)) == 6
 
 
-def test_an_interruption_leaves_nothing_behind(tmp_path, make_source):
-    def interrupt(done, total):
-        if done == 3:
-            raise KeyboardInterrupt
+def test_an_interruption_of_the_first_shard_leaves_nothing_behind(tmp_path, make_source, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        prepare(make_source(tmp_path / "source"), tmp_path / "data", size=16, progress=interrupt)
+    source = make_source(tmp_path / "source")
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="same command goes on"):
+        patch.setattr(_GrowingArray, "append", interrupt)
+        prepare(source, tmp_path / "data", size=16)
     assert [entry.name for entry in tmp_path.iterdir()] == ["source"]
 
 
-def test_progress_counts_every_image_once(tmp_path, make_source):
+def test_progress_counts_every_item_once_shard_by_shard(tmp_path, make_source, monkeypatch):
     seen = []
     source = make_source(tmp_path / "source", 4)
     prepare(source, tmp_path / "data", size=16, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(4, 4)]
+    seen.clear()
+    monkeypatch.setattr(shards, "_LEAST_WORK", 1)
+    prepare(source, tmp_path / "more", size=16, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"kind": "retna"}, "'retna'.*retina, cells, generic"),
+        ({"kind": "retna"}, "'retna'.*did you mean 'retina'.*cells, .*generic, .*retina"),
         ({"size": 0}, "0 x 0"),
         ({"size": (64, 10**6)}, "64 x 1000000"),
         ({"holdout": 0.6, "test": 0.5}, "together below 1"),

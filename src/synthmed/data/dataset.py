@@ -1,6 +1,7 @@
 """The only reader of prepared data sets: ``dataset.json``, ``index.csv`` and memory-mapped shards."""
 
 import csv
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     from synthmed.shapes import ImageSpec
 
 KIND = "dataset"
+SCHEMA: Literal[2] = 2
+"""Version of ``dataset.json`` and ``index.csv``. Older sets are refused: they are made anew from their source."""
 INFO_FILE = "dataset.json"
 INDEX_FILE = "index.csv"
+REJECTED_FILE = "rejected.csv"
+DUPLICATES_FILE = "duplicates.csv"
 IMAGES, MASKS, FIELDS = "images", "masks", "fields"
 
 Indices = Sequence[int] | np.ndarray
@@ -30,7 +35,10 @@ class _Info(BaseModel):
 
 
 class Intensity(_Info):
-    """What stored numbers mean: 0 is ``low``, the largest stored number is ``high``, linear between."""
+    """What stored numbers mean: 0 is ``low``, the largest stored number is ``high``, linear between.
+
+    This is the set's nominal meaning; where images differ, ``low``, ``high`` and ``curve`` of their rows hold.
+    """
 
     low: float
     high: float
@@ -50,7 +58,7 @@ class DatasetInfo(_Info):
 
     Args:
         schema_version: of this file.
-        kind: "retina", "cells" or "generic".
+        kind: name of a kind, such as "retina".
         channels: names of the channels, in stored order.
         height: rows of every image.
         width: columns of every image.
@@ -63,7 +71,7 @@ class DatasetInfo(_Info):
         provenance: layout, counts and settings of the preparation.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = SCHEMA
     kind: str
     channels: list[str]
     height: int
@@ -82,7 +90,7 @@ class DatasetInfo(_Info):
         return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """One image in ``index.csv``.
 
@@ -98,6 +106,12 @@ class Row:
         scale: stored pixels per source pixel.
         pad_top: rows of zeros above the picture.
         pad_left: columns of zeros left of it.
+        part: which picture of its source it is, such as "slice 0017"; "" where the source is one picture.
+        view: laterality and view such as "L MLO"; "" = none.
+        spacing_mm: millimetres between stored pixels: rows, columns; () = unknown.
+        low: physical value of stored 0.
+        high: physical value of the largest stored number.
+        curve: how stored numbers lie between them: "linear", "sigmoid" or "table".
     """
 
     id: str
@@ -111,25 +125,39 @@ class Row:
     scale: float
     pad_top: int
     pad_left: int
+    part: str = ""
+    view: str = ""
+    spacing_mm: tuple[float, ...] = ()
+    low: float
+    high: float
+    curve: str = "linear"
 
     @property
     def fit(self) -> Fit:
         """The geometry of the row, to lay the stored picture over its source again."""
         return Fit(**{field.name: getattr(self, field.name) for field in fields(Fit)})
 
+    def cells(self) -> tuple[str, ...]:
+        """The row as it stands in ``index.csv``; numbers come back exactly."""
+        return tuple(_written(getattr(self, field.name)) for field in fields(self))
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
 
 def split_infos(rows: Iterable[Row]) -> dict[str, SplitInfo]:
     """Counts and digests of the three splits; a digest is over the sorted source digests of the images."""
-    rows = list(rows)
-    infos = {}
-    for name in SPLITS:
-        chosen = [row for row in rows if row.split == name]
-        infos[name] = SplitInfo(
-            images=len(chosen),
-            patients=len({row.patient_id for row in chosen}),
-            digest=artifacts.digest_of(sorted(row.source_digest for row in chosen)),
+    digests: dict[str, list[str]] = {name: [] for name in SPLITS}
+    patients: dict[str, set[str]] = {name: set() for name in SPLITS}
+    for row in rows:
+        digests[row.split].append(row.source_digest)
+        patients[row.split].add(row.patient_id)
+    return {
+        name: SplitInfo(
+            images=len(digests[name]), patients=len(patients[name]), digest=artifacts.digest_of(sorted(digests[name]))
         )
-    return infos
+        for name in SPLITS
+    }
 
 
 class PreparedDataset:
@@ -145,7 +173,7 @@ class PreparedDataset:
         rows: tuple[Row, ...],
         digest: str,
         positions: np.ndarray,
-        shards: "_Shards",
+        shards: "Shards",
     ) -> None:
         self.path = path
         self.info = info
@@ -170,11 +198,10 @@ class PreparedDataset:
         try:
             info = DatasetInfo.model_validate_json((path / INFO_FILE).read_bytes())
             rows = _read_rows(path / INDEX_FILE)
-            names = sorted(name for name in manifest.files if name.endswith(f"-{IMAGES}.npy"))
-            shards = _Shards(path, [name.removesuffix(f"{IMAGES}.npy") for name in names])
+            shards = Shards(path)
         except (OSError, ValueError, TypeError, ValidationError) as error:
             raise ArtifactError(
-                f"{path} cannot be read as a prepared data set of schema 1 ({type(error).__name__}: "
+                f"{path} cannot be read as a prepared data set of schema {SCHEMA} ({type(error).__name__}: "
                 f"{error}). Prepare it anew, or use the synthmed that wrote it."
             ) from error
         if shards.total != len(rows):
@@ -218,6 +245,28 @@ class PreparedDataset:
         return bool(self.info.mask_labels)
 
     @property
+    def num_rejected(self) -> int:
+        """Files of the source that were left out; ``rejected.csv`` says why."""
+        return _count_lines(self.path / REJECTED_FILE)
+
+    @property
+    def num_alike(self) -> int:
+        """Pairs of images that look alike though they are of different patients; see ``duplicates.csv``."""
+        return _count_lines(self.path / DUPLICATES_FILE)
+
+    @property
+    def summary(self) -> str:
+        """What a person wants to know of a set that was just made."""
+        splits = ", ".join(f"{split.images} {name}" for name, split in self.info.splits.items())
+        told = f"{self.path} holds {len(self)} images ({splits}); {self.num_rejected} rejected, see {REJECTED_FILE}."
+        if self.num_alike:
+            told += (
+                f" {self.num_alike} pairs of images look alike though they are of different patients: see "
+                f"{DUPLICATES_FILE}, and give one patient one name."
+            )
+        return told
+
+    @property
     def spec(self) -> "ImageSpec":
         """What a network must know of these images."""
         from synthmed.shapes import ImageSpec
@@ -254,14 +303,20 @@ class PreparedDataset:
         return self._positions if indices is None else self._positions[np.asarray(indices, dtype=int)]
 
 
-class _Shards:
-    """The shard files of one set, mapped when first used."""
+class Shards:
+    """The shard files of one set, mapped when first used.
 
-    def __init__(self, path: Path, prefixes: list[str]) -> None:
+    Args:
+        path: the set, which holds the folder ``shards``.
+    """
+
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._prefixes = prefixes
+        self._prefixes = sorted(
+            f"shards/{file.name.removesuffix(f'{IMAGES}.npy')}" for file in (path / "shards").glob(f"*-{IMAGES}.npy")
+        )
         self._maps: dict[tuple[str, int], np.ndarray] = {}
-        counts = [len(self._map(IMAGES, shard)) for shard in range(len(prefixes))]
+        counts = [len(self._map(IMAGES, shard)) for shard in range(len(self._prefixes))]
         self._starts = np.cumsum([0, *counts])
         self.total = int(self._starts[-1])
 
@@ -285,10 +340,39 @@ class _Shards:
         return self._maps[what, shard]
 
 
-def _read_rows(path: Path) -> tuple[Row, ...]:
-    types: dict[str, Callable[[str], Any]] = get_type_hints(Row)
+def _count_lines(path: Path) -> int:
     with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        if reader.fieldnames != list(types):
-            raise ValueError(f"the columns of {path.name} are {reader.fieldnames}; expected {list(types)}")
-        return tuple(Row(**{name: types[name](value) for name, value in row.items()}) for row in reader)
+        return sum(1 for _ in csv.reader(file)) - 1
+
+
+def _written(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _lengths(text: str) -> tuple[float, ...]:
+    return tuple(float(length) for length in text.split("x")) if text else ()
+
+
+def _read_rows(path: Path) -> tuple[Row, ...]:
+    types: dict[str, Any] = get_type_hints(Row)
+    parsers: dict[str, Callable[[str], Any]] = {
+        name: sys.intern if kind is str else kind if kind in (int, float) else _lengths for name, kind in types.items()
+    }
+    # Most columns repeat themselves: each value is kept once, so that half a million rows stay small.
+    known: dict[str, dict[str, Any]] = {name: {} for name in types if name not in ("id", "source_digest")}
+
+    def parsed(name: str, text: str) -> Any:
+        if name not in known:
+            return text
+        if text not in known[name]:
+            known[name][text] = parsers[name](text)
+        return known[name][text]
+
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        columns = next(reader, [])
+        if tuple(columns) != COLUMNS:
+            raise ValueError(f"the columns of {path.name} are {columns}; expected {list(COLUMNS)}")
+        return tuple(
+            Row(**{name: parsed(name, text) for name, text in zip(COLUMNS, line, strict=True)}) for line in reader
+        )

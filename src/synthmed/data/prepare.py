@@ -1,46 +1,30 @@
-"""``prepare``: a folder of photographs -> a prepared data set, split by patient, the holdout sealed."""
+"""``prepare``: what a folder holds -> a prepared data set, split by patient, the holdout sealed.
 
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+The kind says which items there are and makes images of one; here they are planned, split, shared out to workers in
+shards and put together. Whatever the workers, and however often it was interrupted, the set is the same.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from synthmed import artifacts
-from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, Row
-from synthmed.data.geometry import fit_image, fit_mask, fit_of
-from synthmed.data.masks import field_of_view
-from synthmed.data.split import split_patients
-from synthmed.data.store import DatasetWriter
-from synthmed.errors import ConfigError, SourceError
-from synthmed.sources.raster import (
-    FoundImages,
-    Rejection,
-    SourceImage,
-    find,
-    read_header,
-    read_image,
-    read_mask,
-)
-
-KINDS = {"retina": "vessel", "cells": "cell", "generic": "foreground"}
-"""Kind of images -> what label 1 of their masks is called."""
+from synthmed.config import parse, read_overrides
+from synthmed.data import shards
+from synthmed.data.dataset import KIND, PreparedDataset
+from synthmed.data.kinds import find_kind
+from synthmed.data.kinds._contract import KindSettings
+from synthmed.data.planning import Plan, plan
+from synthmed.data.pseudonyms import default_key_file, read_key
+from synthmed.data.store import finish_set
+from synthmed.data.work import CRASHED, Died, Workers
+from synthmed.errors import ConfigError, Interrupted, SourceError, SynthmedError
 
 _SIZES = range(8, 8193)
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """What is known before a pixel is decoded: the images that fit together, their patients and splits."""
-
-    images: list[SourceImage]
-    digests: dict[Path, str]
-    pseudonyms: dict[str, str]
-    splits: dict[str, str]
-    channels: int
-    bits: int
-    rejected: list[Rejection]
+Progress = Callable[[int, int], None]
+"""Called with (items done, items in all)."""
 
 
 def prepare(
@@ -48,51 +32,77 @@ def prepare(
     out: Path,
     *,
     kind: str = "generic",
-    size: tuple[int, int] | int = 256,
+    size: tuple[int, int] | int | None = None,
     holdout: float = 0.1,
     test: float = 0.2,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    overrides: Iterable[str] = (),
+    table: Path | None = None,
+    key: Path | None = None,
+    workers: int | None = None,
+    cluster: str = "",
+    fast_j2k: bool = False,
+    progress: Progress | None = None,
 ) -> PreparedDataset:
-    """Prepare a folder of photographs for training.
+    """Prepare a folder of images for training.
 
-    A file that cannot be used is noted in ``rejected.csv`` with its reason, and the rest goes on. The same
-    source and settings give the same digest.
+    What cannot be used is noted in ``rejected.csv`` with its reason, and the rest goes on. The same source, settings
+    and key give the same digest, whatever the workers. What was done before an interruption is kept beside ``out``,
+    and the same call goes on from there.
 
     Args:
-        source: a folder; ``synthmed.sources.raster`` names the layouts.
+        source: a folder; what it may look like is said by the kind.
         out: a new place.
-        kind: "retina" (fields of view are computed where there are none), "cells" or "generic".
-        size: (height, width) in pixels, or one number for both; pictures are fitted without bending them.
+        kind: name of a kind, such as "retina".
+        size: (height, width) in pixels, or one number for both; None = the kind's own.
         holdout: fraction of the patients without a declared split to seal away.
         test: fraction of those patients to test on.
-        seed: another seed, another split.
-        progress: called with (images done, images in all).
+        seed: another seed, another split. The key plays no part in it.
+        overrides: settings of the kind, as key=value.
+        table: a CSV file with patients, labels or classes, as the kind reads it.
+        key: file with the key of the pseudonyms, made if it is not there; None = that of this user.
+        workers: processes; 1 = this one, where a file that makes its reader crash or hang is not survived; None = as
+            many as there are cores.
+        cluster: address of a Dask scheduler to use instead, whose workers see the same files; "" = none.
+        fast_j2k: read JPEG 2000 at a lower resolution where that is enough.
+        progress: called with (items done, items in all).
 
     Raises:
-        ConfigError: an unknown kind, a size or a fraction out of range.
+        ConfigError: an unknown kind or setting, a size or a fraction out of range, a key that is none.
         SourceError: no usable images, or one patient in two declared splits.
-        ArtifactError: something with content already stands at ``out``.
+        ArtifactError: something with content already stands at ``out``, or is being prepared.
         StorageError: the disk is full or may not be written.
+        Interrupted: Ctrl-C; finished shards are kept.
     """
-    source, out = Path(source), Path(out)
+    source, out = (Path(os.path.abspath(path)) for path in (source, out))
     height, width = _checked_size(kind, size)
+    settings = _settings(kind, overrides, table, fast_j2k)
     artifacts.refuse_existing(out)
-    found = find(source)
-    plan = _plan(found, source, holdout=holdout, test=test, seed=seed)
-    settings = dict(kind=kind, height=height, width=width, holdout=holdout, test=test, seed=seed)
-    with DatasetWriter(out, _info(plan, found, kind, height, width)) as writer:
-        _write(writer, plan, source, kind, progress)
-        counts = {"accepted": len(writer.rows), "rejected": len(writer.rejected)}
-        provenance = {"layout": found.layout, "counts": counts, "settings": settings}
-        writer.info = writer.info.model_copy(update={"provenance": provenance})
+    if not source.is_dir():
+        raise SourceError(f"{source} is not a folder; expected a folder of images. Check the path.")
+    secret = _key(key, source, out)
+    recorded = dict(kind=kind, height=height, width=width, holdout=holdout, test=test, seed=seed)
+    with Workers(workers, cluster) as pool:
+        found = find_kind(kind).find(source, settings, pool.map)
+        info = find_kind(kind).describe(found, settings, height, width)
+        planned = plan(found, info, settings, secret, recorded, pool.map)
+        del found
+        if not planned.items:
+            raise SourceError(_all_rejected(source, planned.rejected))
+        with shards.working_folder(out, planned.digest) as folder:
+            try:
+                _make_shards(planned, folder, kind, settings, pool, progress)
+            except KeyboardInterrupt as error:
+                raise Interrupted(
+                    f"Preparing {out} was stopped; what was finished is kept. The same command goes on from there."
+                ) from error
+            _assemble(planned, folder, source, out)
     return PreparedDataset.open(out, verify=False)
 
 
-def _checked_size(kind: str, size: tuple[int, int] | int) -> tuple[int, int]:
-    if kind not in KINDS:
-        raise ConfigError(f"The kind {kind!r} is unknown; expected one of {', '.join(KINDS)}.")
-    height, width = (size, size) if isinstance(size, int) else size
+def _checked_size(kind: str, size: tuple[int, int] | int | None) -> tuple[int, int]:
+    default = find_kind(kind).DEFAULT_SIZE
+    height, width = default if size is None else (size, size) if isinstance(size, int) else size
     if height not in _SIZES or width not in _SIZES:
         raise ConfigError(
             f"The size {height} x {width} was asked for; expected whole numbers of {_SIZES[0]} to {_SIZES[-1]} pixels."
@@ -100,149 +110,84 @@ def _checked_size(kind: str, size: tuple[int, int] | int) -> tuple[int, int]:
     return height, width
 
 
-def _plan(found: FoundImages, source: Path, *, holdout: float, test: float, seed: int) -> _Plan:
-    """Read every header and digest, reject what does not fit together, split the patients that are left."""
-    rejected = list(found.rejected)
-    kinds, digests = _readable(found, source, rejected)
-    # Most images decide; of equally many the richer kind does.
-    votes = Counter(kinds.values())
-    channels, bits = max(votes, key=lambda key: (votes[key], key), default=(1, 8))
-    images = [image for image in found.images if kinds.get(image.path) == (channels, bits)]
-    for path, (other_channels, other_bits) in kinds.items():
-        if (other_channels, other_bits) != (channels, bits):
-            reason = (
-                f"It has {_channels(other_channels)} of {other_bits} bits; expected {_channels(channels)} of "
-                f"{bits} bits as most images here. Convert it, or prepare it as its own set."
+def _settings(kind: str, overrides: Iterable[str], table: Path | None, fast_j2k: bool) -> KindSettings:
+    given = read_overrides(overrides)
+    if table is not None:
+        if not table.is_file():
+            raise ConfigError(f"The table {table} is not a file; expected a table in CSV. Check --table.")
+        given["table"] = os.path.abspath(table)
+    if fast_j2k:
+        given["fast_j2k"] = True
+    return parse(find_kind(kind).Settings, given, kind)
+
+
+def _key(key: Path | None, source: Path, out: Path) -> bytes:
+    path = Path(os.path.abspath(key or default_key_file()))
+    for folder, what in ((out, "the data set"), (source, "the source")):
+        if path.is_relative_to(folder):
+            raise ConfigError(
+                f"The key file {path} would stand in {what}; whoever gets that folder could lead the pseudonyms back. "
+                "Name a place outside by --key."
             )
-            rejected.append(Rejection(file=_relative(path, source), reason=reason))
-    declared: dict[str, str] = {}
-    for image in images:
-        declared[image.patient_id] = declared.get(image.patient_id) or image.split
-    return _Plan(
-        images=images,
-        digests=digests,
-        pseudonyms={patient: f"P{number:04d}" for number, patient in enumerate(sorted(declared), start=1)},
-        splits=split_patients(declared, holdout=holdout, test=test, seed=seed),
-        channels=channels,
-        bits=bits,
-        rejected=rejected,
-    )
+    return read_key(path)
 
 
-def _readable(
-    found: FoundImages, source: Path, rejected: list[Rejection]
-) -> tuple[dict[Path, tuple[int, int]], dict[Path, str]]:
-    """Channels and bits, and digest, of every image whose header can be read; a second copy is rejected."""
-    kinds: dict[Path, tuple[int, int]] = {}
-    digests: dict[Path, str] = {}
-    first_with: dict[str, Path] = {}
-    for image in found.images:
-        file = _relative(image.path, source)
-        try:
-            header = read_header(image.path)
-            digest = artifacts.file_digest(image.path)
-        except (SourceError, OSError) as error:
-            reason = str(error) if isinstance(error, SourceError) else "It cannot be read from the disk."
-            rejected.append(Rejection(file=file, reason=reason))
-            continue
-        twin = first_with.setdefault(digest, image.path)
-        if twin != image.path:
-            # Kept, the two could be in two splits: the same image trained on and tested on.
-            reason = f"Its bytes are those of {_relative(twin, source)}; expected each image once. Remove one."
-            rejected.append(Rejection(file=file, reason=reason))
-            continue
-        kinds[image.path], digests[image.path] = (header.channels, header.bits), digest
-    return kinds, digests
-
-
-def _channels(number: int) -> str:
-    return "1 channel" if number == 1 else f"{number} channels"
-
-
-def _info(plan: _Plan, found: FoundImages, kind: str, height: int, width: int) -> DatasetInfo:
-    has_masks = any(image.mask_path for image in plan.images)
-    has_fields = kind == "retina" or any(image.field_path for image in plan.images)
-    return DatasetInfo(
-        kind=kind,
-        channels=["red", "green", "blue"] if plan.channels == 3 else ["grey"],
-        height=height,
-        width=width,
-        bits=16 if plan.bits == 16 else 8,
-        intensity=Intensity(low=0, high=2**plan.bits - 1, unit="grey value"),
-        mask_labels={"0": "background", "1": KINDS[kind]} if has_masks else {},
-        has_fields=has_fields,
-    )
-
-
-def _write(
-    writer: DatasetWriter, plan: _Plan, source: Path, kind: str, progress: Callable[[int, int], None] | None
+def _make_shards(
+    planned: Plan, folder: Path, kind: str, settings: KindSettings, pool: Workers, progress: Progress | None
 ) -> None:
-    """Hand every planned image to the writer; one that cannot be read is rejected and the rest goes on."""
-    for rejection in plan.rejected:
-        writer.reject(rejection.file, rejection.reason)
-    for done, image in enumerate(plan.images, start=1):
-        try:
-            _add(writer, image, plan, kind)
-        except SourceError as error:
-            writer.reject(_relative(image.path, source), str(error))
-        if progress:
-            progress(done, len(plan.images))
-    if not writer.rows:
-        raise SourceError(_all_rejected(source, writer.rejected))
-
-
-def _add(writer: DatasetWriter, image: SourceImage, plan: _Plan, kind: str) -> None:
-    """Read one image with its mask and field, fit them and hand them to the writer."""
-    pixels = read_image(image.path)
-    source_height, source_width = pixels.shape[1:]
-    if (len(pixels), pixels.dtype.itemsize * 8) != (plan.channels, plan.bits):
-        raise SourceError(f"{image.path.name} decodes to other channels or bits than its header says. Save it anew.")
-    mask = _partner(image.mask_path, pixels, "mask")
-    field = _partner(image.field_path, pixels, "field of view")
-    if field is None and kind == "retina":
-        field = field_of_view(pixels)
-    height, width = writer.info.height, writer.info.width
-    fit = fit_of(source_height, source_width, height, width)
-    row = Row(
-        id=f"{len(writer.rows):06d}",
-        patient_id=plan.pseudonyms[image.patient_id],
-        split=plan.splits[image.patient_id],
-        label=image.label,
-        mask_source="none" if mask is None else "manual",
-        source_digest=plan.digests[image.path],
-        source_height=source_height,
-        source_width=source_width,
-        scale=fit.scale,
-        pad_top=fit.pad_top,
-        pad_left=fit.pad_left,
-    )
-    writer.add(
-        row,
-        fit_image(pixels, fit, height, width),
-        None if mask is None else fit_mask(mask, fit, height, width),
-        None if field is None else fit_mask(field, fit, height, width),
-    )
-
-
-def _partner(path: Path | None, pixels: np.ndarray, what: str) -> np.ndarray | None:
-    """The mask or field of an image, checked to be of its size."""
-    if path is None:
-        return None
-    partner = read_mask(path)
-    if partner.shape != pixels.shape[1:]:
-        raise SourceError(
-            f"The image has {pixels.shape[2]} x {pixels.shape[1]} pixels and its {what} {path.name} "
-            f"{partner.shape[1]} x {partner.shape[0]}; expected the same size. Correct the {what}."
+    """Have every shard made; one whose worker dies each time is made without the items that kill it."""
+    jobs = (
+        shards.Shard(
+            number=number,
+            folder=folder,
+            kind=kind,
+            items=tuple(planned.items[place] for place in places),
+            info=planned.info,
+            settings=settings,
+            limits=pool.limits,
         )
-    return partner
+        for number, places in enumerate(planned.ranges)
+    )
+    done = 0
+    for shard, outcome in pool.as_finished(shards.make, jobs):
+        if isinstance(outcome, Died):
+            _make_without_crashes(shard, pool)
+        done += len(shard.items)
+        if progress:
+            progress(done, len(planned.items))
 
 
-def _relative(path: Path, source: Path) -> str:
-    return path.relative_to(source).as_posix()
+def _make_without_crashes(shard: shards.Shard, pool: Workers) -> None:
+    singles = [replace(shard, items=(item,)) for item in shard.items]
+    outcomes = [str(outcome) for outcome in pool.map_alone(shards.probe, singles)]
+    crashing = {place: outcome for place, outcome in enumerate(outcomes) if outcome == CRASHED}
+    for _, outcome in pool.as_finished(shards.make, [replace(shard, crashing=crashing)], alone=True):
+        if isinstance(outcome, Died):
+            raise SynthmedError(
+                "Workers die again and again, and no single file is to blame; perhaps the memory is full. "
+                "Run the same command again with fewer --workers."
+            )
+
+
+def _assemble(planned: Plan, folder: Path, source: Path, out: Path) -> None:
+    """Put the finished shards together to the set."""
+    finished = shards.FinishedShards(folder, len(planned.ranges))
+    crossed_out = finished.rejected()
+    rejected = planned.rejected + crossed_out
+    if not finished.images:
+        raise SourceError(_all_rejected(source, rejected))
+    counts = {
+        "accepted": len(planned.items) - len(crossed_out), "images": finished.images, "rejected": len(rejected),
+    }  # fmt: skip
+    info = planned.info.model_copy(update={"provenance": {**planned.info.provenance, "counts": counts}})
+    known = finished.manifest_entries()
+    with artifacts.new_directory(out, KIND, known=known) as directory:
+        finished.link_into(directory)
+        finish_set(directory, info, finished.rows(), rejected, finished.prints())
 
 
 def _all_rejected(source: Path, rejected: list[tuple[str, str]]) -> str:
-    file, reason = min(rejected)
+    file, reason = min(rejected, default=("", "There is no file."))
     return (
         f"{source} holds no usable images: all {len(rejected)} were left out; expected at least one. "
         f"The first is {file}: {reason}"

@@ -1,42 +1,95 @@
-"""The only writer of prepared data sets: streams images into shards, seals the splits, adds the manifest."""
+"""The only writer of prepared data sets: shards that grow image by image, then index, seals and manifest."""
 
 import csv
-import io
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import astuple, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from synthmed import artifacts, pictures
+from synthmed.data import duplicates
 from synthmed.data.dataset import (
+    COLUMNS,
+    DUPLICATES_FILE,
     FIELDS,
     IMAGES,
     INDEX_FILE,
     INFO_FILE,
     KIND,
     MASKS,
+    REJECTED_FILE,
     DatasetInfo,
     Row,
-    split_infos,
+    Shards,
+    SplitInfo,
 )
 from synthmed.data.split import SPLITS
 from synthmed.errors import DataError
 
-REJECTED_FILE = "rejected.csv"
 SHARD_IMAGES = 1024
 SHARD_BYTES = 256 << 20
 _PREVIEW_IMAGES = 8
 
 
-class DatasetWriter:
-    """Write a prepared set that appears at ``path`` only when all of it is on the disk.
+def bytes_per_image(info: DatasetInfo) -> int:
+    """What one image takes in a shard, with its mask and field."""
+    planes = len(info.channels) * info.dtype.itemsize + bool(info.mask_labels) + info.has_fields
+    return info.height * info.width * planes
 
-    Images go straight into the open shard, so memory does not grow with the set. The same rows and pixels in
-    the same order give the same bytes. An exception inside the block leaves nothing behind.
+
+class ShardWriter:
+    """Write the arrays of one shard, image by image, so that memory does not grow with it.
+
+    Args:
+        prefix: beginning of the files' names: ``prefix`` + "images.npy" and so on.
+        info: of the set.
+    """
+
+    def __init__(self, prefix: str, info: DatasetInfo) -> None:
+        self._info = info
+        size = (info.height, info.width)
+        self._files = {IMAGES: _GrowingArray(prefix, IMAGES, (len(info.channels), *size), info.dtype)}
+        if info.mask_labels:
+            self._files[MASKS] = _GrowingArray(prefix, MASKS, size, np.dtype(np.uint8))
+        if info.has_fields:
+            self._files[FIELDS] = _GrowingArray(prefix, FIELDS, size, np.dtype(np.uint8))
+        self.prints: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        return len(self._files[IMAGES])
+
+    def add(self, image: np.ndarray, mask: np.ndarray | None, field: np.ndarray | None) -> None:
+        """Add an image [C H W] of the set's type, its mask [H W] (None = zeros) and field [H W] (None = ones)."""
+        shape = (self._info.height, self._info.width)
+        expected = (len(self._info.channels), *shape)
+        assert image.shape == expected and image.dtype == self._info.dtype, "the image is not of this set's shape"
+        self._files[IMAGES].append(image)
+        if MASKS in self._files:
+            self._files[MASKS].append(np.zeros(shape, np.uint8) if mask is None else mask)
+        if FIELDS in self._files:
+            self._files[FIELDS].append(np.ones(shape, np.uint8) if field is None else field)
+        self.prints.append(duplicates.fingerprint(image))
+
+    def close(self) -> None:
+        """Complete the files."""
+        for file in self._files.values():
+            file.close()
+
+    def abandon(self) -> None:
+        """Close the files as they are; they will be removed."""
+        for file in self._files.values():
+            file.abandon()
+
+
+class DatasetWriter:
+    """Write a prepared set that appears at ``path`` only when all of it is on the disk, in one process.
+
+    The same rows and pixels in the same order give the same bytes. An exception inside the block leaves nothing
+    behind.
 
     Args:
         path: a new place.
@@ -68,13 +121,11 @@ class DatasetWriter:
         self.rows: list[Row] = []
         self.rejected: list[tuple[str, str]] = []
         self._inputs = inputs or {}
-        self._shard_images = min(shard_images, max(1, SHARD_BYTES // self._bytes_per_image()))
+        self._shard_images = min(shard_images, max(1, SHARD_BYTES // bytes_per_image(info)))
         self._stack = ExitStack()
-        self._files: dict[str, _GrowingArray] = {}
+        self._shard: ShardWriter | None = None
         self._num_shards = 0
-        self._preview: list[tuple[np.ndarray, np.ndarray]] = []
-        self._preview_is_train = False
-        self._split_of: dict[tuple[str, str], str] = {}
+        self._prints: list[np.ndarray] = []
 
     def __enter__(self) -> Self:
         self._directory = self._stack.enter_context(artifacts.new_directory(self.path, KIND, inputs=self._inputs))
@@ -90,10 +141,14 @@ class DatasetWriter:
         # Raising inside the stack's block removes the temporary directory; finishing completes it.
         with self._stack:
             if error is not None:
-                self._abandon_shard()
+                if self._shard:
+                    self._shard.abandon()
                 raise error
             self._close_shard()
-            self._finish()
+            if not self.rows:
+                raise DataError(f"No image was added to {self.path}; expected at least one. See the reasons given.")
+            lines = (row.cells() for row in self.rows)
+            finish_set(self._directory, self.info, lines, self.rejected, np.stack(self._prints))
 
     def add(self, row: Row, image: np.ndarray, mask: np.ndarray | None, field: np.ndarray | None) -> None:
         """Add one image.
@@ -104,89 +159,137 @@ class DatasetWriter:
             mask: [H W] uint8, or None (stored as zeros where the set has masks).
             field: [H W] uint8 of {0, 1}, or None (stored as ones where the set has fields).
         """
-        self._check(row, image)
-        shape = image.shape[1:]
-        if not self._files or len(self._files[IMAGES]) == self._shard_images:
-            self._open_shard()
-        self._files[IMAGES].append(image)
-        mask = np.zeros(shape, np.uint8) if mask is None else mask
-        if MASKS in self._files:
-            self._files[MASKS].append(mask)
-        if FIELDS in self._files:
-            self._files[FIELDS].append(np.ones(shape, np.uint8) if field is None else field)
-        self._keep_for_preview(row, image, mask)
+        if self._shard is None or len(self._shard) == self._shard_images:
+            self._close_shard()
+            self._shard = ShardWriter(f"{self._directory}/shards/{self._num_shards:05d}-", self.info)
+            self._num_shards += 1
+        self._shard.add(image, mask, field)
         self.rows.append(row)
 
     def reject(self, file: str, reason: str) -> None:
         """Note in ``rejected.csv`` that a source file, named relative to the source, is left out, and why."""
         self.rejected.append((file, reason))
 
-    def _check(self, row: Row, image: np.ndarray) -> None:
-        expected = (len(self.info.channels), self.info.height, self.info.width)
-        assert image.shape == expected and image.dtype == self.info.dtype, "the image is not of this set's shape"
-        assert row.split in SPLITS, f"unknown split {row.split!r}"
-        for what, value in (("patient", row.patient_id), ("source file", row.source_digest)):
-            split = self._split_of.setdefault((what, value), row.split)
-            if split != row.split:
-                raise DataError(
-                    f"The {what} {value} is in the splits {split} and {row.split}; expected one split, or "
-                    "what was trained on would be tested on. Correct the declared splits, or remove one of "
-                    "the images."
-                )
-
-    def _keep_for_preview(self, row: Row, image: np.ndarray, mask: np.ndarray) -> None:
-        # The first images of train; of whatever is there where train is empty.
-        is_train = row.split == "train"
-        if is_train and not self._preview_is_train:
-            self._preview, self._preview_is_train = [], True
-        if is_train == self._preview_is_train and len(self._preview) < _PREVIEW_IMAGES:
-            self._preview.append((image.copy(), mask.copy()))
-
-    def _bytes_per_image(self) -> int:
-        info = self.info
-        planes = len(info.channels) * info.dtype.itemsize + bool(info.mask_labels) + info.has_fields
-        return info.height * info.width * planes
-
-    def _open_shard(self) -> None:
-        self._close_shard()
-        info, prefix = self.info, self._directory / "shards" / f"{self._num_shards:05d}"
-        size = (info.height, info.width)
-        self._files = {IMAGES: _GrowingArray(prefix, IMAGES, (len(info.channels), *size), info.dtype)}
-        if info.mask_labels:
-            self._files[MASKS] = _GrowingArray(prefix, MASKS, size, np.dtype(np.uint8))
-        if info.has_fields:
-            self._files[FIELDS] = _GrowingArray(prefix, FIELDS, size, np.dtype(np.uint8))
-        self._num_shards += 1
-
     def _close_shard(self) -> None:
-        for file in self._files.values():
-            file.close()
-        self._files = {}
+        if self._shard:
+            self._shard.close()
+            self._prints += self._shard.prints
 
-    def _abandon_shard(self) -> None:
-        for file in self._files.values():
-            file.abandon()
 
-    def _finish(self) -> None:
-        if not self.rows:
-            raise DataError(f"No image was added to {self.path}; expected at least one. See the reasons given.")
-        _write_table(self._directory / INDEX_FILE, [field.name for field in fields(Row)], map(astuple, self.rows))
-        _write_table(self._directory / REJECTED_FILE, ("file", "reason"), sorted(self.rejected))
-        info = self.info.model_copy(update={"splits": split_infos(self.rows)})
-        artifacts.write_json(self._directory / INFO_FILE, info.model_dump())
-        images, masks = (np.stack(pixels) for pixels in zip(*self._preview, strict=True))
-        grid = pictures.pairs_grid(images, masks if info.mask_labels else masks[:, :0, :0])
-        pictures.save_png(self._directory / "preview.png", grid)
+def finish_set(
+    directory: Path,
+    info: DatasetInfo,
+    lines: Iterable[Sequence[str]],
+    rejected: Iterable[tuple[str, str]],
+    prints: np.ndarray,
+) -> None:
+    """Add everything but the shards and the manifest to a set.
+
+    Args:
+        directory: holds ``shards`` already.
+        info: everything of ``dataset.json`` but the splits.
+        lines: cells of the rows in the order of the shards; they are numbered here.
+        rejected: file and reason.
+        prints: int8 [N 16 16] fingerprints, in the same order.
+
+    Raises:
+        DataError: one patient, or one source file, in two splits.
+    """
+    index = _Index(info)
+    write_table(directory / INDEX_FILE, COLUMNS, index.numbered(lines))
+    write_table(directory / REJECTED_FILE, ("file", "reason"), sorted(rejected))
+    splits = index.splits()
+    artifacts.write_json(directory / INFO_FILE, info.model_copy(update={"splits": splits}).model_dump())
+    shards = Shards(directory)
+    candidates = duplicates.candidates(prints, np.array(index.patients))
+    columns = ("id", "other_id", "similarity", "identical")
+    write_table(directory / DUPLICATES_FILE, columns, _alike(candidates, shards, info))
+    _write_preview(directory / "preview.png", info, shards, np.array(index.split_numbers))
+
+
+def write_table(path: Path, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """Write a CSV file line by line; sorted, quoted and ended alike on every machine."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(lines)
+
+
+class _Index:
+    """What is gathered while the rows pass by: numbers, not rows, so that half a million stay small."""
+
+    def __init__(self, info: DatasetInfo) -> None:
+        self._info = info
+        self._number_of: dict[str, int] = {}
+        self._split_of: dict[str, dict[str, str]] = {"patient": {}, "source file": {}}
+        self._digests: dict[str, list[str]] = {name: [] for name in SPLITS}
+        self.patients = array("l")
+        self.split_numbers = array("b")
+
+    def numbered(self, lines: Iterable[Sequence[str]]) -> Iterable[tuple[str, ...]]:
+        patient_at, split_at, source_at = (COLUMNS.index(name) for name in ("patient_id", "split", "source_digest"))
+        for number, line in enumerate(lines):
+            patient, split, digest = line[patient_at], line[split_at], line[source_at]
+            self._check("patient", patient, split)
+            self._check("source file", digest, split)
+            self.patients.append(self._number_of.setdefault(patient, len(self._number_of)))
+            self.split_numbers.append(SPLITS.index(split))
+            self._digests[split].append(digest)
+            yield (f"{number:06d}", *line[1:])
+
+    def _check(self, what: str, value: str, split: str) -> None:
+        known = self._split_of[what].setdefault(value, split)
+        if split != known:
+            raise DataError(
+                f"The {what} {value} is in the splits {known} and {split}; expected one split, or what was trained "
+                "on would be tested on. Correct the declared splits, or remove one of the images."
+            )
+
+    def splits(self) -> dict[str, SplitInfo]:
+        patients, numbers = np.array(self.patients), np.array(self.split_numbers)
+        return {
+            name: SplitInfo(
+                images=len(self._digests[name]),
+                patients=len(np.unique(patients[numbers == number])),
+                digest=artifacts.digest_of(sorted(self._digests[name])),
+            )
+            for number, name in enumerate(SPLITS)
+        }
+
+
+def _alike(pairs: Iterable[duplicates.Pair], shards: Shards, info: DatasetInfo) -> Iterator[tuple[str, ...]]:
+    """The pairs that are still alike on a closer look."""
+    shape = (len(info.channels), info.height, info.width)
+    for pair in pairs:
+        one, other = shards.gather(IMAGES, np.array([pair.first, pair.second]), shape, info.dtype)
+        closer = [duplicates.fingerprint(image, 2 * duplicates.SIDE) for image in (one, other)]
+        if (similarity := duplicates.correlation(*closer)) >= duplicates.ALIKE:
+            identical = "yes" if np.array_equal(one, other) else "no"
+            yield f"{pair.first:06d}", f"{pair.second:06d}", f"{similarity:.4f}", identical
+
+
+def _write_preview(path: Path, info: DatasetInfo, shards: Shards, split_numbers: np.ndarray) -> None:
+    """A few images spread over train; over whatever is there where train is empty."""
+    train = np.flatnonzero(split_numbers == SPLITS.index("train"))
+    among = train if len(train) else np.arange(len(split_numbers))
+    shown = among[:: max(1, len(among) // _PREVIEW_IMAGES)][:_PREVIEW_IMAGES]
+    size = (info.height, info.width)
+    images = shards.gather(IMAGES, shown, (len(info.channels), *size), info.dtype)
+    masks = np.zeros((len(shown), 0, 0), np.uint8)
+    if info.mask_labels:
+        masks = shards.gather(MASKS, shown, size, np.dtype(np.uint8))
+    pictures.save_png(path, pictures.pairs_grid(images, masks))
 
 
 class _GrowingArray:
     """A ``.npy`` file that grows by one picture at a time along its first axis."""
 
-    def __init__(self, prefix: Path, what: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    def __init__(self, prefix: str, what: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self._shape = shape
         self._dtype = dtype.newbyteorder("<")
         self._count = 0
-        self._file = prefix.with_name(f"{prefix.name}-{what}.npy").open("wb")
+        place = Path(f"{prefix}{what}.npy")
+        self._file = place.open("wb")
         self._write_header()
 
     def __len__(self) -> int:
@@ -216,11 +319,3 @@ class _GrowingArray:
         shape = (self._count, *self._shape)
         header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self._file, header)
-
-
-def _write_table(path: Path, columns: Sequence[str], lines: Iterable[tuple[Any, ...]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(lines)
-    artifacts.write_file(path, text.getvalue())

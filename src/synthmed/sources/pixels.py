@@ -7,7 +7,7 @@ anything is decoded. Messages carry the file's name and nothing of its content, 
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from PIL import Image
 
 from synthmed.errors import SourceError
 from synthmed.sources import netpbm, tiff
+from synthmed.sources.image import SourceHeader, SourceImage
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".pgm", ".ppm", ".bmp")
 PIXEL_LIMIT = 89_478_485
@@ -37,17 +38,8 @@ _ORIENTATION_TAG = 274
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageHeader:
-    """What a file says before its pixels are decoded.
-
-    Args:
-        height: rows, the orientation applied.
-        width: columns, the orientation applied.
-        channels: 1 or 3, palettes expanded and opaque alpha dropped.
-        bits: 8 or 16.
-        format: PNG, JPEG, TIFF, GIF, PPM or BMP.
-        orientation: Exif orientation, 1 to 8, that ``read_image`` applies.
-    """
+class _Layout:
+    """What a file says before its pixels are decoded; height and width before the orientation is applied."""
 
     height: int
     width: int
@@ -57,33 +49,29 @@ class ImageHeader:
     orientation: int = 1
 
 
-def read_header(path: Path) -> ImageHeader:
-    """Size, channels and depth of an image file, without decoding it.
+def read_header(path: Path) -> SourceHeader:
+    """Size, channels (1 or 3) and depth (8 or 16) of an image file, upright, without decoding it.
+
+    Palettes count as expanded and an opaque alpha channel as dropped.
 
     Raises:
         SourceError: not a known image file, damaged, too large, or of a kind that cannot be read whole.
     """
     with _source_errors(path):
-        kind = _kind_of(path)
-        if kind == "TIFF":
-            found = tiff.layout(path)
-            header = ImageHeader(
-                height=found.height,
-                width=found.width,
-                channels=found.channels,
-                bits=found.bits,
-                format=kind,
-                orientation=found.orientation,
-            )
-        elif kind == "PPM":
-            height, width, channels, bits, _ = netpbm.layout(path)
-            header = ImageHeader(height=height, width=width, channels=channels, bits=bits, format=kind)
-        else:
-            header = _pillow_header(path, kind)
-        _check_size(header, path)
-        if header.orientation >= 5:
-            header = replace(header, height=header.width, width=header.height)
-        return header
+        return _header(path, _layout(path))
+
+
+def read(path: Path) -> SourceImage:
+    """An image file as every source gives it: pixels [1 C H W], uint8 or uint16, upright.
+
+    Raises:
+        SourceError: the file cannot be read whole; what was found, what was expected, what to do.
+    """
+    with _source_errors(path):
+        layout = _layout(path)
+        pixels = _drop_opaque_alpha(_decoder(layout)(path), path)
+        pixels = np.ascontiguousarray(_upright(pixels, layout.orientation))
+        return SourceImage(header=_header(path, layout), pixels=pixels[None])
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -92,11 +80,7 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         SourceError: the file cannot be read whole; what was found, what was expected, what to do.
     """
-    header = read_header(path)
-    with _source_errors(path):
-        pixels = _decoder(header)(path)
-        pixels = _drop_opaque_alpha(pixels, path)
-        return np.ascontiguousarray(_upright(pixels, header.orientation))
+    return read(path).pixels[0]
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -107,7 +91,15 @@ def read_mask(path: Path) -> np.ndarray:
     Raises:
         SourceError: the file cannot be read whole, or holds more than two values.
     """
-    planes = read_image(path)
+    return binary_mask(read_image(path), path.name)
+
+
+def binary_mask(planes: np.ndarray, name: str) -> np.ndarray:
+    """The mask [H W], uint8 of {0, 1}, that pixels [C H W] of an unsigned type stand for; see ``read_mask``.
+
+    Raises:
+        SourceError: more than two values, or no 0; ``name`` is how the message calls the file.
+    """
     largest = int(np.iinfo(planes.dtype).max)
     packed = np.zeros(planes.shape[1:], dtype=np.uint64)
     for plane in planes:
@@ -115,14 +107,14 @@ def read_mask(path: Path) -> np.ndarray:
     values = [int(value) for value in np.unique(packed)]
     if len(values) > 2:
         raise SourceError(
-            f"{path.name} holds {len(values)} different values, for example {_words(values[1], planes)}; "
+            f"{name} holds {len(values)} different values, for example {_words(values[1], planes)}; "
             "expected a binary mask of two values, 0 and one other. Threshold it and save it as PNG, not "
             "JPEG."
         )
     whole = (1, *(sum(value << 16 * c for c in range(len(planes))) for value in (1, largest)))
     if values[0] != 0 and not (len(values) == 1 and values[0] in whole):
         raise SourceError(
-            f"{path.name} holds no 0 (its values: "
+            f"{name} holds no 0 (its values: "
             f"{' and '.join(_words(value, planes) for value in values)}); "
             "expected 0 for the background. Save the background as 0 (black)."
         )
@@ -177,15 +169,45 @@ def _kind_of(path: Path) -> str:
     )
 
 
-def _check_size(header: ImageHeader, path: Path) -> None:
-    if header.height * header.width > PIXEL_LIMIT:
+def _header(path: Path, layout: _Layout) -> SourceHeader:
+    # Orientations 5 to 8 lie on their side.
+    turned = layout.orientation >= 5
+    return SourceHeader(
+        path=path,
+        format=layout.format,
+        height=layout.width if turned else layout.height,
+        width=layout.height if turned else layout.width,
+        channels=layout.channels,
+        bits=layout.bits,
+    )
+
+
+def _layout(path: Path) -> _Layout:
+    kind = _kind_of(path)
+    if kind == "TIFF":
+        found = tiff.layout(path)
+        layout = _Layout(
+            height=found.height,
+            width=found.width,
+            channels=found.channels,
+            bits=found.bits,
+            format=kind,
+            orientation=found.orientation,
+        )
+    elif kind == "PPM":
+        height, width, channels, bits, _ = netpbm.layout(path)
+        layout = _Layout(height=height, width=width, channels=channels, bits=bits, format=kind)
+    else:
+        layout = _pillow_layout(path, kind)
+    if layout.height * layout.width > PIXEL_LIMIT:
         raise SourceError(
-            f"{path.name} claims {header.width} x {header.height} pixels; expected at most {PIXEL_LIMIT}. "
+            f"{path.name} claims {layout.width} x {layout.height} pixels; expected at most {PIXEL_LIMIT}. "
             "Cut or reduce it first."
         )
+    return layout
 
 
-def _pillow_header(path: Path, kind: str) -> ImageHeader:
+def _pillow_layout(path: Path, kind: str) -> _Layout:
     with Image.open(path, formats=[kind]) as picture:
         frames = getattr(picture, "n_frames", 1) if kind in ("GIF", "PNG") else 1
         if frames > 1:
@@ -203,7 +225,7 @@ def _pillow_header(path: Path, kind: str) -> ImageHeader:
                 f"{path.name} has pixels of mode {picture.mode}; expected grey or RGB. Save it as RGB or grey."
             )
         orientation = picture.getexif().get(_ORIENTATION_TAG, 1) if kind in ("JPEG", "PNG") else 1
-    return ImageHeader(
+    return _Layout(
         height=height,
         width=width,
         channels=channels,
@@ -223,12 +245,12 @@ def _has_grey_palette(picture: Image.Image) -> bool:
     return bool((colours == colours[:, :1]).all())
 
 
-def _decoder(header: ImageHeader) -> Callable[[Path], np.ndarray]:
-    if header.format == "TIFF":
+def _decoder(layout: _Layout) -> Callable[[Path], np.ndarray]:
+    if layout.format == "TIFF":
         return tiff.read
-    if header.format == "PPM":
+    if layout.format == "PPM":
         return netpbm.read
-    if header.format == "PNG" and header.bits == 16:
+    if layout.format == "PNG" and layout.bits == 16:
         return _read_deep_png
     return _read_pillow
 

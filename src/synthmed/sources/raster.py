@@ -10,23 +10,12 @@ import csv
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from synthmed.errors import SourceError
-from synthmed.sources.pixels import EXTENSIONS, ImageHeader, read_header, read_image, read_mask
-
-__all__ = [
-    "FoundImages",
-    "ImageHeader",
-    "Rejection",
-    "SourceImage",
-    "find",
-    "read_header",
-    "read_image",
-    "read_mask",
-]
+from synthmed.sources.pixels import EXTENSIONS
 
 METADATA = "metadata.csv"
 _COLUMNS = ("file_name", "patient_id", "split", "label")
@@ -34,8 +23,8 @@ _SPLITS = ("train", "holdout", "test")
 _DRIVE_HALVES = {"training": "train", "test": "test"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class SourceImage:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundImage:
     """One photograph and what belongs to it.
 
     Args:
@@ -55,7 +44,7 @@ class SourceImage:
     label: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Rejection:
     """A file that is left out, named relative to the source folder, and the reason as a sentence."""
 
@@ -63,28 +52,38 @@ class Rejection:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FoundImages:
-    """What a folder holds, both lists sorted by file name, and its layout: "drive", "folders" or "plain"."""
+    """What a folder holds, both lists sorted by file name.
 
-    images: list[SourceImage]
+    Args:
+        images: what can be used.
+        rejected: what cannot.
+        layout: "drive", "folders" or "plain".
+        patients_declared: whether the layout or a table says whose the images are; else each is its own patient.
+    """
+
+    images: list[FoundImage]
     rejected: list[Rejection]
     layout: str
+    patients_declared: bool
 
 
-def find(folder: Path) -> FoundImages:
+def find(folder: Path, *, table: Path | None = None, extensions: Sequence[str] = EXTENSIONS) -> FoundImages:
     """Find the photographs of a folder with their masks, fields of view, patients and declared splits.
 
     Args:
         folder: the source folder; see the module for the layouts.
+        table: a CSV file to read instead of the folder's ``metadata.csv``, with the same columns.
+        extensions: endings of the files to look at, in small letters.
 
     Raises:
-        SourceError: not a folder, no images, an unknown column or split in ``metadata.csv``, or one patient
-            in two declared splits.
+        SourceError: not a folder, no images, an unknown column or split in the table, or one patient in two
+            declared splits.
     """
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder; expected a folder of photographs. Check the path.")
-    search = _Search(folder)
+    search = _Search(folder, table, tuple(extensions))
     subfolders = {entry.name.lower(): entry for entry in sorted(folder.iterdir()) if entry.is_dir()}
     if any((subfolders[half] / "images").is_dir() for half in _DRIVE_HALVES if half in subfolders):
         layout, images = "drive", _find_drive(search, subfolders)
@@ -99,15 +98,20 @@ def find(folder: Path) -> FoundImages:
         images=sorted(images, key=lambda image: image.path.as_posix()),
         rejected=sorted(search.rejected, key=lambda rejection: (rejection.file, rejection.reason)),
         layout=layout,
+        patients_declared=layout == "drive" or search.has_table,
     )
 
 
 class _Search:
     """The folder being searched and what was rejected in it so far."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, table: Path | None, extensions: tuple[str, ...]) -> None:
         self.folder = folder
         self.resolved = folder.resolve()
+        self.table = table
+        self.has_table = table is not None or (folder / METADATA).is_file()
+        self.table_name = METADATA if table is None else table.name
+        self.extensions = extensions
         self.rejected: list[Rejection] = []
 
     def reject(self, path: Path, reason: str) -> None:
@@ -117,11 +121,13 @@ class _Search:
     def files(self, folder: Path, key_of: Callable[[str], str | None]) -> dict[str, Path]:
         """Key -> image file of one folder; what cannot be an image of ours is rejected with its reason."""
         found: dict[str, list[Path]] = defaultdict(list)
+        inside = folder.resolve().is_relative_to(self.resolved)
         for path in sorted(folder.iterdir()):
             if path.name.startswith(".") or path.name == METADATA:
                 continue
-            stem = unicodedata.normalize("NFC", path.stem)
-            if not path.resolve().is_relative_to(self.resolved):
+            extension = self._extension(path.name)
+            stem = unicodedata.normalize("NFC", path.name[: len(path.name) - len(extension)])
+            if not inside or (path.is_symlink() and not path.resolve().is_relative_to(self.resolved)):
                 self.reject(path, "It is a symbolic link out of the folder; expected a file inside it. Copy it.")
             elif not _is_utf8(path.name):
                 self.reject(path, "Its name is not UTF-8; expected a name that can be written down. Rename it.")
@@ -129,8 +135,8 @@ class _Search:
                 self.reject(path, "It is a folder; images are read from one level. Move its files up.")
             elif not path.is_file():
                 self.reject(path, "It is no regular file or a broken link. Copy the file itself.")
-            elif path.suffix.lower() not in EXTENSIONS:
-                self.reject(path, f"Its extension is not one of {', '.join(EXTENSIONS)}.")
+            elif not extension:
+                self.reject(path, f"Its extension is not one of {', '.join(self.extensions)}.")
             elif (key := key_of(stem)) is None:
                 self.reject(path, "Its name is not of this layout; expected names like 21_training.tif.")
             else:
@@ -140,6 +146,11 @@ class _Search:
                 others = ", ".join(other.name for other in paths if other != path)
                 self.reject(path, f"Another file has the same stem ({others}); expected one. Rename or remove one.")
         return {key: paths[0] for key, paths in found.items() if len(paths) == 1}
+
+    def _extension(self, name: str) -> str:
+        """The ending of a name that is one of ours, as it is written there, or ""."""
+        known = next((ending for ending in self.extensions if name.lower().endswith(ending)), "")
+        return name[len(name) - len(known) :] if known else ""
 
     def paired(
         self, images: dict[str, Path], partners: dict[str, Path] | None, what: str
@@ -159,8 +170,8 @@ def _is_utf8(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def _find_drive(search: _Search, subfolders: dict[str, Path]) -> list[SourceImage]:
-    images: list[SourceImage] = []
+def _find_drive(search: _Search, subfolders: dict[str, Path]) -> list[FoundImage]:
+    images: list[FoundImage] = []
     for half, split in _DRIVE_HALVES.items():
         if half not in subfolders or not (subfolders[half] / "images").is_dir():
             continue
@@ -174,7 +185,7 @@ def _find_drive(search: _Search, subfolders: dict[str, Path]) -> list[SourceImag
             if name == "1st_manual":
                 masks = found
         images += [
-            SourceImage(
+            FoundImage(
                 path=path,
                 mask_path=masks.get(number),
                 field_path=found.get(number),
@@ -197,7 +208,7 @@ def _number_before(suffix: str) -> Callable[[str], str | None]:
     return number
 
 
-def _find_folders(search: _Search, subfolders: dict[str, Path]) -> list[SourceImage]:
+def _find_folders(search: _Search, subfolders: dict[str, Path]) -> list[FoundImage]:
     files: dict[str, dict[str, Path] | None] = {}
     for prefix in ("images", "masks", "fields"):
         names = [name for name in subfolders if name.startswith(prefix)]
@@ -212,29 +223,29 @@ def _find_folders(search: _Search, subfolders: dict[str, Path]) -> list[SourceIm
     return _with_metadata(search, images, masks, fields)
 
 
-def _find_plain(search: _Search) -> list[SourceImage]:
+def _find_plain(search: _Search) -> list[FoundImage]:
     return _with_metadata(search, search.files(search.folder, lambda stem: stem), {}, {})
 
 
 def _with_metadata(
     search: _Search, images: dict[str, Path], masks: dict[str, Path], fields: dict[str, Path]
-) -> list[SourceImage]:
+) -> list[FoundImage]:
     table = _read_metadata(search)
-    found: list[SourceImage] = []
+    found: list[FoundImage] = []
     for stem, path in images.items():
         entry = {"patient_id": stem}
         if table is not None:
             names = (path.name, path.relative_to(search.folder).as_posix())
             known = [row for name in dict.fromkeys(names) if (row := table.pop(name, None)) is not None]
             if not known:
-                search.reject(path, f"{METADATA} has no row for it. Add one with its file_name.")
+                search.reject(path, f"{search.table_name} has no row for it. Add one with its file_name.")
                 continue
             entry |= known[0]
         if not entry["patient_id"]:
-            search.reject(path, f"Its row in {METADATA} has an empty patient_id. Fill it in.")
+            search.reject(path, f"Its row in {search.table_name} has an empty patient_id. Fill it in.")
             continue
         found.append(
-            SourceImage(
+            FoundImage(
                 path=path,
                 mask_path=masks.get(stem),
                 field_path=fields.get(stem),
@@ -246,17 +257,24 @@ def _with_metadata(
     mentioned = {Path(rejection.file).name for rejection in search.rejected}
     for name in table or {}:
         if Path(name).name not in mentioned:
-            search.rejected.append(Rejection(file=name, reason=f"{METADATA} names it, but it is not there."))
+            search.rejected.append(Rejection(file=name, reason=f"{search.table_name} names it, but it is not there."))
     return found
 
 
 def _read_metadata(search: _Search) -> dict[str, dict[str, str]] | None:
     """file_name -> the row's other columns, or None without a metadata.csv."""
+    if search.table is not None:
+        return _rows_of(search.table)
     path = search.folder / METADATA
     if not path.is_file():
         return None
     if not path.resolve().is_relative_to(search.resolved):
         raise SourceError(f"{path} is a symbolic link out of the folder. Copy the file itself.")
+    return _rows_of(path)
+
+
+def _rows_of(path: Path) -> dict[str, dict[str, str]]:
+    """file_name -> the row's other columns, of a table in CSV."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
@@ -292,7 +310,7 @@ def _rows_by_name(rows: list[dict[str, str]], path: Path) -> dict[str, dict[str,
     return table
 
 
-def _check_splits(images: Iterable[SourceImage]) -> None:
+def _check_splits(images: Iterable[FoundImage]) -> None:
     splits: dict[str, set[str]] = defaultdict(set)
     for image in images:
         if image.split:

@@ -1,0 +1,118 @@
+"""Images that look alike though they are said to be of different patients.
+
+Grey values do not tell: two eyes, or two breasts on black, correlate to 0.99. What tells is fine structure, each
+place counted alike: an image is reduced to 16 x 16, and every value is taken relative to the mean and the spread of
+its 3 x 3 neighbours. Pairs that correlate in this are looked at again at 32 x 32. There, no two of 322 mammograms
+and of 40 retinas reach 0.75, while copies after JPEG of quality 50, in another size or a little brighter stay above
+0.85. Cut or noisy copies can be missed.
+
+In small sets each pair is compared; in large ones those that share a bucket in one of 16 tables: the signs of 16
+random projections about their medians. All sums are of whole numbers, so that every machine finds the same.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+SIDE = 16
+ALIKE = 0.8
+"""Correlation of two prints at twice ``SIDE`` from which images are reported."""
+_CANDIDATE = 0.92
+"""Correlation at ``SIDE`` from which two images are looked at again."""
+_EXHAUSTIVE = 4096
+"""Images up to which each pair is compared; also the largest bucket."""
+_TABLES, _BITS = 16, 16
+_ROWS = 512
+"""Images compared with a bucket at a time."""
+_LEVELS = 4080
+_NOISE = 16
+"""Spread, of ``_LEVELS``, below which structure counts less: one grey value of 256."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two images, by their places in the set, the first below the second."""
+
+    first: int
+    second: int
+
+
+def fingerprint(image: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """The fine structure of an image [C H W], uint8 or uint16, as int8 [side side]; all 0 where it has one value."""
+    height, width = image.shape[1:]
+    rows, columns = (np.arange(side) * length // side for length in (height, width))
+    sums = np.add.reduceat(image.sum(axis=0, dtype=np.int64), rows, axis=0)
+    sums = np.add.reduceat(sums, columns, axis=1)
+    heights, widths = np.diff(rows, append=height).clip(1), np.diff(columns, append=width).clip(1)
+    means = sums * 256 // (np.outer(heights, widths) * len(image))
+    means -= means.min()
+    levels = np.pad(means * _LEVELS // max(1, int(means.max())), 1, mode="edge")
+    around = [levels[y : y + side, x : x + side] for y in range(3) for x in range(3)]
+    total = sum(around)
+    spread = 9 * sum(part**2 for part in around) - total**2 + 81 * _NOISE**2
+    # No value of nine is further than sqrt(8) spreads from their mean.
+    return np.rint((9 * levels[1:-1, 1:-1] - total) * (127 / 8**0.5) / np.sqrt(spread)).astype(np.int8)
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Of two fingerprints, -1 to 1; 0 where one has no structure."""
+    first, second = (print_.astype(np.int64).ravel() for print_ in (one, other))
+    size = int(first @ first) * int(second @ second)
+    return int(first @ second) / size**0.5 if size else 0.0
+
+
+def candidates(prints: np.ndarray, patients: np.ndarray) -> list[Pair]:
+    """For each image the most similar one of another patient, where there is one that is similar enough to look at.
+
+    Args:
+        prints: int8 [N 16 16] of ``fingerprint``.
+        patients: int [N], equal for images of one patient.
+
+    Returns:
+        Sorted, each pair once.
+    """
+    flat = prints.reshape(len(prints), SIDE * SIDE)
+    told = np.flatnonzero(flat.any(axis=1))
+    best = np.full(len(flat), -1.0)
+    partner = np.full(len(flat), -1)
+    for bucket in _buckets(flat, told):
+        _compare(flat, patients, bucket, best, partner)
+    places = np.flatnonzero(best >= _CANDIDATE)
+    found = {(min(pair), max(pair)) for pair in zip(places.tolist(), partner[places].tolist(), strict=True)}
+    return [Pair(*pair) for pair in sorted(found)]
+
+
+def _buckets(flat: np.ndarray, told: np.ndarray) -> Iterator[np.ndarray]:
+    """Sets of images among which every pair is compared."""
+    if len(told) <= _EXHAUSTIVE:
+        yield told
+        return
+    projections = np.random.Generator(np.random.Philox(0)).integers(0, 2, (_TABLES, flat.shape[1], _BITS)) * 2 - 1
+    weights = 1 << np.arange(_BITS)
+    for table in projections.astype(np.float64):
+        parts = (told[first : first + _EXHAUSTIVE] for first in range(0, len(told), _EXHAUSTIVE))
+        values = np.concatenate([(flat[part].astype(np.float64) @ table).astype(np.float32) for part in parts])
+        codes = (values > np.median(values, axis=0)) @ weights
+        order = np.argsort(codes, kind="stable")
+        for bucket in np.split(told[order], np.flatnonzero(np.diff(codes[order])) + 1):
+            for first in range(0, len(bucket), _EXHAUSTIVE):
+                if len(part := bucket[first : first + _EXHAUSTIVE]) > 1:
+                    yield part
+
+
+def _compare(flat: np.ndarray, patients: np.ndarray, bucket: np.ndarray, best: np.ndarray, partner: np.ndarray) -> None:
+    """Note in ``best`` and ``partner`` the most similar image of another patient within a bucket."""
+    values = flat[bucket].astype(np.float64)
+    length = np.sqrt((values**2).sum(axis=1))
+    whose = patients[bucket]
+    for first in range(0, len(bucket), _ROWS):
+        rows = slice(first, first + _ROWS)
+        similar = (values[rows] @ values.T) / np.outer(length[rows], length)
+        similar[whose[rows, None] == whose] = -1.0
+        nearest = similar.argmax(axis=1)
+        highest = similar[np.arange(len(similar)), nearest]
+        places, others = bucket[rows], bucket[nearest]
+        # Of equally similar ones the first counts, whatever bucket it comes from.
+        better = (highest > best[places]) | ((highest == best[places]) & (others < partner[places]))
+        best[places[better]], partner[places[better]] = highest[better], others[better]

@@ -1,0 +1,29 @@
+"""Photographs of the eye's background with vessel masks; fields of view are computed where there are none."""
+
+from pathlib import Path
+
+from synthmed.data.dataset import DatasetInfo
+from synthmed.data.kinds import _photographs
+from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
+from synthmed.data.masks import field_of_view
+
+DEFAULT_SIZE = (256, 256)
+
+
+class Settings(KindSettings):
+    """Nothing of its own."""
+
+
+def find(source: Path, settings: Settings, run: Map) -> Found:
+    """DRIVE's layout, folders of images and masks, or a plain folder."""
+    return _photographs.find(source, settings, run)
+
+
+def describe(found: Found, settings: Settings, height: int, width: int) -> DatasetInfo:
+    """Binary vessel masks, and always a field of view."""
+    return _photographs.describe(found, height, width, kind="retina", foreground="vessel", computes_fields=True)
+
+
+def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
+    """The photograph with its mask and its field of view."""
+    return _photographs.make(item, info, field_of=field_of_view)

@@ -1,0 +1,65 @@
+"""Pseudonyms lead back only with the key, and the key stays with the user."""
+
+import stat
+
+import pytest
+
+from synthmed.data.prepare import prepare
+from synthmed.data.pseudonyms import default_key_file, fingerprint, pseudonyms, read_key
+from synthmed.errors import ConfigError
+
+
+def test_a_key_is_made_once_readable_by_its_owner_alone(tmp_path):
+    key = read_key(tmp_path / "deep" / "key")
+    assert len(key) == 32 and read_key(tmp_path / "deep" / "key") == key
+    assert stat.S_IMODE((tmp_path / "deep" / "key").stat().st_mode) == 0o600
+    assert read_key(tmp_path / "other") != key
+
+
+def test_a_file_that_is_no_key_is_not_used_and_not_changed(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="64 hexadecimal digits"):
+        read_key(tmp_path / "thesis.txt")
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_the_order_and_company_of_patients_play_no_part():
+    key = bytes(range(32))
+    names = pseudonyms(["Ada", "Bert", "Müller"], key)
+    assert names["Bert"] == pseudonyms(["Bert"], key)["Bert"] != pseudonyms(["Bert"], bytes(32))["Bert"]
+    assert len(set(names.values())) == 3
+    assert all(len(name) == 13 and name.startswith("P") for name in names.values())
+
+
+def test_the_set_holds_a_fingerprint_and_nothing_of_the_key(tmp_path, make_source):
+    source = make_source(tmp_path / "source")
+    first = prepare(source, tmp_path / "first", size=16, key=tmp_path / "key")
+    again = prepare(source, tmp_path / "again", size=16, key=tmp_path / "key")
+    other = prepare(source, tmp_path / "other", size=16, key=tmp_path / "another key")
+    assert first.digest == again.digest != other.digest
+    assert first.info.provenance["key"] == fingerprint(read_key(tmp_path / "key"))
+    key = (tmp_path / "key").read_bytes().strip()
+    assert not any(key in file.read_bytes() for file in first.path.rglob("*") if file.is_file())
+
+
+def test_the_split_does_not_depend_on_the_key(tmp_path, make_source):
+    source = make_source(tmp_path / "source", 20)
+    first = prepare(source, tmp_path / "first", size=16, key=tmp_path / "key")
+    other = prepare(source, tmp_path / "other", size=16, key=tmp_path / "another key")
+    assert first.info.splits == other.info.splits
+    assert [row.split for row in first.rows] == [row.split for row in other.rows]
+
+
+@pytest.mark.parametrize("place", ["source/key", "data/key"])
+def test_a_key_inside_the_source_or_the_set_is_refused(tmp_path, make_source, place):
+    source = make_source(tmp_path / "source")
+    with pytest.raises(ConfigError, match="lead the pseudonyms back"):
+        prepare(source, tmp_path / "data", size=16, key=tmp_path / place)
+    assert not (tmp_path / place).exists()
+
+
+def test_without_a_key_that_of_the_user_is_taken(tmp_path, make_source, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    dataset = prepare(make_source(tmp_path / "source"), tmp_path / "data", size=16)
+    assert default_key_file() == tmp_path / "settings" / "synthmed" / "pseudonym.key"
+    assert dataset.info.provenance["key"] == fingerprint(read_key(default_key_file()))
