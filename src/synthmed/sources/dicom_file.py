@@ -45,11 +45,13 @@ class PixelElement:
         keyword: "PixelData", "FloatPixelData" or "DoubleFloatPixelData".
         offset: of the first byte of its value.
         length: of its value in bytes; negative = encapsulated, it ends with a delimiter.
+        in_words: whether the value is 16-bit words (OW), which matters for bytes of big-endian files.
     """
 
     keyword: str
     offset: int
     length: int
+    in_words: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,6 +270,7 @@ def _pixel_element(stream: BinaryIO, *, implicit: bool, little: bool) -> PixelEl
         keyword=PIXEL_ELEMENTS[tag],
         offset=stream.tell(),
         length=-1 if length == _UNDEFINED_LENGTH else length,
+        in_words=implicit or head[4:6] == b"OW",
     )
 
 

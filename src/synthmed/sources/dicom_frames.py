@@ -25,6 +25,7 @@ JPEG = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 57, 70)}
 JPEG_LS = {"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"}
 JPEG_2000 = {"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"}
 HTJ2K = {f"1.2.840.10008.1.2.4.{number}" for number in (201, 202, 203)}
+_HTJ2K_LOSSY = "1.2.840.10008.1.2.4.203"
 RAW = {"", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"}
 ENCAPSULATED = {RLE, DEFLATED_FRAMES} | JPEG | JPEG_LS | JPEG_2000 | HTJ2K
 
@@ -113,8 +114,10 @@ def _read_raw(file: DicomFile, layout: PixelLayout) -> np.ndarray:
             f"{file.path.name} holds {file.pixels.length} bytes of pixels; its header promises {length}. "
             "Export it again."
         )
-    padded = length + length % 2 if layout.allocated <= 8 and not file.little_endian else length
-    data = pixel_bytes(file, padded)
+    swapped = not file.little_endian and file.pixels.in_words and layout.allocated <= 8
+    data = pixel_bytes(file, length + length % 2 if swapped else length)
+    if swapped:
+        data = np.frombuffer(data, "u2").byteswap().tobytes()
     return _unpack_raw(data, layout, layout.frames, little_endian=file.little_endian, subsampled=subsampled)
 
 
@@ -123,8 +126,6 @@ def _unpack_raw(
 ) -> np.ndarray:
     """Uncompressed bytes -> [F H W S]."""
     height, width, samples = layout.height, layout.width, layout.samples
-    if not little_endian and layout.allocated <= 8:  # bytes stand in 16-bit words
-        data = np.frombuffer(data, "u2").byteswap().tobytes()
     if layout.allocated == 1:
         bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little", count=frames * height * width * samples)
         return bits.reshape(frames, height, width, samples)
@@ -288,7 +289,7 @@ def _decode_codestream(data: bytes, file: DicomFile, layout: PixelLayout, reduce
         pixels, rgb = _decode_jpeg(data, header, layout)
     elif file.syntax in JPEG_LS:
         pixels, rgb = imagecodecs.jpegls_decode(data), False
-    elif file.syntax in HTJ2K:
+    elif file.syntax in HTJ2K and file.syntax != _HTJ2K_LOSSY:  # OpenJPH lets lossy values wrap around
         pixels, rgb = imagecodecs.htj2k_decode(data, planar=False, skipres=reduce), False
     else:
         pixels, rgb = _decode_jpeg2000(data, header, reduce), False
