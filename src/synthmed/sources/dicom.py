@@ -13,7 +13,7 @@ import numpy as np
 from synthmed.errors import SourceError
 from synthmed.sources.dicom_colour import apply_palette, palette_of, palette_start
 from synthmed.sources.dicom_file import DicomFile, is_dicom, open_dicom, syntax_name
-from synthmed.sources.dicom_frames import HTJ2K, JPEG_2000, read_frames, reduced_size
+from synthmed.sources.dicom_frames import JPEG_2000, read_frames, reduced_size
 from synthmed.sources.dicom_header import KEYWORDS, header_of, layout_of
 from synthmed.sources.dicom_values import modality_of, padding_of, to_physical
 from synthmed.sources.dicom_windows import tables_of
@@ -21,7 +21,7 @@ from synthmed.sources.image import SourceHeader, SourceImage
 
 __all__ = ["fast_reduction", "is_dicom", "read", "read_header"]
 
-_REDUCIBLE = {syntax_name(syntax) for syntax in JPEG_2000 | HTJ2K}
+_REDUCIBLE = {syntax_name(syntax) for syntax in JPEG_2000}
 
 
 def read_header(path: Path) -> SourceHeader:

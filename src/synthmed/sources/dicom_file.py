@@ -31,6 +31,8 @@ _PREFIX = 132  # 128 bytes of anything, then "DICM"
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _INFLATED_HEADER = 64 * 2**20
 """Bytes that the elements before the pixels may have once they are unpacked."""
+_HEADER_BUDGET, _READ_COST = 32 * 2**20, 16
+"""Bytes of elements that are read, a few added for each reading; enhanced objects of 5,000 frames take a third."""
 _LONG_VALUES = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 _ENCODINGS = {IMPLICIT: (True, True), BIG_ENDIAN: (False, False)}
 
@@ -54,6 +56,33 @@ class PixelElement:
     in_words: bool
 
 
+class BoundedReader(BufferedReader):
+    """A stream that never reserves memory for more bytes than it has, and that ends a parser's endless loops.
+
+    A length in a header may promise anything, and a few mebibytes of zeros are millions of empty elements.
+    """
+
+    def __init__(self, raw: FileIO | BytesIO, size: int) -> None:
+        super().__init__(raw)
+        self.size = size
+        self._budget = _HEADER_BUDGET
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Bytes of the header, within its budget."""
+        size = self.size if size is None or size < 0 else size
+        if size > 2**16:
+            size = max(0, min(size, self.size - self.tell()))
+        self._budget -= size + _READ_COST
+        if self._budget < 0:
+            raise _TooManyElements
+        return super().read(size)
+
+    def read_pixels(self, size: int) -> bytes:
+        """Bytes that are there, whatever they cost; a negative size means all that follow."""
+        rest = max(0, self.size - self.tell())
+        return super().read(rest if size < 0 else min(size, rest))
+
+
 @dataclass(frozen=True, kw_only=True)
 class DicomFile:
     """An open file: the elements before the pixels, and the stream to read the pixels from.
@@ -61,7 +90,6 @@ class DicomFile:
     Args:
         path: the file.
         stream: its bytes; for a deflated file the first of them, unpacked.
-        size: bytes of the stream.
         syntax: UID of the transfer syntax; "" where the file does not say.
         kind: UID of the kind of object by the file's own first group; "" where it does not say.
         little_endian: byte order of its numbers.
@@ -71,8 +99,7 @@ class DicomFile:
     """
 
     path: Path
-    stream: BinaryIO
-    size: int
+    stream: BoundedReader
     syntax: str
     kind: str
     little_endian: bool
@@ -81,17 +108,8 @@ class DicomFile:
     packed: bytes = b""
 
 
-class _BoundedReader(BufferedReader):
-    """A file that never reserves memory for more bytes than it has, whatever length a header promises."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(FileIO(path))
-        self.size = os.fstat(self.fileno()).st_size
-
-    def read(self, size: int | None = -1) -> bytes:
-        if size is not None and size > 2**16:
-            size = max(0, min(size, self.size - self.tell()))
-        return super().read(size)
+class _TooManyElements(Exception):
+    """More elements than any image has."""
 
 
 def is_dicom(path: Path) -> bool:
@@ -125,32 +143,36 @@ def open_dicom(path: Path, keywords: tuple[str, ...]) -> Iterator[DicomFile]:
     Raises:
         SourceError: not DICOM, or damaged, as a sentence without any value of the file.
     """
-    with quiet(), _BoundedReader(path) as file:
+    with quiet(), FileIO(path) as raw, BoundedReader(raw, os.fstat(raw.fileno()).st_size) as file:
         if file.size == 0:
             raise SourceError(f"{path.name} is empty; expected a DICOM file. Copy it again.")
         syntax, kind, start = _meta(file, path)
-        stream: BinaryIO = file
-        size, packed, more = file.size, b"", False
+        stream, packed, more = file, b"", False
         if syntax == DEFLATED:
             file.seek(start)
-            packed = file.read()
+            packed = file.read_pixels(-1)
             head, more = _unpack(packed, _INFLATED_HEADER, path)
-            stream, start, size = BytesIO(head), 0, len(head)
+            stream, start = BoundedReader(BytesIO(head), len(head)), 0
         implicit, little = _ENCODINGS.get(syntax, (False, True)) if syntax else _guess(stream, start)
         stream.seek(start)
-        dataset = read_dataset(stream, implicit, little, stop_when=_at_pixels, specific_tags=_tags(keywords))
+        try:
+            dataset = read_dataset(stream, implicit, little, stop_when=_at_pixels, specific_tags=_tags(keywords))
+        except _TooManyElements as error:
+            raise SourceError(
+                f"{path.name} has a header of more elements than an image has; expected at most "
+                f"{_HEADER_BUDGET // 2**20} MiB of them. Leave it out: it is damaged, or made to stop a program."
+            ) from error
         pixels = _pixel_element(stream, implicit=bool(dataset.original_encoding[0]), little=little)
         if pixels is None and more:
             raise SourceError(
                 f"{path.name} unpacks to more than {_INFLATED_HEADER // 2**20} MiB before its pixels begin; expected "
                 "an image. Leave it out: it is made to fill the memory."
             )
-        if pixels is None and stream.tell() > size:
+        if pixels is None and stream.tell() > stream.size:
             raise cut_short(path)
         yield DicomFile(
             path=path,
             stream=stream,
-            size=size,
             syntax=syntax,
             kind=kind,
             little_endian=little,
@@ -171,12 +193,12 @@ def pixel_bytes(file: DicomFile, length: int) -> bytes:
         SourceError: the file has fewer.
     """
     assert file.pixels is not None
-    if file.packed and file.pixels.offset + length > file.size:
+    if file.packed and file.pixels.offset + length > file.stream.size:
         unpacked, _ = _unpack(file.packed, file.pixels.offset + length, file.path)
         value = unpacked[file.pixels.offset :]
     else:
         file.stream.seek(file.pixels.offset)
-        value = file.stream.read(length)
+        value = file.stream.read_pixels(length)
     if len(value) < length:
         raise SourceError(
             f"{file.path.name} is cut short: its header promises {length} bytes of pixels, {len(value)} are there. "
@@ -216,6 +238,8 @@ def _tags(keywords: tuple[str, ...]) -> list[int]:
 
 
 def _at_pixels(tag: int, vr: str | None, length: int) -> bool:
+    if tag < 0x10000:
+        raise _TooManyElements  # group 0 is for messages on a network; in a file it is a sea of zeros
     return int(tag) in PIXEL_ELEMENTS
 
 

@@ -1,7 +1,8 @@
 """The frames of a DICOM file as they are stored: raw or encapsulated bytes -> one array a frame.
 
-JPEG is decoded by libjpeg-turbo, JPEG-LS by CharLS, JPEG 2000 by OpenJPEG, HTJ2K by OpenJPH, all through imagecodecs.
-Each was the fastest of those that give the reference decoder's values (``benchmarks/reading_speed.py``).
+JPEG is decoded by libjpeg-turbo, JPEG-LS by CharLS, JPEG 2000 and HTJ2K by OpenJPEG, all through imagecodecs. Each was
+the fastest of those that give the reference decoder's values (``benchmarks/reading_speed.py``). OpenJPH is three times
+as fast for HTJ2K and not used: imagecodecs hides its errors and returns pictures with holes.
 """
 
 import struct
@@ -23,11 +24,10 @@ from synthmed.sources.dicom_file import DicomFile, cut_short, pixel_bytes, synta
 RLE, DEFLATED_FRAMES = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.8.1"
 JPEG = {f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 53, 55, 57, 70)}
 JPEG_LS = {"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"}
-JPEG_2000 = {"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"}
-HTJ2K = {f"1.2.840.10008.1.2.4.{number}" for number in (201, 202, 203)}
-_HTJ2K_LOSSY = "1.2.840.10008.1.2.4.203"
+JPEG_2000 = {f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203)}
+"""The last three are HTJ2K: the same pictures with a faster entropy coder."""
 RAW = {"", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"}
-ENCAPSULATED = {RLE, DEFLATED_FRAMES} | JPEG | JPEG_LS | JPEG_2000 | HTJ2K
+ENCAPSULATED = {RLE, DEFLATED_FRAMES} | JPEG | JPEG_LS | JPEG_2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def read_frames(file: DicomFile, layout: PixelLayout, reduce: int = 0) -> np.nda
     Args:
         file: an open file whose sizes were checked and whose transfer syntax is in RAW or ENCAPSULATED.
         layout: how its pixels are stored.
-        reduce: halvings of both axes, for JPEG 2000 and HTJ2K only.
+        reduce: halvings of both axes, for JPEG 2000 only.
 
     Raises:
         SourceError: pixels are missing, cut short, damaged, or compressed in a way that cannot be read.
@@ -270,7 +270,7 @@ def _decode_rle(data: bytes, file: DicomFile, layout: PixelLayout) -> np.ndarray
 
 
 def _decode_codestream(data: bytes, file: DicomFile, layout: PixelLayout, reduce: int) -> np.ndarray:
-    wavelets = file.syntax in JPEG_2000 | HTJ2K
+    wavelets = file.syntax in JPEG_2000
     header = jpeg2000_header(data) if wavelets else jpeg_header(data)
     if header is None:
         raise _damaged(file, f"its pixels do not begin like {syntax_name(file.syntax)}, or are a kind that is not read")
@@ -289,8 +289,6 @@ def _decode_codestream(data: bytes, file: DicomFile, layout: PixelLayout, reduce
         pixels, rgb = _decode_jpeg(data, header, layout)
     elif file.syntax in JPEG_LS:
         pixels, rgb = imagecodecs.jpegls_decode(data), False
-    elif file.syntax in HTJ2K and file.syntax != _HTJ2K_LOSSY:  # OpenJPH lets lossy values wrap around
-        pixels, rgb = imagecodecs.htj2k_decode(data, planar=False, skipres=reduce), False
     else:
         pixels, rgb = _decode_jpeg2000(data, header, reduce), False
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
