@@ -107,8 +107,8 @@ def splice(data: bytearray, rng: np.random.Generator) -> bytes:
 
 
 def deflate_bomb(data: bytearray, rng: np.random.Generator) -> bytes:
-    """A deflated file that unpacks to a gibibyte: as one element, as pixels, or as millions of elements."""
-    zeros = 2**30
+    """A deflated file that unpacks to 256 MiB: as one element, as pixels, or as millions of elements."""
+    zeros = 2**28
     head = b"".join(
         struct.pack("<HH2sHH", 0x0028, element, b"US", 2, value)
         for element, value in ((2, 1), (16, 65535), (17, int(rng.choice([16, 65535]))), (256, 16))
