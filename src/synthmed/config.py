@@ -69,7 +69,7 @@ def read_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
         text = resources.files("synthmed.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8")
     else:
         raise ConfigError(
-            f"There is no recipe {name!r}{_did_you_mean(name, recipe_names())}; the shipped ones are "
+            f"There is no recipe {name!r}{did_you_mean(name, recipe_names())}; the shipped ones are "
             f"{', '.join(recipe_names())}. Your own is given by a path that ends in .toml."
         )
     try:
@@ -82,7 +82,7 @@ def read_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
     for key in table:
         if key not in known:
             raise ConfigError(
-                f"Recipe {name} has the unknown key {key!r}{_did_you_mean(key, known)}; known are {', '.join(known)}."
+                f"Recipe {name} has the unknown key {key!r}{did_you_mean(key, known)}; known are {', '.join(known)}."
             )
     if "method" not in table:
         raise ConfigError(f'Recipe {name} names no method; expected a line like method = "dual_gan".')
@@ -93,6 +93,22 @@ def read_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
         config=table.get("config", {}),
         training=table.get("training", {}),
     )
+
+
+def read_overrides(overrides: Iterable[str]) -> dict[str, Any]:
+    """A table from ``key=value`` words alone; values are TOML, a bare word is a string.
+
+    Raises:
+        ConfigError: a word that is not key=value.
+
+    Example:
+        >>> read_overrides(["low=-1000", "name=lung"])
+        {'low': -1000, 'name': 'lung'}
+    """
+    table: dict[str, Any] = {}
+    for override in overrides:
+        _apply(table, override)
+    return table
 
 
 def parse(kind: type[SettingsType], table: dict[str, Any], where: str) -> SettingsType:
@@ -114,7 +130,7 @@ def parse(kind: type[SettingsType], table: dict[str, Any], where: str) -> Settin
         if first["type"] == "extra_forbidden":
             known = _known_keys(kind, [str(part) for part in first["loc"][:-1]])
             key = str(first["loc"][-1])
-            message = f"Unknown setting {place}{_did_you_mean(key, known)}; known there are {', '.join(known)}."
+            message = f"Unknown setting {place}{did_you_mean(key, known)}; known there are {', '.join(known)}."
         else:
             message = f"Setting {place} is {first['input']!r}: {first['msg']}. Change it in the recipe or by --set."
         raise ConfigError(message) from error
@@ -133,7 +149,8 @@ def _known_keys(kind: type[BaseModel], path: list[str]) -> list[str]:
     return sorted(kind.model_fields)
 
 
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'gamma'?)`` with the known word that is nearest, or "" where none is near."""
     close = get_close_matches(word, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 

@@ -57,6 +57,7 @@ class SourceHeader:
         format: "DICOM", "NIfTI", "NRRD", "PNG", "JPEG", "TIFF", "GIF", "PPM" or "BMP".
         height, width: pixels of one picture.
         frames: pictures in the file (slices of a volume, frames of a cine).
+        volumes: of which the frames are one after another: time points; each has ``frames / volumes`` slices.
         channels: 1 (grey) or 3 (red, green, blue) as ``read`` gives them.
         bits: meaningful bits of a stored value.
         unit: of the pixels that ``read`` gives: "HU", "grey value", ...
@@ -74,6 +75,10 @@ class SourceHeader:
         transfer_syntax: DICOM's name of the compression; "" for other formats.
         windows: display windows in the order of the file.
         burned_in: whether the file says that text is part of the picture; None = it does not say.
+        spacing_from: where ``spacing_mm`` was measured: "patient", "calibrated" (by an object of known size),
+            "detector" (larger than in the patient by the magnification), "film"; "" = unknown.
+        frame_positions_mm: ``position_mm`` of every frame in the order of the file, where the file says them.
+        reduced: how often height and width were halved while decoding, because the user asked for speed.
     """
 
     path: Path
@@ -81,6 +86,7 @@ class SourceHeader:
     height: int
     width: int
     frames: int = 1
+    volumes: int = 1
     channels: int = 1
     bits: int = 8
     unit: str = "grey value"
@@ -103,6 +109,9 @@ class SourceHeader:
     transfer_syntax: str = ""
     windows: tuple[Window, ...] = ()
     burned_in: bool | None = None
+    spacing_from: str = ""
+    frame_positions_mm: tuple[tuple[float, ...], ...] = ()
+    reduced: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,22 +15,31 @@ gives the same bytes, and raises SourceError for an item that cannot be used: it
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from synthmed.config import Settings
+from synthmed.data.dataset import DatasetInfo
 from synthmed.data.geometry import Fit
 
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
-"""Like ``map``, in order, but over the workers of a preparation."""
+"""Like ``map``, in order, but over the workers of a preparation.
+
+Where the function raises a SourceError, takes too long or kills its worker again and again, that SourceError stands
+in the place of the result: ask with ``isinstance``. The function and its values must be sendable to a process.
+"""
 
 
 class KindSettings(Settings):
     """The settings of one kind; ``prepare`` passes them to every function of it."""
 
+    table: str = Field("", description="CSV file with labels, classes or patients; empty = none. Set by --table.")
+    fast_j2k: bool = Field(False, description="Read JPEG 2000 at a lower resolution where that is enough.")
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
     """The unit of work: one photograph, one CT series, one MR study. Its images belong to one patient.
 
@@ -40,6 +49,8 @@ class Item:
         files: every file that it is made from, the first one its main file. Their digests make ``source_digest``.
         split: "train", "holdout" or "test" where the source declares it, else "".
         label: its class, "" for none.
+        partners: masks and the like that belong to it: not part of ``source_digest``, so that a picture is known
+            again whatever its mask; like ``files`` they are made anew where they changed.
         facts: what ``make`` needs besides (small; sent to worker processes).
     """
 
@@ -48,10 +59,11 @@ class Item:
     files: tuple[Path, ...]
     split: str = ""
     label: str = ""
+    partners: tuple[Path, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Rejection:
     """A file that is left out, named relative to the source folder, and the reason as a sentence."""
 
@@ -82,7 +94,8 @@ class Made:
         label: its class where it differs from the item's, else "".
         spacing_mm: of the stored pixels: rows, columns; () = unknown.
         view: laterality and view such as "L MLO"; "" = none.
-        low, high: physical values of stored 0 and of the largest stored number.
+        mask_source: where the mask comes from: "manual", or "derived" where a rule made it from the image itself.
+        low, high: physical values of stored 0 and of the largest stored number; a tuple has one for each channel.
         curve: how stored numbers lie between them: "linear", "sigmoid" or "table".
     """
 
@@ -94,6 +107,23 @@ class Made:
     label: str = ""
     spacing_mm: tuple[float, ...] = ()
     view: str = ""
-    low: float
-    high: float
+    mask_source: Literal["manual", "derived"] = "manual"
+    low: float | tuple[float, ...]
+    high: float | tuple[float, ...]
     curve: str = "linear"
+
+
+class Kind(Protocol):
+    """The names of a kind's file, as ``find_kind`` gives them."""
+
+    DEFAULT_SIZE: tuple[int, int]
+    Settings: type[KindSettings]
+
+    def find(self, source: Path, settings: Any, run: Map) -> Found:
+        """Items, rejections and facts of a folder; raises SourceError where it holds nothing of this kind."""
+
+    def describe(self, found: Found, settings: Any, height: int, width: int) -> DatasetInfo:
+        """What ``dataset.json`` says, without splits and provenance."""
+
+    def make(self, item: Item, info: DatasetInfo, settings: Any) -> list[Made]:
+        """The images of one item; raises SourceError where it cannot be used."""
