@@ -25,6 +25,9 @@ _ENDINGS = (
     ".gif",
     ".pgm",
 )
+IMAGE_FOLDERS, MASK_FOLDERS = ("images",), ("masks", "labels")
+"""How the names of folders of images and of masks begin."""
+
 _SLICE_OF_A_PATIENT = re.compile(r"(\d+)_\d+")
 
 
@@ -92,6 +95,26 @@ def relative(path: Path, source: Path) -> str:
 def chosen(files: list[Path], source: Path, pattern: str) -> list[Path]:
     """The files whose relative name matches a pattern such as ``*/FLAIR*``; all for an empty pattern."""
     return [path for path in files if not pattern or fnmatch(relative(path, source), pattern)]
+
+
+def roles(
+    files: list[Path], source: Path, *, images: str = "", masks: str = "", table: str = ""
+) -> tuple[list[Path], list[Path]]:
+    """Which files are images and which are masks: by patterns, or by the folder they lie in.
+
+    Args:
+        files: all of the source.
+        source: the source folder.
+        images: pattern for images; "" = all that are no masks.
+        masks: pattern for masks; "" = those in folders that begin with ``masks`` or ``labels``.
+        table: the user's table, which is neither; "" = none.
+    """
+    files = [path for path in files if not table or path.resolve() != Path(table).resolve()]
+    if masks:
+        found = set(chosen(files, source, masks))
+    else:
+        found = {path for path in files if place_of(path, source, MASK_FOLDERS)}
+    return chosen([path for path in files if path not in found], source, images), sorted(found)
 
 
 def stem(name: str) -> str:

@@ -62,6 +62,11 @@ def _order(header: SourceHeader) -> tuple[float, int, str]:
     return (_heights([header])[0], header.instance_number, header.path.as_posix())
 
 
+def height_of(header: SourceHeader) -> float:
+    """How far towards the head, along its normal, a slice lies; in millimetres; 0 where it does not say."""
+    return float(_heights([header])[0])
+
+
 def _heights(series: Sequence[SourceHeader]) -> np.ndarray:
     """How far along the slices' normal, towards the head, each slice lies, ascending; in millimetres."""
     first = series[0]
@@ -141,11 +146,15 @@ def _why_not_even(distances: np.ndarray, *, gaps: bool) -> str:
     return ""
 
 
-def read_stack(paths: Sequence[Path]) -> Volume:
+def read_stack(paths: Sequence[Path], volume: int | None = None) -> Volume:
     """Decode the files of one series, sorted from the feet to the head, or one file that holds a volume.
 
+    Args:
+        paths: the files.
+        volume: which time point of a file of several; None where only one is expected.
+
     Raises:
-        SourceError: a file cannot be read, or says nothing of its place.
+        SourceError: a file cannot be read, says nothing of its place, or holds several time points unexpectedly.
     """
     images = [read(path) for path in paths]
     headers = [image.header for image in images]
@@ -155,7 +164,7 @@ def read_stack(paths: Sequence[Path]) -> Volume:
             f"{first.path.name} does not say how the patient lies; expected position, orientation and spacing. Convert "
             "it from the scanner's files anew."
         )
-    if first.volumes > 1:
+    if first.volumes > 1 and volume is None:
         raise SourceError(f"{first.path.name} holds {first.volumes} time points; expected one. Save each by itself.")
     slices = np.concatenate([image.pixels[:, 0] for image in images])
     padding = None
@@ -163,6 +172,10 @@ def read_stack(paths: Sequence[Path]) -> Volume:
         padding = np.concatenate(
             [np.zeros(image.pixels[:, 0].shape, bool) if image.padding is None else image.padding for image in images]
         )
+    if first.volumes > 1:
+        depth = len(slices) // first.volumes
+        here = slice((volume or 0) * depth, ((volume or 0) + 1) * depth)
+        slices, padding = slices[here], None if padding is None else padding[here]
     places = np.array(_places(headers))
     if len(places) == len(slices):
         order = np.argsort(places @ _normal(first), kind="stable")

@@ -16,7 +16,17 @@ from pydantic import Field
 from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
-from synthmed.data.kinds._folders import NO_PATIENT, chosen, list_files, patient_of, place_of, read_headers, relative
+from synthmed.data.kinds._folders import (
+    IMAGE_FOLDERS,
+    MASK_FOLDERS,
+    NO_PATIENT,
+    list_files,
+    patient_of,
+    place_of,
+    read_headers,
+    relative,
+    roles,
+)
 from synthmed.data.kinds._hounsfield import BODY_ABOVE, TISSUES, check_hounsfield, tissues_of
 from synthmed.data.kinds._label_table import LabelTable, read_table
 from synthmed.data.kinds._series import Volume, read_stack, same_grid, series_of, why_no_stack, without_copies
@@ -25,9 +35,6 @@ from synthmed.sources import read
 from synthmed.sources.image import SourceHeader
 
 DEFAULT_SIZE = (512, 512)
-
-IMAGE_FOLDERS, MASK_FOLDERS = ("images",), ("masks", "labels")
-"""How the names of folders of images and of masks begin."""
 
 _VOLUMES = ("DICOM", "NIfTI", "NRRD")
 _NO_LABELS = LabelTable(names=(), numbers={0: 0}, coloured=False)
@@ -65,7 +72,7 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     if settings.low >= settings.high:
         raise ConfigError(f"The window goes from {settings.low:g} to {settings.high:g} HU; expected low below high.")
     files, rejected = list_files(source)
-    images, masks = _roles(files, source, settings)
+    images, masks = roles(files, source, images=settings.images, masks=settings.masks, table=settings.table)
     headers, unread = read_headers(images, source, run)
     items, unusable = _items(headers, source, settings)
     rejected += unread + unusable
@@ -123,15 +130,6 @@ def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
             f"No slice of {item.name} has body on {100 * settings.min_body:g} % of it; expected one. Lower min_body."
         )
     return made
-
-
-def _roles(files: list[Path], source: Path, settings: Settings) -> tuple[list[Path], list[Path]]:
-    """Which files are images and which are masks."""
-    table = Path(settings.table).resolve() if settings.table else None
-    files = [path for path in files if path.resolve() != table]
-    named = chosen(files, source, settings.masks) if settings.masks else []
-    masks = named or [path for path in files if place_of(path, source, MASK_FOLDERS)]
-    return chosen([path for path in files if path not in set(masks)], source, settings.images), masks
 
 
 def _items(headers: list[SourceHeader], source: Path, settings: Settings) -> tuple[list[Item], list[Rejection]]:
