@@ -58,7 +58,7 @@ class Settings(KindSettings):
     min_lesion: int = Field(4, ge=1, description="Pixels in a slice below which a piece of lesion gets no patch.")
     healthy: int = Field(32, ge=0, description="Healthy patches of a study, at most.")
     percentile: float = Field(
-        99.9, gt=50, le=100, description="Of a contrast's values above 0; it is stored as the largest."
+        99.99, gt=50, le=100, description="Of a contrast's values above 0; it is stored as the largest."
     )
     seed: int = Field(0, ge=0, description="Another seed, other healthy patches.")
     gaps: bool = Field(False, description="Accept series with missing slices.")
