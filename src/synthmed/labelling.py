@@ -218,8 +218,8 @@ def _add_labelled(
             mask_source="segmenter",
             source_digest=photograph.digest,
             **vars(photograph.fit),
-            low=intensity.low,
-            high=intensity.high,
+            low=(intensity.low,),
+            high=(intensity.high,),
         )
         writer.add(row, photograph.image, mask, photograph.field)
 

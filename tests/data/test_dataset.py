@@ -39,8 +39,8 @@ def row(index, *, patient=None, split="train", **changes):
         scale=1.0,
         pad_top=0,
         pad_left=0,
-        low=0.0,
-        high=65535.0,
+        low=(0.0,),
+        high=(65535.0,),
     )
     return replace(line, **changes)
 

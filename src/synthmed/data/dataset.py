@@ -99,7 +99,7 @@ class Row:
         patient_id: pseudonym of the patient.
         split: "train", "holdout" or "test".
         label: its class, "" for none.
-        mask_source: "manual", "segmenter" or "none".
+        mask_source: "manual", "derived" (by a rule, from the image itself), "segmenter" or "none".
         source_digest: SHA-256 of the source file.
         source_height: rows of the source, pixels.
         source_width: columns of the source, pixels.
@@ -109,8 +109,8 @@ class Row:
         part: which picture of its source it is, such as "slice 0017"; "" where the source is one picture.
         view: laterality and view such as "L MLO"; "" = none.
         spacing_mm: millimetres between stored pixels: rows, columns; () = unknown.
-        low: physical value of stored 0.
-        high: physical value of the largest stored number.
+        low: physical value of stored 0: one for all channels, or one for each.
+        high: physical value of the largest stored number, likewise.
         curve: how stored numbers lie between them: "linear", "sigmoid" or "table".
     """
 
@@ -128,8 +128,8 @@ class Row:
     part: str = ""
     view: str = ""
     spacing_mm: tuple[float, ...] = ()
-    low: float
-    high: float
+    low: tuple[float, ...]
+    high: tuple[float, ...]
     curve: str = "linear"
 
     @property
@@ -349,14 +349,14 @@ def _written(value: Any) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _lengths(text: str) -> tuple[float, ...]:
-    return tuple(float(length) for length in text.split("x")) if text else ()
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(number) for number in text.split("x")) if text else ()
 
 
 def _read_rows(path: Path) -> tuple[Row, ...]:
     types: dict[str, Any] = get_type_hints(Row)
     parsers: dict[str, Callable[[str], Any]] = {
-        name: sys.intern if kind is str else kind if kind in (int, float) else _lengths for name, kind in types.items()
+        name: sys.intern if kind is str else kind if kind in (int, float) else _numbers for name, kind in types.items()
     }
     # Most columns repeat themselves: each value is kept once, so that half a million rows stay small.
     known: dict[str, dict[str, Any]] = {name: {} for name in types if name not in ("id", "source_digest")}

@@ -248,14 +248,14 @@ def _row(item: Item, digest: str, made: Made) -> Row:
         patient_id=item.patient_id,
         split=item.split,
         label=made.label or item.label,
-        mask_source="none" if made.mask is None else "manual",
+        mask_source="none" if made.mask is None else made.mask_source,
         source_digest=digest,
         **{name: getattr(made.fit, name) for name in made.fit.__dataclass_fields__},
         part=made.part,
         view=made.view,
         spacing_mm=made.spacing_mm,
-        low=made.low,
-        high=made.high,
+        low=made.low if isinstance(made.low, tuple) else (made.low,),
+        high=made.high if isinstance(made.high, tuple) else (made.high,),
         curve=made.curve,
     )
 

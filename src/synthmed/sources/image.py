@@ -57,6 +57,7 @@ class SourceHeader:
         format: "DICOM", "NIfTI", "NRRD", "PNG", "JPEG", "TIFF", "GIF", "PPM" or "BMP".
         height, width: pixels of one picture.
         frames: pictures in the file (slices of a volume, frames of a cine).
+        volumes: of which the frames are one after another: time points; each has ``frames / volumes`` slices.
         channels: 1 (grey) or 3 (red, green, blue) as ``read`` gives them.
         bits: meaningful bits of a stored value.
         unit: of the pixels that ``read`` gives: "HU", "grey value", ...
@@ -85,6 +86,7 @@ class SourceHeader:
     height: int
     width: int
     frames: int = 1
+    volumes: int = 1
     channels: int = 1
     bits: int = 8
     unit: str = "grey value"

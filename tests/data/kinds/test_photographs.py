@@ -41,7 +41,7 @@ def test_black_and_white_that_are_given_are_recorded_in_every_row(tmp_path):
     tifffile.imwrite(tmp_path / "source" / "a.tif", picture)
     dataset = prepare(tmp_path / "source", tmp_path / "data", size=16, overrides=["low=1000", "high=3000"])
     (row,) = dataset.rows
-    assert (row.low, row.high, row.curve) == (1000, 3000, "linear")
+    assert (row.low, row.high, row.curve) == ((1000.0,), (3000.0,), "linear")
     assert (dataset.info.intensity.low, dataset.info.intensity.high) == (1000, 3000)
     back = dataset.images()[0, 0] * (row.high - row.low) / 65535 + row.low
     np.testing.assert_allclose(back, picture.clip(1000, 3000), atol=0.02)

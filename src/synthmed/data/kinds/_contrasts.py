@@ -1,0 +1,161 @@
+"""Series of one MR study -> channels: by contrast and acquisition time, or by patterns that the user gives."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+import numpy as np
+
+from synthmed.data.kinds._series import height_of, why_no_stack
+from synthmed.sources.image import SourceHeader
+
+T2, PRE, SUB = "T2", "T1 pre", "Sub"
+
+_SUBTRACTION = re.compile(r"sub", re.I)
+_NOT_A_CONTRAST = re.compile(r"sub|mip|tirm|stir|diff|dwi|adc|mapit|localizer|scout|wash", re.I)
+
+
+def post(number: int) -> str:
+    """The name of a phase after contrast medium, from 1."""
+    return f"T1 post{number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """One volume of a study: the files of a series, of one phase of it, or one time point of a 4-D file.
+
+    Args:
+        name: of its first file relative to the source, for ``rejected.csv``.
+        headers: of its files, from the feet to the head.
+        volume: which time point of its file it is, from 0.
+    """
+
+    name: str
+    headers: tuple[SourceHeader, ...]
+    volume: int = 0
+
+    @property
+    def description(self) -> str:
+        """The scanner's name of the series."""
+        return self.headers[0].series_description
+
+    def files(self) -> tuple[Path, ...]:
+        """Its files, from the feet to the head."""
+        return tuple(header.path for header in self.headers)
+
+
+def stacks_of(series: Sequence[SourceHeader], name_of: Callable[[Path], str]) -> list[Stack]:
+    """The volumes of a series: one, or its phases where a scanner put all of them under one number.
+
+    Phases are told by the acquisition number, by the acquisition time, or else by the order of the pictures at each
+    height; a 4-D file has one for each time point.
+    """
+    first = series[0]
+    name = name_of(first.path)
+    if first.volumes > 1:
+        return [Stack(name=name, headers=(first,), volume=volume) for volume in range(first.volumes)]
+    heights = [height_of(header) for header in series]
+    most = max(np.unique(np.round(heights, 1), return_counts=True)[1])
+    if most == 1:
+        return [Stack(name=name, headers=tuple(series))]
+    for key in (lambda header: header.acquisition_number, lambda header: header.acquisition_time):
+        phases: dict[float, list[SourceHeader]] = defaultdict(list)
+        for header in series:
+            phases[key(header)].append(header)
+        if len(phases) == most:
+            return [
+                Stack(name=name_of(min(header.path for header in phase)), headers=tuple(phase))
+                for _, phase in sorted(phases.items())
+            ]
+    return [Stack(name=name, headers=tuple(series))]
+
+
+def by_patterns(stacks: Sequence[Stack], contrasts: Mapping[str, str]) -> tuple[dict[str, Stack], str]:
+    """Channels by the user's patterns; the second is the reason why there are none, or "".
+
+    Args:
+        stacks: of one patient.
+        contrasts: name of a channel -> pattern for the file's name or the series' description; ``[2]`` at its end
+            takes the third time point of a 4-D file.
+    """
+    found: dict[str, Stack] = {}
+    for name, pattern in contrasts.items():
+        pattern, volume = _with_time_point(pattern)
+        fitting = [
+            stack
+            for stack in stacks
+            if stack.volume == volume and (fnmatch(stack.name, pattern) or fnmatch(stack.description, pattern))
+        ]
+        if len(fitting) != 1:
+            return {}, f"It has {len(fitting)} volumes for {name} ({pattern}); expected one. Change the pattern."
+        found[name] = fitting[0]
+    return found, ""
+
+
+def _with_time_point(pattern: str) -> tuple[str, int]:
+    match = re.fullmatch(r"(.*)\[(\d+)\]", pattern)
+    return (match[1], int(match[2])) if match else (pattern, 0)
+
+
+def by_headers(
+    stacks: Sequence[Stack], *, posts: int, t2: str, dynamic: str, scanner_sub: bool
+) -> tuple[dict[str, Stack], str]:
+    """Channels of a breast study by its headers; the second is the reason why there are none, or "".
+
+    The dynamic is the largest group of volumes on one grid whose descriptions fit; its first phase by time (else by
+    acquisition number, else by series number) is before contrast medium, the following ones are after it.
+
+    Args:
+        stacks: of one study.
+        posts: phases after contrast medium that are needed; further ones are left out.
+        t2: regular expression for T2's description; "" = without T2.
+        dynamic: regular expression for the descriptions of the dynamic.
+        scanner_sub: whether the scanner's subtraction is a channel.
+    """
+    usable = [stack for stack in stacks if not _NOT_A_CONTRAST.search(stack.description)]
+    groups: dict[object, list[Stack]] = defaultdict(list)
+    for stack in usable:
+        if re.search(dynamic, stack.description, re.I):
+            groups[_grid_key(stack)].append(stack)
+    largest: list[Stack] = max(groups.values(), key=lambda group: len(group), default=[])
+    phases = sorted(largest, key=_time)
+    if len(phases) < posts + 1:
+        return {}, (
+            f"Its dynamic has {max(0, len(phases) - 1)} phases after contrast medium; expected {posts}. Set posts, or "
+            "name the channels by contrasts."
+        )
+    found = {}
+    if t2:
+        others = [stack for stack in usable if stack not in phases and re.search(t2, stack.description, re.I)]
+        if not others:
+            return {}, "It has no T2 series; expected one. Set t2 to a word of its name, or to '' to go without."
+        found[T2] = min(others, key=lambda stack: (stack.headers[0].series_number, stack.name))
+    found[PRE] = phases[0]
+    found |= {post(number): phases[number] for number in range(1, posts + 1)}
+    if scanner_sub:
+        wanted = phases[1].headers[0].acquisition_number
+        subs = [stack for stack in stacks if _SUBTRACTION.search(stack.description)]
+        fitting = [stack for stack in subs if stack.headers[0].acquisition_number == wanted] or subs
+        if len(fitting) != 1 or _grid_key(fitting[0]) != _grid_key(phases[0]):
+            return {}, f"It has {len(fitting)} subtractions of the first phase; expected one. Set sub=computed."
+        found[SUB] = fitting[0]
+    return found, ""
+
+
+def why_not(stack: Stack, *, gaps: bool) -> str:
+    """Why the files of a channel make no volume; "" where they do."""
+    return why_no_stack(stack.headers, gaps=gaps)
+
+
+def _grid_key(stack: Stack) -> object:
+    first = stack.headers[0]
+    place = tuple(np.round([*first.position_mm, *first.orientation, *first.spacing_mm], 1) + 0.0)
+    return (first.height, first.width, len(stack.headers), place)
+
+
+def _time(stack: Stack) -> tuple[float, int, int, int]:
+    first = stack.headers[0]
+    return (first.acquisition_time, first.acquisition_number, first.series_number, stack.volume)

@@ -1,0 +1,199 @@
+"""Series: slices are put in their order in the patient, and a series that is not whole says what is wrong."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synthmed.data.kinds import _series, ct
+from synthmed.data.kinds._contrasts import by_headers, stacks_of
+from synthmed.data.kinds._series import read_stack, same_grid, series_of, why_no_stack, without_copies
+from synthmed.sources.image import SourceHeader, SourceImage
+
+AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+def header(number, z, **facts):
+    usual = dict(
+        path=Path(f"{number:03d}.dcm"),
+        format="DICOM",
+        height=6,
+        width=5,
+        spacing_mm=(1.0, 1.0),
+        patient_id="P",
+        study_id="1",
+        series_id="1",
+        instance_id=f"{number}-{z}",
+        instance_number=number,
+        position_mm=(0.0, 0.0, float(z)),
+        orientation=AXIAL,
+    )
+    return SourceHeader(**{**usual, **facts})
+
+
+def stack(heights, **facts):
+    return series_of([header(number, z, **facts) for number, z in enumerate(heights)])[0]
+
+
+def test_slices_are_sorted_from_the_feet_whatever_their_names():
+    assert [one.position_mm[2] for one in stack([30, 10, 20, 0])] == [0, 10, 20, 30]
+    assert why_no_stack(stack([30, 10, 20, 0]), gaps=False) == ""
+
+
+def test_series_are_told_apart_by_patient_study_and_series():
+    headers = [header(0, 0), header(1, 5), header(2, 0, series_id="2"), header(3, 0, patient_id="Q")]
+    assert sorted(map(len, series_of(headers))) == [1, 1, 2]
+    # Without a number of the series the folder tells.
+    headers = [header(n, n, series_id="", path=Path(f"{folder}/{n}.dcm")) for n, folder in enumerate("aab")]
+    assert sorted(map(len, series_of(headers))) == [1, 2]
+
+
+def test_the_same_picture_twice_is_one():
+    kept, copies = without_copies([header(0, 0, instance_id="x"), header(1, 0, instance_id="x")])
+    assert [one.path.name for one in kept] == ["000.dcm"] and copies == [(Path("001.dcm"), Path("000.dcm"))]
+
+
+@pytest.mark.parametrize(
+    ("series", "words"),
+    [
+        (stack([0, 5, 10, 20, 25]), "About 1 of its slices"),
+        (stack([0, 5, 5, 10]), "same height"),
+        ([header(0, 0), header(1, 5, height=9)], "1 of 5 x 6 and 1 of 5 x 9"),
+        ([header(0, 0), header(1, 5, orientation=(1.0, 0, 0, 0, 0, -1.0))], "different planes"),
+        (stack([0, 5], orientation=(0.0, 1.0, 0, 0, 0, -1.0)), "not axial"),
+        (stack([0, 5], position_mm=()), "how the patient lies"),
+        (stack([0], channels=3), "in colour"),
+    ],
+)
+def test_a_series_that_is_not_whole_says_why(series, words):
+    assert words in why_no_stack(series, gaps=False)
+
+
+def test_gaps_may_be_accepted():
+    assert why_no_stack(stack([0, 5, 10, 20, 25]), gaps=True) == ""
+
+
+TURNS = {
+    "": ((1.0, 0, 0, 0, 1.0, 0), lambda picture: picture),
+    "R\\A": ((-1.0, 0, 0, 0, -1.0, 0), lambda picture: picture[::-1, ::-1]),
+    "A\\L": ((0, -1.0, 0, 1.0, 0, 0), lambda picture: picture.T[:, ::-1]),
+}
+
+
+@pytest.mark.parametrize("letters", TURNS)
+def test_a_patient_on_belly_or_side_is_turned_upright(monkeypatch, letters):
+    """``upright`` is what the radiologist should see; the file holds it as this patient's position made it."""
+    orientation, stored_as = TURNS[letters]
+    upright = np.arange(20).reshape(4, 5)
+    stored = np.ascontiguousarray(stored_as(upright))
+    across, down = np.array(orientation[:3]), np.array(orientation[3:])
+    # The first stored pixel lies where the corner of the upright picture that it shows lies: 2 mm pixels, z = 7.
+    row, column = np.argwhere(upright == stored[0, 0])[0]
+    place = (2.0 * column, 2.0 * row, 7.0)
+    one = header(
+        0,
+        7,
+        height=stored.shape[0],
+        width=stored.shape[1],
+        orientation=(*across, *down),
+        position_mm=place,
+        spacing_mm=(2.0, 2.0),
+    )
+    monkeypatch.setattr(_series, "read", lambda path: SourceImage(header=one, pixels=stored[None, None]))
+    volume = read_stack([one.path])
+    np.testing.assert_array_equal(volume.slices[0], upright)
+    assert volume.turned == letters
+    np.testing.assert_allclose(volume.affine @ [0, 0, 0, 1], [0, 0, 7, 1], atol=1e-9)
+    assert same_grid(volume, volume)
+
+
+def phases(numbers, series=None, **facts):
+    """Two slices of each phase; ``series`` None = all phases under one number."""
+    return [
+        header(
+            10 * number + k, 5 * k, acquisition_number=number, series_id=str(number if series is None else series),
+            series_description="t1_dyn", series_number=number, **facts,
+        )
+        for number in numbers
+        for k in range(2)
+    ]  # fmt: skip
+
+
+def all_stacks(headers):
+    return [one for series in series_of(headers) for one in stacks_of(series, lambda path: path.name)]
+
+
+def test_phases_under_one_number_are_told_apart():
+    stacks = all_stacks(phases([1, 2, 3], series=1))
+    assert [one.headers[0].acquisition_number for one in stacks] == [1, 2, 3]
+    assert all(len(one.headers) == 2 for one in stacks)
+
+
+def test_channels_are_matched_by_time_and_contrast():
+    headers = [
+        *phases([3, 1, 2]),
+        header(50, 0, series_id="t2", series_description="T2_tse", height=9),
+        header(51, 0, series_id="tirm", series_description="t2_tirm", height=9),
+        header(52, 0, series_id="sub", series_description="t1_dyn_SUB", acquisition_number=2),
+        header(53, 5, series_id="sub", series_description="t1_dyn_SUB", acquisition_number=2),
+    ]
+    usual = dict(posts=2, t2="t2", dynamic="dyn", scanner_sub=True)
+    found, reason = by_headers(all_stacks(headers), **usual)
+    assert reason == "" and list(found) == ["T2", "T1 pre", "T1 post1", "T1 post2", "Sub"]
+    numbers = [found[name].headers[0].acquisition_number for name in ("T1 pre", "T1 post1", "T1 post2", "Sub")]
+    assert numbers == [1, 2, 3, 2] and found["T2"].description == "T2_tse"
+    assert "2 phases" in by_headers(all_stacks(headers), **{**usual, "posts": 3})[1]
+    assert "no T2" in by_headers(all_stacks(headers[:6]), **usual)[1]
+    assert "0 subtractions" in by_headers(all_stacks(headers[:7]), **usual)[1]
+
+
+def test_the_time_of_acquisition_goes_before_its_number():
+    headers = [*phases([1], acquisition_time=200.0), *phases([2], acquisition_time=100.0)]
+    found, _ = by_headers(all_stacks(headers), posts=1, t2="", dynamic="dyn", scanner_sub=False)
+    assert found["T1 pre"].headers[0].acquisition_number == 2
+
+
+def test_a_dicom_series_with_a_volume_of_labels(tmp_path):
+    pytest.importorskip("synthmed.sources.dicom", reason="needs the reader of DICOM")
+    pydicom = pytest.importorskip("pydicom")
+    import nibabel
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    series, study = generate_uid(), generate_uid()
+    folder = tmp_path / "source" / "images" / "anna"
+    folder.mkdir(parents=True)
+    units = np.full((4, 16, 16), -1000, np.int16)
+    units[:, 4:12, 2:10] = 60
+    units[2, 4:12, 2:10] = 400
+    for k in range(4):
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, CTImageStorage
+        meta.MediaStorageSOPInstanceUID = generate_uid()
+        image = pydicom.Dataset()
+        image.file_meta = meta
+        image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
+        image.Modality, image.PatientID, image.InstanceNumber = "CT", "Anna", 4 - k
+        image.StudyInstanceUID, image.SeriesInstanceUID = study, series
+        image.Rows = image.Columns = 16
+        image.PixelSpacing, image.ImageOrientationPatient = [2, 2], [1, 0, 0, 0, 1, 0]
+        image.ImagePositionPatient = [-16, -16, 5 * k]
+        image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 12, 11, 0
+        image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+        image.RescaleIntercept, image.RescaleSlope = -1024, 1
+        image.PixelData = (units[k] + 1024).astype(np.uint16).tobytes()
+        image.save_as(folder / f"IM{3 - k}", enforce_file_format=True)
+    affine = np.diag([-2.0, -2.0, 5.0, 1.0])
+    affine[:3, 3] = 16, 16, 0
+    (tmp_path / "source" / "masks").mkdir()
+    labels = (units > -500).astype(np.uint8).transpose(2, 1, 0)
+    nibabel.Nifti1Image(labels, affine).to_filename(tmp_path / "source" / "masks" / "anna.nii.gz")
+    (tmp_path / "table.csv").write_text("value,name\n1,body\n")
+    settings = ct.Settings(table=str(tmp_path / "table.csv"))
+    found = ct.find(tmp_path / "source", settings, map)
+    assert [(item.name, item.patient_id) for item in found.items] == [("images/anna", "Anna")]
+    info = ct.describe(found, settings, 16, 16)
+    made = ct.make(found.items[0], info, settings)
+    assert [image.part for image in made] == [f"slice {k:04d}" for k in range(4)]
+    np.testing.assert_array_equal(made[0].mask, units[0] > -500)
+    np.testing.assert_allclose(made[2].image[0] / 65535 * 2000 - 1000, units[2], atol=0.02)
