@@ -98,3 +98,22 @@ def test_a_sweep_removes_what_killed_writers_left_and_nothing_else(tmp_path: Pat
     (tmp_path / ".mine.tmp").write_text("x")
     artifacts.sweep(tmp_path)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [".mine.tmp", "whole"]
+
+
+def test_a_file_that_was_digested_before_keeps_its_entry(tmp_path):
+    known = {"big.npy": {"sha256": "as it was", "bytes": 3}}
+    with artifacts.new_directory(tmp_path / "set", "example", known=known) as directory:
+        (directory / "big.npy").write_bytes(b"abc")
+        (directory / "small.txt").write_text("x")
+    files = artifacts.read_manifest(tmp_path / "set", "example").files
+    assert files["big.npy"] == known["big.npy"] and files["small.txt"]["bytes"] == 1
+
+
+@pytest.mark.parametrize("can_link", [True, False])
+def test_a_linked_file_is_the_same_and_costs_no_copy_where_the_disk_can(tmp_path, monkeypatch, can_link):
+    if not can_link:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EPERM, "no links here")))
+    (tmp_path / "a").write_bytes(b"abc")
+    artifacts.link(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == b"abc"
+    assert (tmp_path / "b").samefile(tmp_path / "a") == can_link

@@ -73,7 +73,7 @@ def demo(
 
     step(2, "Preparing them: read, checked, brought to one size, split by patient.",
          "synthmed prepare FOLDER DATA --kind retina --size 256")  # fmt: skip
-    data = prepare(out / "source", out / "data", kind="retina", size=SIZE, seed=seed)
+    data = prepare(out / "source", out / "data", kind="retina", size=SIZE, seed=seed, workers=1)
     say("   " + ", ".join(f"{split.images} {name}" for name, split in data.info.splits.items()) + " images")
 
     step(3, "Training the dual GAN: masks, then photographs. Sample grids appear in run/samples.",

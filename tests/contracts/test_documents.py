@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -152,6 +152,10 @@ def test_the_recipe_reference_is_that_of_the_recipes():
     compare(ROOT / "docs/reference/recipes.md", recipes())
 
 
+def test_the_reference_of_kinds_is_that_of_their_settings():
+    compare(ROOT / "docs/reference/kinds.md", kinds())
+
+
 def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """A table in Markdown."""
     return "\n".join("| " + " | ".join(row) + " |" for row in (columns, ("---",) * len(columns), *rows))
@@ -215,10 +219,38 @@ def recipes() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def settings_table(kind: type[BaseModel], prefix: str, shared: dict[str, type[BaseModel]] | None = None) -> str:
+def kinds() -> str:
+    """The page of the kinds of data sets and their settings, from their files."""
+    from synthmed.data.kinds import find_kind, kind_names
+    from synthmed.data.kinds._contract import KindSettings
+
+    parts = [
+        "# Kinds of data sets",
+        "This page is written from the code. `synthmed prepare SOURCE DATA --kind KIND` prepares one; a setting is\n"
+        "changed by `--set key=value`. These are settings of every kind, set by flags of their own:",
+        settings_table(KindSettings, ""),
+    ]
+    for name in kind_names():
+        kind, module = find_kind(name), sys.modules[f"synthmed.data.kinds.{name}"]
+        height, width = kind.DEFAULT_SIZE
+        parts += [
+            f"## {name}",
+            (module.__doc__ or "").strip(),
+            f"Height x width if you give no size: {height} x {width}.",
+        ]
+        own = kind.Settings.model_fields.keys() - KindSettings.model_fields.keys()
+        if own:
+            parts.append(settings_table(kind.Settings, "", leave_out=KindSettings.model_fields.keys()))
+    return "\n\n".join(parts) + "\n"
+
+
+def settings_table(kind: type[BaseModel], prefix: str, shared: dict[str, type[BaseModel]] | None = None,
+                   leave_out: Iterable[str] = ()) -> str:  # fmt: skip
     """One row a setting; settings that are tables themselves lead to their own heading."""
     rows = []
     for name, field in kind.model_fields.items():
+        if name in leave_out:
+            continue
         values, meaning = field.annotation, field.description or ""
         if isinstance(values, type) and issubclass(values, BaseModel):
             other = config_owner(values)

@@ -328,15 +328,17 @@ class Shards:
         """Copy the pictures at ``positions`` of the whole set, in that order, into one array [N ...]."""
         gathered = np.empty((len(positions), *shape), dtype)
         shard_of = np.searchsorted(self._starts, positions, side="right") - 1
-        for shard in np.unique(shard_of):
-            places = np.flatnonzero(shard_of == shard)
-            gathered[places] = self._map(what, int(shard))[positions[places] - self._starts[shard]]
+        inside = positions - self._starts[shard_of]
+        # Picture by picture, so that each is copied once: indexing by an array would copy it twice.
+        for place, (shard, index) in enumerate(zip(shard_of.tolist(), inside.tolist(), strict=True)):
+            gathered[place] = self._map(what, shard)[index]
         return gathered
 
     def _map(self, what: str, shard: int) -> np.ndarray:
         if (what, shard) not in self._maps:
             file = self._path / f"{self._prefixes[shard]}{what}.npy"
-            self._maps[what, shard] = np.load(file, mmap_mode="r", allow_pickle=False)
+            # A plain view of the map: indexing an np.memmap costs microseconds more.
+            self._maps[what, shard] = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
         return self._maps[what, shard]
 
 

@@ -116,7 +116,9 @@ class Bar:
 
 
 class Steps:
-    """Progress of anything that counts: a bar on a terminal, one plain line every half minute elsewhere.
+    """Progress of anything that counts, with its rate and the time left.
+
+    A bar on a terminal, one plain line every half minute elsewhere.
 
     Args:
         what: one word for what is done.
@@ -124,12 +126,23 @@ class Steps:
 
     def __init__(self, what: str) -> None:
         from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
         self._console = Console(stderr=True)
-        self._bar = RichProgress(console=self._console, transient=True, disable=not self._console.is_terminal)
-        self._task = self._bar.add_task(what, total=None)
-        self._what, self._last = what, time.monotonic()
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(what, total=None, rate="")
+        self._what, self._start = what, time.monotonic()
+        self._last = self._start
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -140,10 +153,14 @@ class Steps:
 
     def __call__(self, done: int, total: int, detail: str = "") -> None:
         """``done`` of ``total`` are finished; ``detail`` says of what."""
-        self._bar.update(self._task, completed=done, total=total, description=f"{self._what} {detail}".strip())
-        if not self._console.is_terminal and time.monotonic() - self._last > 30:
-            self._last = time.monotonic()
-            print(f"{self._what} {detail}: {done} of {total}", file=sys.stderr, flush=True)
+        now = time.monotonic()
+        rate = done / max(now - self._start, 1e-9)
+        what = f"{self._what} {detail}".strip()
+        self._bar.update(self._task, completed=done, total=total, description=what, rate=f"{rate:.1f}/s")
+        if not self._console.is_terminal and now - self._last > 30:
+            self._last = now
+            left = (total - done) / max(rate, 1e-9) / 60
+            print(f"{what}: {done} of {total}, {rate:.1f}/s, {left:.0f} min left", file=sys.stderr, flush=True)
 
 
 def _is_before(line: str, stage: int, images: int) -> bool:
