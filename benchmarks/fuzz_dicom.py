@@ -174,6 +174,7 @@ def made_files(folder: Path) -> list[Path]:
 def child() -> None:
     """Read the files named on standard input; one line of JSON for each."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    print("ready", flush=True)
     for line in sys.stdin:
         path, started = Path(line.rstrip("\n")), time.perf_counter()
         try:
@@ -202,6 +203,8 @@ class Reader:
         self.process = subprocess.Popen(
             [sys.executable, __file__, "--child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        assert self.process.stdout is not None
+        self.process.stdout.readline()  # once it is ready
 
     def row(self, path: Path) -> dict:
         assert self.process.stdin is not None and self.process.stdout is not None

@@ -51,6 +51,7 @@ def test_raw_pixels_come_as_they_are(tmp_path, syntax, shape):
     image = read(write(tmp_path / "a.dcm", dataset, syntax))
     frames = pixels.reshape(-1, *shape[-3:]) if shape[-1] == 3 else pixels.reshape(-1, 5, 7, 1)
     assert np.array_equal(image.pixels, np.moveaxis(frames, -1, 1)) and image.pixels.dtype == np.uint16
+    assert image.pixels.flags.writeable and image.pixels.flags.c_contiguous
     assert (image.header.frames, image.header.channels) == image.pixels.shape[:2]
     assert image.header == read_header(tmp_path / "a.dcm")
 
@@ -266,8 +267,11 @@ def test_missing_pixels_are_missed(tmp_path):
     path = write(tmp_path / "a.dcm", dataset_of(noise(50, 70)))
     data = path.read_bytes()
     path.write_bytes(data[:-100])
-    only_pixels_bad(path, "is cut short")
-    only_pixels_bad(write(tmp_path / "b.dcm", dataset_of(noise(50, 70), NumberOfFrames=2)), "promises 14000")
+    bad(path, "is cut short")
+    bad(write(tmp_path / "b.dcm", dataset_of(noise(50, 70), NumberOfFrames=2)), "promises 14000")
+    packed = write(tmp_path / "h.dcm", compress(dataset_of(noise(5, 7)), [b"12"]), JPEGLSLossless)
+    packed.write_bytes(packed.read_bytes().replace(b"1.2.840.10008.1.2.4.80", b"1.2.840.10008.1.2.1\0\0\0"))
+    bad(packed, "packed in fragments")
     for syntax, encode in CODECS.items():
         encoded = encode(smooth())
         cut = compress(twelve_bits(smooth()), [encoded[: len(encoded) // 2]])

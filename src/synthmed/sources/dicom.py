@@ -13,7 +13,7 @@ import numpy as np
 from synthmed.errors import SourceError
 from synthmed.sources.dicom_colour import apply_palette, palette_of, palette_start
 from synthmed.sources.dicom_file import DicomFile, is_dicom, open_dicom, syntax_name
-from synthmed.sources.dicom_frames import JPEG_2000, read_frames, reduced_size
+from synthmed.sources.dicom_frames import JPEG_2000, RAW, check_raw_length, read_frames, reduced_size
 from synthmed.sources.dicom_header import KEYWORDS, header_of, layout_of
 from synthmed.sources.dicom_values import modality_of, padding_of, to_physical
 from synthmed.sources.dicom_windows import tables_of
@@ -32,6 +32,8 @@ def read_header(path: Path) -> SourceHeader:
     """
     with _open(path) as file:
         layout = layout_of(file)
+        if file.syntax in RAW:
+            check_raw_length(file, layout)
         modality = modality_of(file.dataset, layout, little_endian=file.little_endian, name=path.name)
         return header_of(file, layout, modality)
 
@@ -64,8 +66,8 @@ def read(path: Path, *, reduce: int = 0) -> SourceImage:
         else:
             values = stored if layout.samples == 3 else to_physical(stored, layout, modality)
         pixels = np.ascontiguousarray(np.moveaxis(values, -1, 1))
-        negative = pixels.dtype.kind != "u"
-        tables = tables_of(file.dataset, modality, little_endian=little, signed=negative)
+        below_zero = layout.signed or (modality.table is None and min(modality.intercepts) < 0)
+        tables = tables_of(file.dataset, modality, little_endian=little, signed=below_zero)
         return SourceImage(header=_halved(header, reduce), pixels=pixels, padding=padding, tables=tables)
 
 

@@ -6,13 +6,16 @@ share, and then the object itself, so that one question serves old and enhanced 
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
-from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag, Tag
+
+_NOTHING = Dataset()
 
 
 def text(dataset: Dataset, keyword: str) -> str:
@@ -63,11 +66,8 @@ def words(dataset: Dataset, keyword: str, *, little_endian: bool) -> np.ndarray:
 
 def octets(dataset: Dataset, keyword: str) -> bytes | None:
     """The bytes of a value as stored; None where it is missing or was read as numbers already."""
-    try:
-        element = dataset.get_item(keyword)
-    except (KeyError, TypeError, ValueError):
-        return None
-    value = element.value if isinstance(element, RawDataElement | DataElement) else None
+    tag = _tag(keyword)
+    value = dataset.get_item(tag).value if tag in dataset else None
     return bytes(value) if isinstance(value, bytes | bytearray) else None
 
 
@@ -79,7 +79,7 @@ def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
 def item(dataset: Dataset, keyword: str) -> Dataset:
     """The first item of a sequence; an empty one where there is none."""
     found = items(dataset, keyword)
-    return found[0] if found else Dataset()
+    return found[0] if found else _NOTHING
 
 
 class FrameValues:
@@ -112,10 +112,18 @@ class FrameValues:
 
 
 def _values(dataset: Dataset, keyword: str) -> tuple[Any, ...]:
+    tag = _tag(keyword)
+    if tag not in dataset:
+        return ()
     try:
-        value = dataset.get(keyword)
+        value = dataset[tag].value
     except Exception:  # a malformed value makes pydicom raise a dozen kinds of exceptions
         return ()
     if value is None or value == "":
         return ()
     return tuple(value) if isinstance(value, MultiValue | Sequence | list) else (value,)
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)

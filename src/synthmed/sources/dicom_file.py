@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -77,10 +78,11 @@ class BoundedReader(BufferedReader):
             raise _TooManyElements
         return super().read(size)
 
-    def read_pixels(self, size: int) -> bytes:
+    def read_pixels(self, size: int) -> bytearray:
         """Bytes that are there, whatever they cost; a negative size means all that follow."""
         rest = max(0, self.size - self.tell())
-        return super().read(rest if size < 0 else min(size, rest))
+        found = bytearray(rest if size < 0 else min(size, rest))
+        return found[: self.readinto(found)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +152,7 @@ def open_dicom(path: Path, keywords: tuple[str, ...]) -> Iterator[DicomFile]:
         stream, packed, more = file, b"", False
         if syntax == DEFLATED:
             file.seek(start)
-            packed = file.read_pixels(-1)
+            packed = bytes(file.read_pixels(-1))
             head, more = _unpack(packed, _INFLATED_HEADER, path)
             stream, start = BoundedReader(BytesIO(head), len(head)), 0
         implicit, little = _ENCODINGS.get(syntax, (False, True)) if syntax else _guess(stream, start)
@@ -182,7 +184,7 @@ def open_dicom(path: Path, keywords: tuple[str, ...]) -> Iterator[DicomFile]:
         )
 
 
-def pixel_bytes(file: DicomFile, length: int) -> bytes:
+def pixel_bytes(file: DicomFile, length: int) -> bytearray:
     """The first bytes of the pixel element; of a deflated file no more than these is unpacked.
 
     Args:
@@ -195,7 +197,7 @@ def pixel_bytes(file: DicomFile, length: int) -> bytes:
     assert file.pixels is not None
     if file.packed and file.pixels.offset + length > file.stream.size:
         unpacked, _ = _unpack(file.packed, file.pixels.offset + length, file.path)
-        value = unpacked[file.pixels.offset :]
+        value = bytearray(unpacked[file.pixels.offset :])
     else:
         file.stream.seek(file.pixels.offset)
         value = file.stream.read_pixels(length)
@@ -231,6 +233,7 @@ def syntax_name(syntax: str) -> str:
     return uid.name if uid.name != syntax else "unknown"
 
 
+@cache
 def _tags(keywords: tuple[str, ...]) -> list[int]:
     found = [tag_for_keyword(keyword) for keyword in keywords]
     assert None not in found, keywords[found.index(None)]

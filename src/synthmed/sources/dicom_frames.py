@@ -103,26 +103,44 @@ def read_frames(file: DicomFile, layout: PixelLayout, reduce: int = 0) -> np.nda
     return pixels
 
 
-def _read_raw(file: DicomFile, layout: PixelLayout) -> np.ndarray:
+def check_raw_length(file: DicomFile, layout: PixelLayout) -> int:
+    """Bytes of the pixels where they are not compressed, compared with what the file has of them.
+
+    Raises:
+        SourceError: the file has fewer.
+    """
     assert file.pixels is not None
-    length = layout.raw_bytes(layout.frames, subsampled=layout.subsampled)
-    subsampled = layout.subsampled
-    if subsampled and file.pixels.length >= (whole := layout.raw_bytes(layout.frames, subsampled=False)):
-        length, subsampled = whole, False  # some writers store all three samples and keep the name
-    if 0 <= file.pixels.length < length:
+    if file.pixels.length < 0:
+        raise _damaged(file, "its pixels are packed in fragments, and it says that they are not compressed")
+    length = layout.raw_bytes(layout.frames, subsampled=_shares_chrominance(file, layout))
+    if file.pixels.length < length:
         raise SourceError(
             f"{file.path.name} holds {file.pixels.length} bytes of pixels; its header promises {length}. "
             "Export it again."
         )
+    if not file.packed and file.pixels.offset + length > file.stream.size:
+        raise cut_short(file.path)
+    return length
+
+
+def _shares_chrominance(file: DicomFile, layout: PixelLayout) -> bool:
+    # Some writers store all three samples of each pixel and keep the name of the subsampled kind.
+    assert file.pixels is not None
+    return layout.subsampled and file.pixels.length < layout.raw_bytes(layout.frames, subsampled=False)
+
+
+def _read_raw(file: DicomFile, layout: PixelLayout) -> np.ndarray:
+    assert file.pixels is not None
+    length, subsampled = check_raw_length(file, layout), _shares_chrominance(file, layout)
     swapped = not file.little_endian and file.pixels.in_words and layout.allocated <= 8
     data = pixel_bytes(file, length + length % 2 if swapped else length)
     if swapped:
-        data = np.frombuffer(data, "u2").byteswap().tobytes()
+        data = bytearray(np.frombuffer(data, "u2").byteswap().tobytes())
     return _unpack_raw(data, layout, layout.frames, little_endian=file.little_endian, subsampled=subsampled)
 
 
 def _unpack_raw(
-    data: bytes, layout: PixelLayout, frames: int, *, little_endian: bool, subsampled: bool = False
+    data: bytes | bytearray, layout: PixelLayout, frames: int, *, little_endian: bool, subsampled: bool = False
 ) -> np.ndarray:
     """Uncompressed bytes -> [F H W S]."""
     height, width, samples = layout.height, layout.width, layout.samples

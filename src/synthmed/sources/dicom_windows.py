@@ -38,7 +38,7 @@ def windows_of(dataset: Dataset, modality: Modality) -> tuple[Window, ...]:
 
 
 def tables_of(dataset: Dataset, modality: Modality, *, little_endian: bool, signed: bool) -> tuple[LookupTable, ...]:
-    """The display tables of the file; one that is not whole is left out.
+    """The display tables of the file, of its first frame where frames have their own; one not whole is left out.
 
     Args:
         dataset: the elements of the file.
@@ -47,7 +47,8 @@ def tables_of(dataset: Dataset, modality: Modality, *, little_endian: bool, sign
         signed: whether physical values may be negative.
     """
     found = []
-    for one in items(dataset, "VOILUTSequence"):
+    holders = FrameValues(dataset).holders(0, _VOI)
+    for one in next((said for holder in holders if (said := items(holder, "VOILUTSequence"))), ()):
         descriptor = words(one, "LUTDescriptor", little_endian=little_endian)
         if len(descriptor) != 3 or not 1 <= descriptor[2] <= 16:
             continue
