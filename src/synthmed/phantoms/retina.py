@@ -14,7 +14,11 @@ from PIL import Image
 from scipy import ndimage
 
 from synthmed.phantoms._eye import Eye, draw_eye, grow_vessels
+from synthmed.phantoms._texture import cloud, sigmoid
 from synthmed.phantoms._vessels import Floats, Tree, draw, join
+
+USUAL_NUM = 40
+USUAL_SIZE = 584
 
 # What a pixel of vessel depth takes from red, green and blue light (natural logarithm): vessels
 # one and seven pixels wide become about 7 and 27 grey values darker than their surroundings in green.
@@ -154,12 +158,12 @@ def _choroid(generator: np.random.Generator, eye: Eye, places: Floats) -> Floats
     """Relative brightness of pigment and choroidal vessels, natural logarithm, [H W]."""
     texture = np.zeros(eye.shape)
     for wavelength, amplitude in ((240, 0.07), (90, 0.04), (35, 0.02), (12, 0.012), (5, 0.012)):
-        texture += amplitude * _cloud(generator, eye.shape, wavelength * eye.scale)
+        texture += amplitude * cloud(generator, eye.shape, wavelength * eye.scale)
     # Choroidal vessels show through where there is little pigment: broad, winding, more or less parallel.
     visibility = 0.07 * generator.random() ** 3
     if visibility < 0.008:
         return texture
-    where = np.clip(0.4 + 0.8 * _cloud(generator, eye.shape, 190 * eye.scale), 0, 1.5)
+    where = np.clip(0.4 + 0.8 * cloud(generator, eye.shape, 190 * eye.scale), 0, 1.5)
     angle = generator.uniform(0, np.pi)
     bands = sum(_bands(generator, eye, places, angle + turn) for turn in (-0.35, 0.35))
     return texture + visibility * where * bands
@@ -169,8 +173,8 @@ def _bands(generator: np.random.Generator, eye: Eye, places: Floats, angle: floa
     """Winding bands along one direction, mean 0, [H W]: noise that is long one way and short the other."""
     along = places[0] * np.cos(angle) + places[1] * np.sin(angle)
     across = places[1] * np.cos(angle) - places[0] * np.sin(angle)
-    across = across + 20 * _cloud(generator, eye.shape, 190 * eye.scale)
-    across += 3 * _cloud(generator, eye.shape, 60 * eye.scale)
+    across = across + 20 * cloud(generator, eye.shape, 190 * eye.scale)
+    across += 3 * cloud(generator, eye.shape, 60 * eye.scale)
     knots = ndimage.gaussian_filter(generator.standard_normal((40, 200)), 0.7) / 0.4
     where = np.stack([20 + along / 45, 100 + across / 7.5])
     bands = ndimage.map_coordinates(knots, where, order=2, mode="reflect")
@@ -212,11 +216,11 @@ def _add_disc(generator: np.random.Generator, eye: Eye, places: Floats, whole: F
     x, y = places[:, *window]
     light = whole[window]
     oval = generator.uniform(1.02, 1.14)
-    wobble = 1.5 * _cloud(generator, x.shape, 45 * eye.scale)
+    wobble = 1.5 * cloud(generator, x.shape, 45 * eye.scale)
     outside = np.hypot(x * oval, y) - eye.disc_radius + wobble
     # The temporal edge is sharp, the nasal one blurred by the nerve fibres that leave there.
     softness = 1.2 + 2.0 / (1 + np.exp(np.clip(x / 8, -50, 50)))
-    disc = _sigmoid(-outside / softness)
+    disc = sigmoid(-outside / softness)
     halo = generator.uniform(0.02, 0.12) * np.exp(-np.maximum(outside, 0) / 12)
     light = light * (1 + halo[..., None] * np.array([0.5, 1.0, 1.0]))
     pale = generator.normal(0, 1)
@@ -225,9 +229,9 @@ def _add_disc(generator: np.random.Generator, eye: Eye, places: Floats, whole: F
     rim = tint * (1 - nasal[..., None] * np.array([0.03, 0.12, 0.10]))
     cup_radius = eye.disc_radius * generator.uniform(0.3, 0.55)
     to_cup = np.hypot(x - generator.uniform(1, 7), y - generator.normal(0, 2))
-    pallor = generator.uniform(0.18, 0.42) * _sigmoid((cup_radius - to_cup) / 3)
+    pallor = generator.uniform(0.18, 0.42) * sigmoid((cup_radius - to_cup) / 3)
     rim = rim * (1 + pallor[..., None] * np.array([0.15, 1.0, 1.1]))
-    rim = rim * (1 + 0.03 * _cloud(generator, x.shape, 10 * eye.scale))[..., None]
+    rim = rim * (1 + 0.03 * cloud(generator, x.shape, 10 * eye.scale))[..., None]
     whole[window] = light + 0.95 * disc[..., None] * (rim - light)
 
 
@@ -236,10 +240,6 @@ def _window(eye: Eye, radius: float) -> tuple[slice, slice]:
     low, high = ((np.array(eye.disc) + side * radius) * eye.scale for side in (-1, 1))
     first, last = np.maximum(low, 0).astype(int), np.maximum(high, 1).astype(int)
     return slice(first[1], last[1]), slice(first[0], last[0])
-
-
-def _sigmoid(value: Floats) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(value, -50, 50)))
 
 
 def _illumination(generator: np.random.Generator, eye: Eye, places: Floats) -> Floats:
@@ -279,24 +279,3 @@ def _through_jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, format="JPEG", quality=quality)
     return np.array(Image.open(file))
-
-
-def _cloud(generator: np.random.Generator, shape: tuple[int, int], wavelength: float) -> Floats:
-    """Smooth noise [H W]: mean 0, standard deviation about 1, structures about ``wavelength`` pixels long."""
-    cell = max(wavelength / 3, 1.0)
-    rows, columns = (_spline_weights(side, cell) for side in shape)
-    knots = generator.standard_normal((rows.shape[1], columns.shape[1]))
-    smooth: Floats = rows @ knots @ columns.T / 0.479  # the deviation that the spline leaves of 1
-    return smooth
-
-
-def _spline_weights(side: int, cell: float) -> Floats:
-    """Weights [side knots] of a uniform cubic B-spline whose knots are ``cell`` pixels apart."""
-    place = np.arange(side) / cell
-    first = np.floor(place).astype(np.int64)
-    t = place - first
-    weights = np.zeros((side, int(first[-1]) + 4))
-    basis = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
-    for offset, value in enumerate(basis):
-        weights[np.arange(side), first + offset] = value / 6
-    return weights
