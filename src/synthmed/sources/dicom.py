@@ -1,6 +1,6 @@
 """DICOM files of one or many frames: a header that costs nothing, and pixels in physical units.
 
-``docs/reference/dicom.md`` says what is read and how values are made physical.
+``docs/how-to/dicom.md`` says what is read and how values are made physical.
 """
 
 from collections.abc import Iterator
