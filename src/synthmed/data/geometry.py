@@ -7,7 +7,8 @@ a ``Fit`` stand in every row of a data set, so any stored picture can be laid ov
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+
+from synthmed.data.resampling import resize_planes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,16 +86,10 @@ def _inside(stored: np.ndarray, fit: Fit) -> np.ndarray:
 
 
 def _resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    # Pillow's Lanczos on 32-bit floats, channel by channel: its support grows with the reduction, so nothing
-    # aliases; floats hold all 65536 values exactly, where Pillow's own 16-bit modes would not; and it takes a
-    # tenth of scikit-image's time. It overshoots at sharp edges, so the result is clipped.
+    # 32-bit floats hold all 65536 values exactly. Lanczos overshoots at sharp edges, so the result is clipped.
     if image.shape[-2:] == (height, width):
         return image
-    planes = [
-        np.asarray(Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.Resampling.LANCZOS))
-        for plane in image
-    ]
-    return np.rint(np.stack(planes)).clip(0, np.iinfo(image.dtype).max).astype(image.dtype)
+    return np.rint(resize_planes(image, height, width)).clip(0, np.iinfo(image.dtype).max).astype(image.dtype)
 
 
 def _resize_nearest(mask: np.ndarray, height: int, width: int) -> np.ndarray:

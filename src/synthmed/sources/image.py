@@ -74,6 +74,10 @@ class SourceHeader:
         transfer_syntax: DICOM's name of the compression; "" for other formats.
         windows: display windows in the order of the file.
         burned_in: whether the file says that text is part of the picture; None = it does not say.
+        spacing_from: where ``spacing_mm`` was measured: "patient", "calibrated" (by an object of known size),
+            "detector" (larger than in the patient by the magnification), "film"; "" = unknown.
+        frame_positions_mm: ``position_mm`` of every frame in the order of the file, where the file says them.
+        reduced: how often height and width were halved while decoding, because the user asked for speed.
     """
 
     path: Path
@@ -103,6 +107,9 @@ class SourceHeader:
     transfer_syntax: str = ""
     windows: tuple[Window, ...] = ()
     burned_in: bool | None = None
+    spacing_from: str = ""
+    frame_positions_mm: tuple[tuple[float, ...], ...] = ()
+    reduced: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
