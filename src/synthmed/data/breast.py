@@ -6,7 +6,7 @@ lies in the soft slope from air to skin, and the outline is drawn half-way betwe
 All sizes below are for pictures of ``WORKING_SIDE`` pixels on their longer side.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -73,7 +73,7 @@ def find_breast(picture: np.ndarray, mask: np.ndarray | None = None) -> Breast:
         threshold = _slope_threshold(smooth)
         rough = _air_around(_outline(smooth, threshold), picture, frame)
         mask = _outline(smooth, rough + (threshold - rough) / 2)
-    _check(mask)
+        _check(mask)
     air = _air_around(mask, picture, frame)
     bright = _bright_things(picture, mask, air)
     strips = _reaching_the_edge(bright, picture > _DARK) & ~frame
@@ -88,6 +88,12 @@ def side_of(mask: np.ndarray) -> Side:
     heights = mask[:, columns[0] : columns[-1] + 1].sum(axis=0)
     edge = max(1, len(heights) // 20)
     return "left" if heights[:edge].sum() >= heights[-edge:].sum() else "right"
+
+
+def mirrored(breast: Breast) -> Breast:
+    """The same breast with left and right exchanged."""
+    turned = {name: getattr(breast, name)[:, ::-1] for name in ("mask", "frame", "markers")}
+    return replace(breast, side="left" if breast.side == "right" else "right", **turned)
 
 
 def _blank_edges(picture: np.ndarray) -> np.ndarray:

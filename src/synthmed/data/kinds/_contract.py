@@ -15,7 +15,7 @@ gives the same bytes, and raises SourceError for an item that cannot be used: it
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -94,7 +94,9 @@ class Made:
         label: its class where it differs from the item's, else "".
         spacing_mm: of the stored pixels: rows, columns; () = unknown.
         view: laterality and view such as "L MLO"; "" = none.
-        low, high: physical values of stored 0 and of the largest stored number.
+        mask_source: where the mask comes from: "manual", or "derived" where a rule made it from the image itself.
+        notes: what was changed in the picture beside its size, such as "mirrored"; "" = nothing.
+        low, high: physical values of stored 0 and of the largest stored number; a tuple has one for each channel.
         curve: how stored numbers lie between them: "linear", "sigmoid" or "table".
     """
 
@@ -106,8 +108,10 @@ class Made:
     label: str = ""
     spacing_mm: tuple[float, ...] = ()
     view: str = ""
-    low: float
-    high: float
+    mask_source: Literal["manual", "derived"] = "manual"
+    notes: str = ""
+    low: float | tuple[float, ...]
+    high: float | tuple[float, ...]
     curve: str = "linear"
 
 
