@@ -69,13 +69,14 @@ def find_breast(picture: np.ndarray, mask: np.ndarray | None = None) -> Breast:
     smooth = ndimage.gaussian_filter(np.where(frame, 0, picture), 1)
     if smooth.max() - smooth.min() < _DARK:
         raise SourceError("The picture is of one grey value; expected a breast in air. Check the window.")
+    threshold = _slope_threshold(smooth)
+    rough = _air_around(_outline(smooth, threshold), picture, frame)
+    outline = _outline(smooth, rough + (threshold - rough) / 2)
     if mask is None:
-        threshold = _slope_threshold(smooth)
-        rough = _air_around(_outline(smooth, threshold), picture, frame)
-        mask = _outline(smooth, rough + (threshold - rough) / 2)
-        _check(mask)
-    air = _air_around(mask, picture, frame)
-    bright = _bright_things(picture, mask, air)
+        _check(outline)
+        mask = outline
+    air = _air_around(mask | outline, picture, frame)
+    bright = _bright_things(picture, mask | outline, air)
     strips = _reaching_the_edge(bright, picture > _DARK) & ~frame
     return Breast(
         mask=mask, frame=(frame | strips) & ~mask, markers=bright & ~strips & ~frame, air=air, side=side_of(mask)
@@ -165,8 +166,10 @@ def _bright_things(picture: np.ndarray, mask: np.ndarray, air: float) -> np.ndar
     contrast = min(max(_LETTER_CONTRAST[0], 6 * noise), _LETTER_CONTRAST[1])
     thin = picture - ground > contrast  # letters and lines, on whatever they stand
     large = picture - air > 3 * contrast  # labels and tape
-    seeds = (thin | large) & outside
-    return ndimage.binary_dilation(seeds, iterations=2) & outside
+    parts, _ = ndimage.label((thin | (picture - air > contrast)) & outside)
+    seen = np.bincount(parts[(thin | large) & outside], minlength=parts.max() + 1) > 0
+    seen[0] = False
+    return ndimage.binary_dilation(seen[parts], iterations=2) & outside
 
 
 def _reaching_the_edge(bright: np.ndarray, film: np.ndarray) -> np.ndarray:
