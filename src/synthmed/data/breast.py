@@ -71,9 +71,9 @@ def find_breast(picture: np.ndarray, mask: np.ndarray | None = None) -> Breast:
         raise SourceError("The picture is of one grey value; expected a breast in air. Check the window.")
     threshold = _slope_threshold(smooth)
     rough = _air_around(_outline(smooth, threshold), picture, frame)
-    outline = _outline(smooth, rough + (threshold - rough) / 2)
+    outline = _outline(smooth, rough + (threshold - rough) / 2) & ~frame
     if mask is None:
-        _check(outline)
+        _check(outline, frame)
         mask = outline
     air = _air_around(mask | outline, picture, frame)
     bright = _bright_things(picture, mask | outline, air)
@@ -143,9 +143,9 @@ def _air_around(mask: np.ndarray, picture: np.ndarray, frame: np.ndarray) -> flo
     return float(np.median(ring)) if ring.size else 0.0
 
 
-def _check(mask: np.ndarray) -> None:
+def _check(mask: np.ndarray, frame: np.ndarray) -> None:
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    if border.mean() > 0.75:
+    if border.mean() > 0.75 or frame.mean() > 0.4:
         raise SourceError(
             "The bright part reaches all borders of the picture; expected a breast in dark air. If air is white "
             "here, set invert=true; if the picture shows no air, leave it out."
@@ -173,13 +173,17 @@ def _bright_things(picture: np.ndarray, mask: np.ndarray, air: float) -> np.ndar
 
 
 def _reaching_the_edge(bright: np.ndarray, film: np.ndarray) -> np.ndarray:
-    """The parts [H W] that run along the border of the picture or of the film for a tenth of its longer side."""
+    """The strips among bright parts [H W]: half as long as the picture, or along the border of picture or film."""
     edge = ~ndimage.binary_erosion(ndimage.binary_closing(film, iterations=2), iterations=4)
-    parts, _ = ndimage.label(bright)
-    touching = np.bincount(parts[edge & bright], minlength=parts.max() + 1)
-    touching[0] = 0
+    parts, num = ndimage.label(bright)
+    touching = np.bincount(parts[edge & bright], minlength=num + 1)
     # A label in the corner touches the edge too; a strip does so along its length.
-    return (touching > 4 * max(bright.shape) // 10)[parts]
+    strips = touching > 4 * max(bright.shape) // 10
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        height, width = (extent.stop - extent.start for extent in box)
+        strips[number] |= 2 * height > bright.shape[0] or 2 * width > bright.shape[1]
+    strips[0] = False
+    return strips[parts]
 
 
 def without(picture: np.ndarray, removed: np.ndarray, air: float) -> np.ndarray:

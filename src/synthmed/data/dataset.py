@@ -99,7 +99,7 @@ class Row:
         patient_id: pseudonym of the patient.
         split: "train", "holdout" or "test".
         label: its class, "" for none.
-        mask_source: "manual", "segmenter" or "none".
+        mask_source: "manual", "derived" (by a rule, from the image itself), "segmenter" or "none".
         source_digest: SHA-256 of the source file.
         source_height: rows of the source, pixels.
         source_width: columns of the source, pixels.
@@ -112,6 +112,7 @@ class Row:
         low: physical value of stored 0.
         high: physical value of the largest stored number.
         curve: how stored numbers lie between them: "linear", "sigmoid" or "table".
+        notes: what was changed in the picture beside its size, such as "mirrored"; "" = nothing.
     """
 
     id: str
@@ -131,6 +132,7 @@ class Row:
     low: float
     high: float
     curve: str = "linear"
+    notes: str = ""
 
     @property
     def fit(self) -> Fit:

@@ -248,7 +248,7 @@ def _row(item: Item, digest: str, made: Made) -> Row:
         patient_id=item.patient_id,
         split=item.split,
         label=made.label or item.label,
-        mask_source="none" if made.mask is None else "manual",
+        mask_source="none" if made.mask is None else made.mask_source,
         source_digest=digest,
         **{name: getattr(made.fit, name) for name in made.fit.__dataclass_fields__},
         part=made.part,
@@ -257,6 +257,7 @@ def _row(item: Item, digest: str, made: Made) -> Row:
         low=made.low,
         high=made.high,
         curve=made.curve,
+        notes=made.notes,
     )
 
 

@@ -7,8 +7,8 @@ from torch.nn import functional
 from synthmed.shapes import Image, Planes
 
 _SMOOTH = (0.25, 0.5, 0.25)
-_SLOPE = (0.5, 0.0, -0.5)
-"""scikit-image's Sobel filter: weights of one sum across, a central difference along."""
+_SLOPE = (1.0, 0.0, -1.0)
+"""scikit-image's Sobel filter: a mean across, a difference over two pixels along."""
 
 
 def texture_map(images: Image, masks: Tensor, *, full: float = 0.1) -> Planes:

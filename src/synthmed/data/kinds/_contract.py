@@ -96,7 +96,7 @@ class Made:
         view: laterality and view such as "L MLO"; "" = none.
         mask_source: where the mask comes from: "manual", or "derived" where a rule made it from the image itself.
         notes: what was changed in the picture beside its size, such as "mirrored"; "" = nothing.
-        low, high: physical values of stored 0 and of the largest stored number; a tuple has one for each channel.
+        low, high: physical values of stored 0 and of the largest stored number.
         curve: how stored numbers lie between them: "linear", "sigmoid" or "table".
     """
 
@@ -110,8 +110,8 @@ class Made:
     view: str = ""
     mask_source: Literal["manual", "derived"] = "manual"
     notes: str = ""
-    low: float | tuple[float, ...]
-    high: float | tuple[float, ...]
+    low: float
+    high: float
     curve: str = "linear"
 
 

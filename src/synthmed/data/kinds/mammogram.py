@@ -10,18 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from pydantic import Field
 
 from synthmed import sources
 from synthmed.data.breast import WORKING_SIDE, Breast, find_breast, mirrored, without
 from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
-from synthmed.data.intensity import to_unit_range
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
 from synthmed.data.kinds._display import show
 from synthmed.data.kinds._mammogram_files import find_mammograms
-from synthmed.data.texture import texture_map
 from synthmed.errors import ConfigError, SourceError
 from synthmed.sources import dicom
 from synthmed.sources.image import SourceHeader, SourceImage
@@ -63,7 +60,15 @@ class Settings(KindSettings):
 
 
 def find(source: Path, settings: Settings, run: Map) -> Found:
-    """DICOM of modality MG and raster images anywhere below the folder."""
+    """DICOM of modality MG and raster images anywhere below the folder.
+
+    Raises:
+        SourceError: no mammogram, or a table that is not understood.
+        ConfigError: settings that make no sense.
+    """
+    _label_of(settings.labels)
+    if len(settings.labels) > 2 and settings.mask != "auto":
+        raise ConfigError(f"labels names {len(settings.labels)} labels and mask={settings.mask}; expected mask=auto.")
     return find_mammograms(
         source,
         table=settings.table,
@@ -77,9 +82,6 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
 
 def describe(found: Found, settings: Settings, height: int, width: int) -> DatasetInfo:
     """One grey channel, and the texture map if asked for; a mask of the breast or of the given labels."""
-    _label_of(settings.labels)
-    if len(settings.labels) > 2 and settings.mask != "auto":
-        raise ConfigError(f"labels names {len(settings.labels)} labels and mask={settings.mask}; expected mask=auto.")
     names = list(settings.labels) or ["background", "breast"]
     return DatasetInfo(
         kind="mammogram",
@@ -103,7 +105,7 @@ def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
     shown = show(source, settings.window, invert=settings.invert)
     labels = _drawn(item, settings, header.height, header.width)
     small = _small(shown.values)
-    breast = find_breast(small, None if labels is None else _nearest(labels, small.shape) > 0)
+    breast = find_breast(small, None if labels is None else _nearest(labels, *small.shape) > 0)
     guessed = {"left": "L", "right": "R"}[breast.side] if settings.guess_laterality else ""
     notes: list[str] = []
     if settings.flip not in ("none", breast.side):
@@ -192,7 +194,7 @@ def _small(values: np.ndarray) -> np.ndarray:
     """A picture [H W] in [0, 1] reduced, or enlarged, to the size at which the breast is looked for."""
     scale = WORKING_SIDE / max(values.shape)
     height, width = (max(1, round(length * scale)) for length in values.shape)
-    fit = fit_of(*values.shape, height, width)
+    fit = fit_of(values.shape[0], values.shape[1], height, width)
     return _stored(values, fit, height, width)
 
 
@@ -205,8 +207,8 @@ def _levels(values: np.ndarray, bits: int) -> np.ndarray:
     return np.rint(values * np.float32(2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
 
 
-def _nearest(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return fit_mask(labels, fit_of(size[0], size[1], size[0], size[1]), *size)
+def _nearest(labels: np.ndarray, height: int, width: int) -> np.ndarray:
+    return fit_mask(labels, fit_of(height, width, height, width), height, width)
 
 
 def _placed(breast: Breast, header: SourceHeader, info: DatasetInfo, crop: str) -> Fit:
@@ -240,5 +242,10 @@ def _with_texture(image: np.ndarray, mask: np.ndarray, info: DatasetInfo) -> np.
     grey = _levels(image, info.bits)[np.newaxis]
     if len(info.channels) == 1:
         return grey
+    import torch  # here, because the workers of a preparation without textures do without its 200 MB
+
+    from synthmed.data.intensity import to_unit_range
+    from synthmed.data.texture import texture_map
+
     texture = texture_map(to_unit_range(grey[np.newaxis]), torch.from_numpy(mask)[np.newaxis])[0]
     return np.concatenate([grey, _levels(texture.numpy(), info.bits)])
