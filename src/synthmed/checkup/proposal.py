@@ -17,11 +17,12 @@ from synthmed.checkup.headers import Look
 from synthmed.checkup.reasons import Anonymous
 from synthmed.config import parse, read_overrides
 from synthmed.data.kinds import find_kind, kind_names
-from synthmed.data.kinds._contract import Found, Map
+from synthmed.data.kinds._contract import Map
+from synthmed.data.planning import Plan, plan
 from synthmed.errors import InputError, SourceError
 from synthmed.sources.folders import relative
 
-_KIND_OF_MODALITY = {"MG": "mammogram", "CT": "ct", "MR": "breast_mr"}
+_NO_KEY = bytes(32)  # the pseudonyms of a plan that is thrown away
 _VOLUMES = ("NIfTI", "NRRD")
 _MINI_MIAS = re.compile(r"mdb\d{3}\b")
 _DDSM = re.compile(r"[A-Z]_\d+_\d+\.(LEFT|RIGHT)_(MLO|CC)")
@@ -78,29 +79,31 @@ def propose(source: Path, looks: Mapping[Path, Look], run: Map) -> Proposal:
         if candidate.kind not in kind_names():
             continue
         try:
-            found = _try(candidate, run)
+            planned = _try(candidate, run)
         except InputError as error:
             refused.setdefault(candidate.kind, anonymous.reason(str(error)))
             continue
-        reasons = Counter(anonymous.reason(rejection.reason, rejection.file) for rejection in found.rejected)
+        reasons = Counter(anonymous.reason(reason, file) for file, reason in planned.rejected)
         return Proposal(
             kind=candidate.kind,
             command=candidate.command,
-            items=len(found.items),
+            items=len(planned.items),
             left_out=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
             refused=refused,
         )
     return Proposal(kind="", command="", items=0, left_out={}, refused=refused)
 
 
-def _try(candidate: _Candidate, run: Map) -> Found:
+def _try(candidate: _Candidate, run: Map) -> Plan:
+    """What ``prepare`` would do, up to the first pixel."""
     kind = find_kind(candidate.kind)
     settings = parse(kind.Settings, read_overrides(candidate.settings), candidate.kind)
     found = kind.find(candidate.folder, settings, run)
-    kind.describe(found, settings, *kind.DEFAULT_SIZE)
-    if not found.items:
-        raise SourceError("It finds nothing.")
-    return found
+    info = kind.describe(found, settings, *kind.DEFAULT_SIZE)
+    planned = plan(found, info, settings, _NO_KEY, {"holdout": 0.1, "test": 0.2, "seed": 0}, run)
+    if not planned.items:
+        raise SourceError("It finds nothing that it can use.")
+    return planned
 
 
 def _candidates(source: Path, looks: Mapping[Path, Look]) -> Iterator[_Candidate]:

@@ -9,7 +9,7 @@ import numpy as np
 from synthmed import sources
 from synthmed.checkup.headers import Look
 from synthmed.checkup.text import count_letters
-from synthmed.data.duplicates import find_alike, thumbnail
+from synthmed.data.duplicates import ALIKE, SIDE, candidates, correlation, fingerprint
 from synthmed.data.kinds._contract import Map
 from synthmed.errors import SourceError
 
@@ -41,19 +41,21 @@ def look_at_pixels(looks: Mapping[Path, Look], number: int, run: Map) -> Sample:
     patients: dict[bytes, int] = {}
     # A file that does not say whose it is counts as a patient of its own.
     whose = [patients.setdefault(looks[path].patient or str(path).encode(), len(patients)) for path, _ in good]
-    thumbnails = np.array([one[1] for _, one in good], np.uint8).reshape(-1, 16, 16)
+    prints = np.array([one[1] for _, one in good], np.int8).reshape(-1, SIDE, SIDE)
+    pairs = [(good[pair.first][1][2], good[pair.second][1][2]) for pair in candidates(prints, np.array(whose, int))]
     return Sample(
         pictures=len(good),
         unreadable=len(files) - len(good),
         with_text=sum(one[0] > 0 for _, one in good),
-        alike=len(find_alike(thumbnails, np.array(whose, int))),
+        alike=sum(correlation(*closer) >= ALIKE for closer in pairs),
     )
 
 
-def _look(path: Path) -> tuple[int, np.ndarray]:
-    """Letters in a picture, and its thumbnail."""
+def _look(path: Path) -> tuple[int, np.ndarray, np.ndarray]:
+    """Letters in a picture, and its fine structure at two sizes."""
     pixels = sources.read(path).pixels
     frame = pixels[len(pixels) // 2].astype(np.float32)
     low, high = float(np.nanmin(frame)), float(np.nanmax(frame))
     shown = np.nan_to_num((frame - low) / max(high - low, 1e-9))
-    return count_letters(shown.mean(axis=0)), thumbnail(np.rint(shown * 255).astype(np.uint8))
+    stored = np.rint(shown * 255).astype(np.uint8)
+    return count_letters(shown.mean(axis=0)), fingerprint(stored), fingerprint(stored, 2 * SIDE)

@@ -56,7 +56,7 @@ def show(source: SourceImage, window: str, *, invert: bool = False) -> Shown:
     elif window in tables:
         shown = _by_table(pixels, tables[window])
     else:
-        named = [one.explanation for one in (*usable, *source.tables)]
+        named = [one.explanation for one in usable] + [one.explanation for one in source.tables]
         known = [name for name in dict.fromkeys(named) if name]
         raise SourceError(
             f"Its header has no window {window!r}; expected one of {', '.join(['first', 'full', 'image', *known])}."
