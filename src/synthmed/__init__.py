@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "demo": "synthmed.demonstration",
+    "doctor": "synthmed.checkup.doctor",
     "phantom": "synthmed.phantoms",
     "prepare": "synthmed.data.prepare",
     "label": "synthmed.labelling",

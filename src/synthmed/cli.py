@@ -71,6 +71,20 @@ def demo(out: Annotated[Path, typer.Argument(metavar="[OUT]", help="New director
 
 
 @app.command()
+def doctor(source: Annotated[Path | None, typer.Argument(metavar="[SOURCE]", help="Folder of images.")] = None,
+           pixels: Annotated[int, typer.Option(help="Pictures whose pixels are looked at too.")] = 0,
+           workers: Annotated[int | None, typer.Option(help="Processes; as many as cores if not given.")] = None,
+           as_json: Json = False) -> None:  # fmt: skip
+    """Tell what the machine has and what a folder holds, and the command to prepare it."""
+    from synthmed.checkup.doctor import doctor as run
+    from synthmed.checkup.tables import show
+
+    with _bar("Reading") as progress:
+        found = run(source, pixels=pixels, workers=workers, progress=progress)
+    print(json.dumps(found.facts())) if as_json else show(found)
+
+
+@app.command()
 def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="breast_mr, cells, mammogram, retina or thorax.")],
             out: Out,
             num: Annotated[int | None, typer.Option(help="How many images; of thorax and breast_mr how many patients. "

@@ -18,6 +18,7 @@ from synthmed.errors import ArtifactError, GateError, Interrupted, TrainingError
 # Frozen: what people have in their scripts. A new verb or flag is added here; one that is here stays.
 VERBS = {
     "demo": "[OUT] --seed",
+    "doctor": "[SOURCE] --json --pixels --workers",
     "phantom": "KIND OUT --json --num --seed --size",
     "prepare": (
         "SOURCE OUT --cluster --fast-j2k --holdout --json --key --kind --seed --set --size --table --test --workers"
@@ -96,6 +97,8 @@ WRONG = {
     "a phantom that is unknown": ["phantom", "dragon", "{}/out"],
     "a number out of range": ["phantom", "retina", "{}/out", "--num", "0"],
     "a place that is taken": ["phantom", "retina", "{}/taken"],
+    "a folder to look at that is not there": ["doctor", "{}/nowhere"],
+    "a number of pictures below nothing": ["doctor", "{}/empty", "--pixels", "-1"],
     "a folder that is not there": ["prepare", "{}/nowhere", "{}/out"],
     "a folder without images": ["prepare", "{}/empty", "{}/out"],
     "a size that is no size": ["prepare", "{}/empty", "{}/out", "--size", "large"],

@@ -18,6 +18,7 @@ FLOORS = {
     "recipes": 0,
     "sources": 1,
     "data": 2,
+    "checkup": 3,
     "networks": 3,
     "losses": 4,
     "augment": 4,

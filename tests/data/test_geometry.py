@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthmed.data.geometry import fit_image, fit_mask, fit_of, image_to_source, mask_to_source
+from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of, image_to_source, mask_to_source
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(8, 2000), st.integers(8, 2000))
@@ -67,3 +67,15 @@ def test_padding_is_zero_and_a_mask_gets_no_new_values(source_height, source_wid
     fit = fit_of(source_height, source_width, height, width)
     stored = fit_mask(mask, fit, height, width)
     assert stored.sum() == np.prod(fit.inner)
+
+
+def test_a_picture_that_is_cut_comes_back_with_zeros_where_it_was_cut():
+    image = np.random.default_rng(0).integers(1, 255, (1, 20, 30), np.uint8)
+    fit = Fit(source_height=20, source_width=30, scale=1.0, pad_top=-4, pad_left=3)
+    stored = fit_image(image, fit, 12, 40)
+    np.testing.assert_array_equal(stored[0, :, 3:33], image[0, 4:16])
+    assert not stored[0, :, :3].any() and not stored[0, :, 33:].any()
+    back = image_to_source(stored, fit)
+    np.testing.assert_array_equal(back[:, 4:16], image[:, 4:16])
+    assert not back[:, :4].any() and not back[:, 16:].any()
+    np.testing.assert_array_equal(mask_to_source(fit_mask(image[0], fit, 12, 40), fit), back[0])

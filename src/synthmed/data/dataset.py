@@ -112,6 +112,7 @@ class Row:
         low: physical value of stored 0: one for all channels, or one for each.
         high: physical value of the largest stored number, likewise.
         curve: how stored numbers lie between them: "linear", "sigmoid" or "table".
+        notes: what was changed in the picture beside its size, such as "mirrored"; "" = nothing.
     """
 
     id: str
@@ -131,6 +132,7 @@ class Row:
     low: tuple[float, ...]
     high: tuple[float, ...]
     curve: str = "linear"
+    notes: str = ""
 
     @property
     def fit(self) -> Fit:

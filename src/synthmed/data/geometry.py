@@ -5,6 +5,7 @@ a ``Fit`` stand in every row of a data set, so any stored picture can be laid ov
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,8 @@ class Fit:
         source_height: rows of the source.
         source_width: columns of the source.
         scale: stored pixels per source pixel, the same on both axes.
-        pad_top: rows of zeros above the picture.
-        pad_left: columns of zeros left of it.
+        pad_top: rows of zeros above the picture; below 0 so many rows of it are cut off.
+        pad_left: columns of zeros left of it; below 0 so many columns of it are cut off.
     """
 
     source_height: int
@@ -53,36 +54,52 @@ def fit_of(source_height: int, source_width: int, height: int, width: int) -> Fi
 
 
 def fit_image(image: np.ndarray, fit: Fit, height: int, width: int) -> np.ndarray:
-    """Resize and pad an image [C h w], uint8 or uint16, to [C height width] of the same type."""
-    stored = np.zeros((len(image), height, width), image.dtype)
-    _inside(stored, fit)[:] = _resize_image(image, *fit.inner)
-    return stored
+    """Resize and pad or cut an image [C h w], uint8 or uint16, to [C height width] of the same type."""
+    return _placed(_resize_image(image, *fit.inner), fit, height, width)
 
 
 def fit_mask(mask: np.ndarray, fit: Fit, height: int, width: int) -> np.ndarray:
-    """Resize a mask or field [h w] by nearest neighbour and pad it with 0, to [height width]."""
-    stored = np.zeros((height, width), mask.dtype)
-    _inside(stored, fit)[:] = _resize_nearest(mask, *fit.inner)
-    return stored
+    """Resize a mask or field [h w] by nearest neighbour and pad it with 0 or cut it, to [height width]."""
+    return _placed(_resize_nearest(mask, *fit.inner), fit, height, width)
 
 
 def image_to_source(stored: np.ndarray, fit: Fit) -> np.ndarray:
-    """The inverse of ``fit_image``: cut the zeros off, resize to the source's size [C h w]."""
-    return _resize_image(_inside(stored, fit), fit.source_height, fit.source_width)
+    """The inverse of ``fit_image``: cut the zeros off, resize to the source's size [C h w]; 0 where it was cut."""
+    return _resize_image(_taken_out(stored, fit), fit.source_height, fit.source_width)
 
 
 def mask_to_source(stored: np.ndarray, fit: Fit) -> np.ndarray:
-    """The inverse of ``fit_mask``: cut the zeros off, resize to the source's size [h w]."""
-    return _resize_nearest(_inside(stored, fit), fit.source_height, fit.source_width)
+    """The inverse of ``fit_mask``: cut the zeros off, resize to the source's size [h w]; 0 where it was cut."""
+    return _resize_nearest(_taken_out(stored, fit), fit.source_height, fit.source_width)
 
 
 def _scaled(length: int, scale: float) -> int:
     return max(1, round(length * scale))
 
 
-def _inside(stored: np.ndarray, fit: Fit) -> np.ndarray:
-    height, width = fit.inner
-    return stored[..., fit.pad_top : fit.pad_top + height, fit.pad_left : fit.pad_left + width]
+def _placed(resized: np.ndarray, fit: Fit, height: int, width: int) -> np.ndarray:
+    """A resized picture [... h w] between zeros, or cut, in [... height width]."""
+    stored = np.zeros((*resized.shape[:-2], height, width), resized.dtype)
+    there, here = _overlap(fit, height, width)
+    stored[there] = resized[here]
+    return stored
+
+
+def _taken_out(stored: np.ndarray, fit: Fit) -> np.ndarray:
+    """The whole resized picture [... h w] back out of a stored one."""
+    resized = np.zeros((*stored.shape[:-2], *fit.inner), stored.dtype)
+    there, here = _overlap(fit, *stored.shape[-2:])
+    resized[here] = stored[there]
+    return resized
+
+
+def _overlap(fit: Fit, height: int, width: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """What stored and resized picture have in common, as an index into each."""
+    lengths = zip((fit.pad_top, fit.pad_left), fit.inner, (height, width), strict=True)
+    spans = [(max(0, pad), min(length, pad + inner), pad) for pad, inner, length in lengths]
+    there = (..., *(slice(first, last) for first, last, _ in spans))
+    here = (..., *(slice(first - pad, last - pad) for first, last, pad in spans))
+    return there, here
 
 
 def _resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:

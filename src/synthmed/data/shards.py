@@ -257,6 +257,7 @@ def _row(item: Item, digest: str, made: Made) -> Row:
         low=made.low if isinstance(made.low, tuple) else (made.low,),
         high=made.high if isinstance(made.high, tuple) else (made.high,),
         curve=made.curve,
+        notes=made.notes,
     )
 
 

@@ -18,7 +18,7 @@ from synthmed.errors import SourceError
 from synthmed.sources.pixels import EXTENSIONS
 
 METADATA = "metadata.csv"
-_COLUMNS = ("file_name", "patient_id", "split", "label")
+COLUMNS = ("file_name", "patient_id", "split", "label")
 _SPLITS = ("train", "holdout", "test")
 _DRIVE_HALVES = {"training": "train", "test": "test"}
 
@@ -230,7 +230,7 @@ def _find_plain(search: _Search) -> list[FoundImage]:
 def _with_metadata(
     search: _Search, images: dict[str, Path], masks: dict[str, Path], fields: dict[str, Path]
 ) -> list[FoundImage]:
-    table = _read_metadata(search)
+    table = _metadata_of(search)
     found: list[FoundImage] = []
     for stem, path in images.items():
         entry = {"patient_id": stem}
@@ -261,34 +261,42 @@ def _with_metadata(
     return found
 
 
-def _read_metadata(search: _Search) -> dict[str, dict[str, str]] | None:
+def _metadata_of(search: _Search) -> dict[str, dict[str, str]] | None:
     """file_name -> the row's other columns, or None without a metadata.csv."""
     if search.table is not None:
-        return _rows_of(search.table)
+        return read_metadata(search.table)
     path = search.folder / METADATA
     if not path.is_file():
         return None
     if not path.resolve().is_relative_to(search.resolved):
         raise SourceError(f"{path} is a symbolic link out of the folder. Copy the file itself.")
-    return _rows_of(path)
+    return read_metadata(path)
 
 
-def _rows_of(path: Path) -> dict[str, dict[str, str]]:
-    """file_name -> the row's other columns, of a table in CSV."""
+def read_metadata(path: Path, columns: Sequence[str] = COLUMNS) -> dict[str, dict[str, str]]:
+    """file_name -> the row's other columns, of a table in CSV.
+
+    Args:
+        path: the table, UTF-8, separated by commas.
+        columns: what its columns may be called; ``file_name`` is needed.
+
+    Raises:
+        SourceError: it cannot be read, has another column, names a file twice or a split that is none.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            columns = reader.fieldnames or []
+            found = reader.fieldnames or []
             rows = list(reader)
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise SourceError(
             f"{path} cannot be read ({type(error).__name__}); expected a comma-separated table in UTF-8. Save it anew."
         ) from error
-    unknown = [column for column in columns if column not in _COLUMNS]
-    if unknown or "file_name" not in columns:
+    unknown = [column for column in found if column not in columns]
+    if unknown or "file_name" not in found:
         raise SourceError(
-            f"{path} has the columns {', '.join(columns) or 'of an empty file'}; expected file_name and any "
-            f"of {', '.join(_COLUMNS[1:])}, separated by commas. Rename or remove the others."
+            f"{path} has the columns {', '.join(found) or 'of an empty file'}; expected file_name and any "
+            f"of {', '.join(columns[1:])}, separated by commas. Rename or remove the others."
         )
     return _rows_by_name(rows, path)
 

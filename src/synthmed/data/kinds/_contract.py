@@ -95,6 +95,7 @@ class Made:
         spacing_mm: of the stored pixels: rows, columns; () = unknown.
         view: laterality and view such as "L MLO"; "" = none.
         mask_source: where the mask comes from: "manual", or "derived" where a rule made it from the image itself.
+        notes: what was changed in the picture beside its size, such as "mirrored"; "" = nothing.
         low, high: physical values of stored 0 and of the largest stored number; a tuple has one for each channel.
         curve: how stored numbers lie between them: "linear", "sigmoid" or "table".
     """
@@ -108,6 +109,7 @@ class Made:
     spacing_mm: tuple[float, ...] = ()
     view: str = ""
     mask_source: Literal["manual", "derived"] = "manual"
+    notes: str = ""
     low: float | tuple[float, ...]
     high: float | tuple[float, ...]
     curve: str = "linear"

@@ -1,0 +1,1 @@
+"""What ``synthmed doctor`` tells before any work: of the machine, and of a folder of images."""

@@ -1,0 +1,203 @@
+"""Which mammograms a folder holds: their masks, patients, sides and views, from headers, names or a table."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from synthmed import sources
+from synthmed.data.kinds._contract import Found, Item, Map, Rejection
+from synthmed.errors import ConfigError, SourceError
+from synthmed.sources.folders import list_files, relative
+from synthmed.sources.image import SourceHeader
+from synthmed.sources.raster import COLUMNS, METADATA, read_metadata
+
+GROUPS = ("patient_id", "laterality", "view", "split", "label")
+"""What a table's columns and the groups of a pattern for names may say."""
+_TABLE = (*COLUMNS, "view", "laterality")
+_LAST_NUMBER = re.compile(r"(\d+)(?=\D*$)")
+_SIDES = {"": "", "L": "L", "LEFT": "L", "R": "R", "RIGHT": "R"}
+_NO_PATIENT = (
+    "Nobody says whose it is; the split into training and test is by patient. Give it a patient_id in a table, or set "
+    "names."
+)
+
+
+def find_mammograms(
+    source: Path, *, table: str, names: str, masks: str, pairs: bool, must_have_mask: bool, run: Map
+) -> Found:
+    """The mammograms below a folder; headers only are read.
+
+    Args:
+        source: the folder.
+        table: a CSV file; "" = the folder's ``metadata.csv`` where there is one.
+        names: regular expression with groups for relative names; "" = none.
+        masks: pattern for the names of masks; "" = the layout of images* beside masks*.
+        pairs: whether files of consecutive numbers, odd and even, are one patient.
+        must_have_mask: whether an image without a mask drawn by hand is left out.
+        run: like ``map``.
+
+    Raises:
+        SourceError: no mammogram, or a table that is not understood.
+        ConfigError: a pattern that is none.
+    """
+    files, left_out = list_files(source)
+    rows, files = _rows(source, files, table)
+    mask_of, files = _masks(source, files, masks, left_out)
+    pattern = _compiled(names)
+    items: list[Item] = []
+    for path, look in zip(files, run(_look, files), strict=True):
+        name = relative(path, source)
+        try:
+            if isinstance(look, SourceError):
+                raise look
+            if must_have_mask and path not in mask_of:
+                raise SourceError("It has no mask drawn by hand, and labels of tissues need one. Add the mask.")
+            said = _said(name, look, rows, pattern, pairs)
+        except SourceError as error:
+            left_out[name] = str(error)
+            continue
+        mask = mask_of.get(path)
+        items.append(
+            Item(
+                name=name,
+                patient_id=said["patient_id"],
+                files=(path,),
+                split=said["split"],
+                label=said["label"],
+                partners=(mask,) if mask else (),
+                facts={"laterality": said["laterality"], "view": said["view"]},
+            )
+        )
+    if not items:
+        raise SourceError(_nothing(source, left_out))
+    rejected = [Rejection(file=name, reason=reason) for name, reason in sorted(left_out.items())]
+    facts = {"drawn_masks": any(item.partners for item in items)}
+    return Found(items=sorted(items, key=lambda item: item.name), rejected=rejected, layout="tree", facts=facts)
+
+
+def _look(path: Path) -> SourceHeader:
+    """The header of a file that can be a mammogram."""
+    header = sources.open_header(path)
+    if header.modality not in ("", "MG"):
+        raise SourceError(f"Its modality is {header.modality}; expected MG. Prepare it as another kind.")
+    if header.frames != 1:
+        raise SourceError(f"It holds {header.frames} pictures; expected one. Export each projection as its own file.")
+    return header
+
+
+def _rows(source: Path, files: list[Path], table: str) -> tuple[dict[str, dict[str, str]] | None, list[Path]]:
+    """The table by file name, or None without one, and the files without it."""
+    path = Path(table) if table else source / METADATA
+    if not table and path not in files:
+        return None, files
+    own = path.resolve()
+    return read_metadata(path, _TABLE), [file for file in files if file.resolve() != own]
+
+
+def _masks(
+    source: Path, files: list[Path], pattern: str, left_out: dict[str, str]
+) -> tuple[dict[Path, Path], list[Path]]:
+    """Image -> its mask, and the files that are no masks; a mask without its image is left out."""
+    by_name = {relative(path, source): path for path in files}
+    mask_of: dict[Path, Path] = {}
+    for name, path in by_name.items():
+        if mask := by_name.get(_filled(pattern, name)) if pattern else _beside(name, by_name):
+            mask_of[path] = mask
+    used = set(mask_of.values())
+    places = {path.parent for path in used} - {path.parent for path in mask_of}
+    images: list[Path] = []
+    for name, path in by_name.items():
+        if path in used:
+            continue
+        if path.parent in places or (not pattern and _split_at(name, "masks")):
+            left_out[name] = "It lies beside the masks and belongs to no image. Add the image or remove the mask."
+        else:
+            images.append(path)
+    return mask_of, images
+
+
+def _filled(pattern: str, name: str) -> str:
+    place = PurePosixPath(name)
+    try:
+        return pattern.format(folder=place.parent.as_posix(), stem=place.stem)
+    except (KeyError, IndexError, ValueError) as error:
+        raise ConfigError(
+            f"The setting masks is {pattern!r}; expected a name with {{folder}} and {{stem}} of the image, such as "
+            "'{folder}_masks/{stem}.png'."
+        ) from error
+
+
+def _split_at(name: str, word: str) -> tuple[str, str] | None:
+    """What stands before a folder that begins with a word, and what after it, without the ending."""
+    parts = PurePosixPath(name).parts
+    for depth in reversed(range(len(parts) - 1)):
+        if parts[depth].lower().startswith(word):
+            return "/".join(parts[:depth]), PurePosixPath(*parts[depth + 1 :]).with_suffix("").as_posix()
+    return None
+
+
+def _beside(name: str, by_name: dict[str, Path]) -> Path | None:
+    place = _split_at(name, "images")
+    if place is None:
+        return None
+    return next((path for other, path in by_name.items() if _split_at(other, "masks") == place), None)
+
+
+def _compiled(names: str) -> re.Pattern[str] | None:
+    if not names:
+        return None
+    try:
+        pattern = re.compile(names)
+    except re.error as error:
+        raise ConfigError(f"The setting names is {names!r}, which is no regular expression: {error}.") from error
+    unknown = [group for group in pattern.groupindex if group not in GROUPS]
+    if unknown or not pattern.groupindex:
+        raise ConfigError(
+            f"The setting names has the groups {', '.join(unknown) or 'of no name'}; expected some of "
+            f"{', '.join(GROUPS)}, such as '(?P<patient_id>[^_]+)_'."
+        )
+    return pattern
+
+
+def _said(
+    name: str,
+    header: SourceHeader,
+    rows: dict[str, dict[str, str]] | None,
+    pattern: re.Pattern[str] | None,
+    pairs: bool,
+) -> dict[str, str]:
+    """Patient, side, view, split and label: the header says them, the name goes before it, the table before both."""
+    said = {"patient_id": header.patient_id, "laterality": header.laterality, "view": header.view}
+    said |= {"split": "", "label": ""}
+    stem = PurePosixPath(name).stem
+    if not said["patient_id"] and header.format != "DICOM":
+        said["patient_id"] = _pair_of(name) if pairs else stem
+    if pattern is not None:
+        match = pattern.search(name)
+        if match is None:
+            raise SourceError("Its name does not fit the setting names. Change the pattern or the name.")
+        said |= {group: value for group, value in match.groupdict().items() if value}
+    if rows is not None:
+        row = rows.get(name) or rows.get(PurePosixPath(name).name)
+        if row is None:
+            raise SourceError("The table has no row for it. Add one with its file_name.")
+        said |= {column: value for column, value in row.items() if value}
+    if not said["patient_id"]:
+        raise SourceError(_NO_PATIENT)
+    if said["laterality"].upper() not in _SIDES:
+        raise SourceError(f"Its laterality is {said['laterality']!r}; expected L or R.")
+    return said | {"laterality": _SIDES[said["laterality"].upper()], "view": said["view"].upper()}
+
+
+def _pair_of(name: str) -> str:
+    match = _LAST_NUMBER.search(PurePosixPath(name).with_suffix("").as_posix())
+    if match is None:
+        raise SourceError("Its name has no number, and pairs=true needs one. Name the patient in a table.")
+    return f"{name[: match.start()]}pair {(int(match[1]) + 1) // 2}"
+
+
+def _nothing(source: Path, left_out: dict[str, Any]) -> str:
+    first: Iterable[tuple[str, str]] = sorted(left_out.items())[:1]
+    why = "".join(f" The first of {len(left_out)} files left out is {name}: {reason}" for name, reason in first)
+    return f"{source} holds no usable mammogram; expected DICOM of modality MG, or images.{why} Check the path."

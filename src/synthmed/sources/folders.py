@@ -1,0 +1,54 @@
+"""Every file below a folder, without ever leaving it."""
+
+import os
+from pathlib import Path
+
+from synthmed.errors import SourceError
+
+
+def list_files(folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """All files below a folder, sorted, and what is left out: name relative to the folder -> reason.
+
+    Hidden files and folders are passed over. Links to folders are not followed; links to files only inside.
+
+    Raises:
+        SourceError: not a folder.
+    """
+    if not folder.is_dir():
+        raise SourceError(f"{folder} is not a folder; expected a folder of images. Check the path.")
+    files: list[Path] = []
+    rejected: dict[str, str] = {}
+    inside = folder.resolve()
+    for place, folders, names in os.walk(folder, onerror=lambda error: _unreadable(error, folder, rejected)):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(name for name in [*names, *links] if not name.startswith(".")):
+            path = Path(place) / name
+            if reason := _why_not(path, inside):
+                rejected[relative(path, folder)] = reason
+            else:
+                files.append(path)
+    return sorted(files), rejected
+
+
+def relative(path: Path, folder: Path) -> str:
+    """The name of a file below a folder, with / between folders, in characters that can be written down."""
+    return path.relative_to(folder).as_posix().encode(errors="backslashreplace").decode()
+
+
+def _why_not(path: Path, inside: Path) -> str:
+    if not path.resolve().is_relative_to(inside):
+        return "It is a symbolic link out of the folder; expected a file inside it. Copy it."
+    if path.is_symlink() and path.is_dir():
+        return "It is a symbolic link to a folder. Its files are found where they are."
+    if any("\ud800" <= character <= "\udfff" for character in path.name):
+        return "Its name is not UTF-8; expected a name that can be written down. Rename it."
+    if not path.is_file():
+        return "It is no regular file or a broken link. Copy the file itself."
+    if path.name.upper() == "DICOMDIR":
+        return "It is the index of a DICOM medium, not an image; the images are found without it."
+    return ""
+
+
+def _unreadable(error: OSError, folder: Path, rejected: dict[str, str]) -> None:
+    rejected[relative(Path(error.filename), folder)] = "The folder may not be read. Change its permissions."
