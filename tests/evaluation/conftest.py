@@ -48,6 +48,8 @@ def make_dataset(tmp_path):
                     scale=1.0,
                     pad_top=0,
                     pad_left=0,
+                    low=0.0,
+                    high=255.0,
                 )
                 writer.add(row, images[index], masks[index], None)
         return PreparedDataset.open(tmp_path / name)
