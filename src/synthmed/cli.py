@@ -71,16 +71,20 @@ def demo(out: Annotated[Path, typer.Argument(metavar="[OUT]", help="New director
 
 
 @app.command()
-def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="retina")], out: Out,
-            num: Annotated[int, typer.Option(help="How many images.")] = 40,
-            size: Annotated[int, typer.Option(help="Height in pixels.")] = 584,
+def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="breast_mr, cells, mammogram, retina or thorax.")],
+            out: Out,
+            num: Annotated[int | None, typer.Option(help="How many images; of thorax and breast_mr how many patients. "
+                                                         "Usual for the kind if not given.")] = None,
+            size: Annotated[int | None, typer.Option(help="Height in pixels. Usual for the kind if not given.")] = None,
             seed: Seed = 0, as_json: Json = False) -> None:  # fmt: skip
     """Write example images made by code, as source files, so that prepare is really used."""
+    from synthmed.artifacts import read_manifest
     from synthmed.phantoms import phantom as run
 
     run(kind, out, num=num, seed=seed, size=size)
-    _tell(as_json, f"{num} {kind} phantoms are in {out}. Next: synthmed prepare {out} DATA --kind {kind}",
-          out=out, num=num)  # fmt: skip
+    made, data = read_manifest(out, "phantom").facts["num"], {"thorax": "ct"}.get(kind, kind)
+    _tell(as_json, f"{made} {kind} phantoms are in {out}. Next: synthmed prepare {out} DATA --kind {data}",
+          out=out, num=made)  # fmt: skip
 
 
 @app.command()

@@ -1,8 +1,8 @@
 """Medical images made by code, for the demo, the tests and teaching.
 
-A kind of image is a file of this folder that offers ``write(out, num, seed, size)``; files whose name starts
-with an underscore are parts of kinds. They write what hospitals and public data sets have - source images -
-so that preparing them is part of every exercise.
+A kind of image is a file of this folder that offers ``write(out, num, seed, size)``, and ``USUAL_NUM`` and
+``USUAL_SIZE`` for those who do not say; files whose name starts with an underscore are parts of kinds. They write
+what hospitals and public data sets have - source images - so that preparing them is part of every exercise.
 """
 
 from importlib import import_module
@@ -20,17 +20,18 @@ def kinds() -> list[str]:
     return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
 
 
-def phantom(kind: str, out: Path, *, num: int = 40, seed: int = 0, size: int = 584) -> Path:
+def phantom(kind: str, out: Path, *, num: int | None = None, seed: int = 0, size: int | None = None) -> Path:
     """Write a folder of example images of one kind, with their masks.
 
-    Image k depends on ``seed``, ``size`` and k alone, so a larger ``num`` adds images and changes none.
+    Image or patient k depends on ``seed``, ``size`` and k alone, so a larger ``num`` adds some and changes none.
 
     Args:
         kind: one of ``kinds()``, such as "retina".
         out: folder to make.
-        num: number of images, at least 1.
+        num: number of images, or of patients where one has many images ("thorax", "breast_mr"), at least 1;
+            what is usual for the kind if left out.
         seed: 0 or larger; another seed gives other images.
-        size: height of the images in pixels, at least 64.
+        size: height of the images in pixels, at least 64; what is usual for the kind if left out.
 
     Returns:
         The folder, in the layout that is usual for its kind.
@@ -47,10 +48,12 @@ def phantom(kind: str, out: Path, *, num: int = 40, seed: int = 0, size: int = 5
     """
     if kind not in kinds():
         raise ConfigError(f"There is no phantom {kind!r}; expected one of: {', '.join(kinds())}.")
+    module = import_module(f"{__name__}.{kind}")
+    num, size = module.USUAL_NUM if num is None else num, module.USUAL_SIZE if size is None else size
     for name, value, least in (("num", num, 1), ("seed", seed, 0), ("size", size, SMALLEST_SIZE)):
         if value < least:
             raise ConfigError(f"{name} is {value}; expected {least} or more.")
     facts = {"phantom": kind, "num": num, "seed": seed, "size": size}
     with artifacts.new_directory(out, "phantom", facts=facts) as directory:
-        import_module(f"{__name__}.{kind}").write(directory, num, seed, size)
+        module.write(directory, num, seed, size)
     return out
