@@ -10,6 +10,28 @@ from synthmed.phantoms._vessels import Floats
 _DISC_DISTANCE = 25.0
 _RIB_DISTANCE = 25.0
 
+# Vessels of a chest of usual size: x, y, z and radius of points along their course.
+_Course = tuple[tuple[float, float, float, float], ...]
+_BEFORE_THE_LUNGS: tuple[_Course, ...] = (
+    # trunk and left branch of the pulmonary artery, its right branch
+    ((12, -38, -52, 14), (14, -34, -34, 13.5), (15, -24, -16, 13.5), (24, -6, -9, 11.5), (42, 12, -10, 9)),
+    ((14, -20, -14, 12), (-6, 0, -17, 10), (-28, 8, -20, 9.5), (-46, 14, -24, 8)),
+    # superior vena cava, left brachiocephalic vein
+    ((-33, -6, -52, 10), (-36, -6, -10, 9.5), (-36, -10, 30, 9), (-36, -16, 60, 8.5), (-38, -20, 90, 8)),
+    ((-36, -14, 42, 6.5), (-6, -34, 52, 6), (22, -30, 64, 6)),
+)
+_BEHIND_THE_LUNGS: tuple[_Course, ...] = (
+    # the three branches of the arch of the aorta
+    ((-10, -14, 36, 6.5), (-17, -12, 60, 5.5), (-24, -8, 85, 5)),
+    ((4, 3, 38, 4.5), (9, 2, 60, 4), (11, 0, 85, 3.8)),
+    ((14, 18, 38, 5.5), (22, 15, 60, 4.8), (28, 8, 85, 4.5)),
+    # the four pulmonary veins
+    ((26, 22, -38, 7.5), (54, 26, -28, 5.5)),
+    ((-20, 22, -42, 7.5), (-50, 22, -36, 5.5)),
+    ((26, 26, -56, 7.5), (52, 36, -62, 5.5)),
+    ((-18, 26, -58, 7.5), (-48, 36, -64, 5.5)),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bone:
@@ -101,48 +123,28 @@ class Blood:
 
 def blood(chest: Chest, grid: Grid) -> Blood:
     """The heart, the aorta with its arch, the pulmonary arteries and veins, the great veins."""
-    h, v, s = chest.heart, chest.vessel, chest.shift
-    spine_front = chest.back - 36
+    h, s, spine = chest.heart, chest.shift, chest.back - 36
+    rising = (-2, -8, -48, 14), (-14, -20, -28, 15.5), (-19, -22, 0, 15.5), (-15, -19, 20, 15), (-5, -9, 33, 14)
+    falling = (23, spine - 3, 8, 12), (20, spine, -30, 12), (13, spine + 2, -130, 11.5)
+    aorta: _Course = (*rising, (9, 12, 37, 13), (20, 32, 30, 12.5), *falling)
+    azygos: _Course = ((-7, spine + 3, -130, 3.4), (-8, spine + 2, 12, 3.6), (-24, 14, 18, 3.6), (-34, -2, 17, 3.6))
+    right_atrium = ellipsoid(grid, (-31 + s, -8, -72), (20 * h, 25 * h, 34 * h), -0.3)
+    right_chamber = ellipsoid(grid, (4 + s, -38, -80), (33 * h, 19 * h, 40 * h), 0.35)
+    left_atrium = ellipsoid(grid, (4 + s, 20, -48), (31 * h, 17 * h, 23 * h), 0.1)
+    left_chamber = ellipsoid(grid, (33 + s, -6, -82), (28 * h, 17.5 * h, 34 * h), -0.65)
+    outer = ellipsoid(grid, (35 + s, -8, -84), (40 * h, 29 * h, 44 * h), -0.65)
+    vessels = [_vessel(chest, grid, course) for course in (*_BEFORE_THE_LUNGS, azygos)]
+    right = np.minimum.reduce([*vessels, right_atrium, right_chamber])
+    vessels = [_vessel(chest, grid, course) for course in (*_BEHIND_THE_LUNGS, aorta)]
+    left = np.minimum.reduce([*vessels, left_atrium, left_chamber])
+    muscle = np.minimum(right_chamber - 3.0, outer)
+    return Blood(muscle=muscle, right=right, left=left, around=np.minimum.reduce([right, left, outer]) - 5.0)
 
-    def at(x: float, y: float, z: float) -> tuple[float, float, float]:
-        return x + s, y, z
 
-    aorta = tube(
-        grid,
-        [at(-2, -8, -48), at(-14, -20, -28), at(-19, -22, 0), at(-15, -19, 20), at(-5, -9, 33), at(9, 12, 37),
-         at(20, 32, 30), at(23, spine_front - 3, 8), at(20, spine_front, -30), at(13, spine_front + 2, -130)],
-        [r * v for r in (14, 15.5, 15.5, 15, 14, 13, 12.5, 12, 12, 11.5)],
-    )  # fmt: skip
-    branches = [
-        tube(grid, [at(-10, -14, 36), at(-17, -12, 60), at(-24, -8, 85)], [6.5 * v, 5.5 * v, 5 * v]),
-        tube(grid, [at(4, 3, 38), at(9, 2, 60), at(11, 0, 85)], [4.5 * v, 4 * v, 3.8 * v]),
-        tube(grid, [at(14, 18, 38), at(22, 15, 60), at(28, 8, 85)], [5.5 * v, 4.8 * v, 4.5 * v]),
-    ]
-    trunk = tube(grid, [at(12, -38, -52), at(14, -34, -34), at(15, -24, -16), at(24, -6, -9), at(42, 12, -10)],
-                 [14 * v, 13.5 * v, 13.5 * v, 11.5 * v, 9 * v])  # fmt: skip
-    right_pulmonary = tube(grid, [at(14, -20, -14), at(-6, 0, -17), at(-28, 8, -20), at(-46, 14, -24)],
-                           [12 * v, 10 * v, 9.5 * v, 8 * v])  # fmt: skip
-    cava = tube(grid, [at(-33, -6, -52), at(-36, -6, -10), at(-36, -10, 30), at(-36, -16, 60), at(-38, -20, 90)],
-                [10 * v, 9.5 * v, 9 * v, 8.5 * v, 8 * v])  # fmt: skip
-    innominate = tube(grid, [at(-36, -14, 42), at(-6, -34, 52), at(22, -30, 64)], [6.5 * v, 6 * v, 6 * v])
-    azygos = tube(
-        grid,
-        [at(-7, spine_front + 3, -130), at(-8, spine_front + 2, 12), at(-24, 14, 18), at(-34, -2, 17)],
-        [3.4, 3.6, 3.6, 3.6],
-    )
-    atrium = ellipsoid(grid, at(4, 20, -48), (31 * h, 17 * h, 23 * h), 0.1)
-    for start, end in (((26, 22, -38), (54, 26, -28)), ((-20, 22, -42), (-50, 22, -36)),
-                       ((26, 26, -56), (52, 36, -62)), ((-18, 26, -58), (-48, 36, -64))):  # fmt: skip
-        atrium = np.minimum(atrium, tube(grid, [at(*start), at(*end)], [7.5 * v, 5.5 * v]))
-    right_atrium = ellipsoid(grid, at(-31, -8, -72), (20 * h, 25 * h, 34 * h), -0.3)
-    right_chamber = ellipsoid(grid, at(4, -38, -80), (33 * h, 19 * h, 40 * h), 0.35)
-    outer = ellipsoid(grid, at(35, -8, -84), (40 * h, 29 * h, 44 * h), -0.65)
-    inner = ellipsoid(grid, at(33, -6, -82), (28 * h, 17.5 * h, 34 * h), -0.65)
-    wall = np.minimum(right_chamber - 3.0, np.maximum(outer, -(right_chamber)))
-    right = np.minimum.reduce([trunk, right_pulmonary, cava, innominate, right_atrium, right_chamber])
-    left = np.minimum.reduce([aorta, *branches, atrium, inner])
-    whole = np.minimum.reduce([right, left, azygos, outer])
-    return Blood(muscle=np.minimum(wall, outer), right=np.minimum(right, azygos), left=left, around=whole - 5.0)
+def _vessel(chest: Chest, grid: Grid, course: _Course) -> Floats:
+    """Distance to a vessel of this patient, [H W]."""
+    places = [(x + chest.shift, y, z) for x, y, z, _ in course]
+    return tube(grid, places, [radius * chest.vessel for *_, radius in course])
 
 
 def windpipe(chest: Chest, grid: Grid) -> Floats:

@@ -195,7 +195,6 @@ def _letters(text: str, height: int, boxed: bool) -> Floats:
 def _save(path: Path, mammogram: Mammogram, patient: Patient, numbers: tuple[int, int, int], size: int) -> None:
     seed, number, within = numbers
     laterality, position = _VIEWS[within]
-    spacing = FIELD_HEIGHT / size
     series = Series(
         kind="mammogram",
         seed=seed,
@@ -205,15 +204,18 @@ def _save(path: Path, mammogram: Mammogram, patient: Patient, numbers: tuple[int
         description=f"{laterality} {position}",
         facts={"Modality": "MG", "StudyDescription": "phantom mammography"},
     )
-    pixels = mammogram.pixels
-    low, high = (0.03, 0.86) if patient.film else (0.05, 0.80)
-    centre, width = round((low + high) / 2 * _LARGEST), round((high - low) * _LARGEST)
-    if patient.inverted:
-        pixels, centre = (_LARGEST - pixels).astype(np.uint16), _LARGEST - centre
-    breast = patient.breasts[laterality]
+    facts = {**_view_facts(patient, laterality, position), **_shown_facts(patient)}
+    spacing = [f"{FIELD_HEIGHT / size:.8g}"] * 2
+    facts |= {"ImagerPixelSpacing": spacing, "PixelSpacing": spacing, "PixelSpacingCalibrationType": "GEOMETRY"}
+    pixels = (_LARGEST - mammogram.pixels).astype(np.uint16) if patient.inverted else mammogram.pixels
+    write_image(path, pixels, series, 1, facts)
+
+
+def _view_facts(patient: Patient, laterality: str, position: str) -> dict[str, object]:
+    """Attributes of what is seen, and how it was taken."""
     view_code = code(_VIEW_CODES[position][0], "SCT", _VIEW_CODES[position][1])
     view_code.ViewModifierCodeSequence = []
-    facts = {
+    return {
         "ImageType": ["ORIGINAL", "PRIMARY", ""],
         "PresentationIntentType": "FOR PRESENTATION",
         "BodyPartExamined": "BREAST",
@@ -226,14 +228,22 @@ def _save(path: Path, mammogram: Mammogram, patient: Patient, numbers: tuple[int
         "PatientSex": "F",
         "PositionerType": "MAMMOGRAPHIC",
         "PositionerPrimaryAngle": {"CC": "0", "MLO": "45"}[position],
-        "BodyPartThickness": f"{breast.thickness:.0f}",
+        "BodyPartThickness": f"{patient.breasts[laterality].thickness:.0f}",
         "KVP": "29",
         "DetectorType": "SCINTILLATOR",
         "BreastImplantPresent": "NO",
         "EstimatedRadiographicMagnificationFactor": "1",
-        "ImagerPixelSpacing": [f"{spacing:.8g}"] * 2,
-        "PixelSpacing": [f"{spacing:.8g}"] * 2,
-        "PixelSpacingCalibrationType": "GEOMETRY",
+        "AcquisitionContextSequence": [],
+    }
+
+
+def _shown_facts(patient: Patient) -> dict[str, object]:
+    """Attributes of how stored values become grey: inverted or not, two windows, a straight or an S-shaped curve."""
+    low, high = (0.03, 0.86) if patient.film else (0.05, 0.80)
+    centre, width = round((low + high) / 2 * _LARGEST), round((high - low) * _LARGEST)
+    if patient.inverted:
+        centre = _LARGEST - centre
+    return {
         "PhotometricInterpretation": "MONOCHROME1" if patient.inverted else "MONOCHROME2",
         "PresentationLUTShape": "INVERSE" if patient.inverted else "IDENTITY",
         "PixelIntensityRelationship": "LOG",
@@ -245,9 +255,7 @@ def _save(path: Path, mammogram: Mammogram, patient: Patient, numbers: tuple[int
         "WindowWidth": [str(width), str(round(0.8 * width))],
         "WindowCenterWidthExplanation": ["NORMAL", "HARDER"],
         "VOILUTFunction": "SIGMOID" if patient.sigmoid else "LINEAR",
-        "AcquisitionContextSequence": [],
     }
-    write_image(path, pixels, series, 1, facts)
 
 
 def _orientation(laterality: str, position: str) -> list[str]:
