@@ -159,12 +159,17 @@ def _channels(number: int) -> str:
     return "1 channel" if number == 1 else f"{number} channels"
 
 
+def _channel_names(number: int) -> list[str]:
+    names = {1: ["grey"], 3: ["red", "green", "blue"]}
+    return names.get(number, [f"channel {index}" for index in range(number)])
+
+
 def _info(plan: _Plan, found: FoundImages, kind: str, height: int, width: int) -> DatasetInfo:
     has_masks = any(image.mask_path for image in plan.images)
     has_fields = kind == "retina" or any(image.field_path for image in plan.images)
     return DatasetInfo(
         kind=kind,
-        channels=["red", "green", "blue"] if plan.channels == 3 else ["grey"],
+        channels=_channel_names(plan.channels),
         height=height,
         width=width,
         bits=16 if plan.bits == 16 else 8,

@@ -1,4 +1,4 @@
-"""Read one image file without losing a bit: PNG, JPEG, TIFF, GIF, PGM/PPM, BMP; 8 or 16 bits; grey or RGB.
+"""Read one image file without losing a bit: PNG, JPEG, TIFF, GIF, PGM/PPM, BMP, NPY; 8 or 16 bits.
 
 The kind of file is told from its first bytes, never from its name. Its size is checked from the header before
 anything is decoded. Messages carry the file's name and nothing of its content, so they may be written down.
@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 from synthmed.errors import SourceError
-from synthmed.sources import netpbm, tiff
+from synthmed.sources import netpbm, npy, tiff
 
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".pgm", ".ppm", ".bmp")
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".pgm", ".ppm", ".bmp", ".npy")
 PIXEL_LIMIT = 89_478_485
 """Pixels a picture may have (Pillow's own limit): beyond it a small file could fill the memory."""
 
@@ -31,6 +31,7 @@ _MAGIC = (
     (b"P5", "PPM"),
     (b"P6", "PPM"),
     (b"BM", "BMP"),
+    (b"\x93NUMPY", "NPY"),
 )
 _MODE_CHANNELS = {"1": 1, "L": 1, "LA": 1, "RGB": 3, "RGBA": 3}
 _ORIENTATION_TAG = 274
@@ -43,9 +44,9 @@ class ImageHeader:
     Args:
         height: rows, the orientation applied.
         width: columns, the orientation applied.
-        channels: 1 or 3, palettes expanded and opaque alpha dropped.
+        channels: 1 or 3, palettes expanded and opaque alpha dropped; any of an npy file.
         bits: 8 or 16.
-        format: PNG, JPEG, TIFF, GIF, PPM or BMP.
+        format: PNG, JPEG, TIFF, GIF, PPM, BMP or NPY.
         orientation: Exif orientation, 1 to 8, that ``read_image`` applies.
     """
 
@@ -78,6 +79,11 @@ def read_header(path: Path) -> ImageHeader:
         elif kind == "PPM":
             height, width, channels, bits, _ = netpbm.layout(path)
             header = ImageHeader(height=height, width=width, channels=channels, bits=bits, format=kind)
+        elif kind == "NPY":
+            array = npy.layout(path)
+            header = ImageHeader(
+                height=array.height, width=array.width, channels=array.channels, bits=array.bits, format=kind
+            )
         else:
             header = _pillow_header(path, kind)
         _check_size(header, path)
@@ -87,7 +93,7 @@ def read_header(path: Path) -> ImageHeader:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Pixels [C H W], uint8 or uint16, upright; C is 1 (grey) or 3 (red, green, blue).
+    """Pixels [C H W], uint8 or uint16, upright; C is 1 (grey), 3 (red, green, blue), or any of an npy file.
 
     Raises:
         SourceError: the file cannot be read whole; what was found, what was expected, what to do.
@@ -95,7 +101,8 @@ def read_image(path: Path) -> np.ndarray:
     header = read_header(path)
     with _source_errors(path):
         pixels = _decoder(header)(path)
-        pixels = _drop_opaque_alpha(pixels, path)
+        if header.format != "NPY":  # an array has channels, and no transparency
+            pixels = _drop_opaque_alpha(pixels, path)
         return np.ascontiguousarray(_upright(pixels, header.orientation))
 
 
@@ -173,7 +180,7 @@ def _kind_of(path: Path) -> str:
             return kind
     raise SourceError(
         f"{path.name} does not begin like an image file; expected PNG, JPEG, TIFF, GIF, PGM/PPM (binary) or "
-        "BMP. Save it as one of these."
+        "BMP, or NPY. Save it as one of these."
     )
 
 
@@ -228,6 +235,8 @@ def _decoder(header: ImageHeader) -> Callable[[Path], np.ndarray]:
         return tiff.read
     if header.format == "PPM":
         return netpbm.read
+    if header.format == "NPY":
+        return npy.read
     if header.format == "PNG" and header.bits == 16:
         return _read_deep_png
     return _read_pillow
