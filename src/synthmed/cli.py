@@ -170,7 +170,7 @@ def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help
              reference: Annotated[str, typer.Option(help="Split of REAL to compare with, or all.")] = "train",
              seeds: Annotated[int, typer.Option(help="Trainings of the judging network per arm.")] = 3,
              steps: Annotated[int, typer.Option(help="Optimizer steps of each of them.")] = 300,
-             features: Annotated[Path | None, typer.Option(help="Folder of stored features; default beside OUT.")] = None,
+             features: Annotated[Path | None, typer.Option(help="Folder of features; default beside OUT.")] = None,
              weights: Annotated[Path | None, typer.Option(help="Folder of pretrained weights.")] = None,
              seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Measure synthetic images against real ones: report.json and report.html."""

@@ -43,6 +43,9 @@ class Points:
         return Points(values=self.values[rows], groups=self.groups[rows])
 
 
+Bounds = tuple[float | NDArray[np.float64], float | NDArray[np.float64]]
+"""Lowest and highest possible value."""
+
 Statistic = Callable[[Points, Points], NDArray[np.float64]]
 """(synthetic, real) -> one or several numbers [K]."""
 
@@ -74,7 +77,7 @@ def compare(
     numbers: np.random.Generator,
     *,
     draws: int = 100,
-    bounds: tuple[float, float] = (-np.inf, np.inf),
+    bounds: Bounds = (-np.inf, np.inf),
     told: Callable[[int, int], None] = lambda done, total: None,
 ) -> Compared:
     """The value of a statistic with its interval and its real-against-real floor.
@@ -85,7 +88,7 @@ def compare(
         real: the real side.
         numbers: source of the draws.
         draws: sub-samples for the interval, and halves for the floor.
-        bounds: the range of the statistic; intervals do not leave it.
+        bounds: the range of the statistic, or of each of its numbers; intervals do not leave it.
         told: hears how many draws are done, of how many.
     """
     first, second = numbers.spawn(2)
@@ -136,11 +139,12 @@ def _some(points: Points, share: float, numbers: np.random.Generator) -> NDArray
 
 
 def _interval(
-    value: NDArray[np.float64], spread: Sequence[NDArray], factor: float, bounds: tuple[float, float]
+    value: NDArray[np.float64], spread: Sequence[NDArray], factor: float, bounds: Bounds
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if not spread:
         return np.full_like(value, np.nan), np.full_like(value, np.nan)
     drawn = np.array(spread)
     ends = [percentiles(one) for one in (drawn - drawn.mean(0)).T]
     low, high = (value + factor * np.array([end[side] for end in ends]) for side in (0, 1))
-    return np.clip(low, *bounds), np.clip(high, *bounds)
+    # Where all draws lie on one side of their mean, as at a bound, the value itself still belongs to its interval.
+    return np.clip(np.minimum(low, value), *bounds), np.clip(np.maximum(high, value), *bounds)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthmed.artifacts import digest_of
-from synthmed.evaluation._comparison import Compared, Points, Statistic, compare
+from synthmed.evaluation._comparison import Bounds, Compared, Points, Statistic, compare
 from synthmed.evaluation._contract import Conditions, Measurement, Table, few_samples, number
 from synthmed.evaluation._figures import Figure
 from synthmed.evaluation._intervals import percentiles
@@ -224,7 +224,7 @@ def judge(
     config: FeatureConfig,
     conditions: Conditions,
     *,
-    bounds: tuple[float, float] = (-np.inf, np.inf),
+    bounds: Bounds = (-np.inf, np.inf),
     shown: int = 0,
 ) -> Judged:
     """A statistic of the features of both sides, with its interval and floor.
@@ -251,7 +251,7 @@ def judge_points(
     config: FeatureConfig,
     conditions: Conditions,
     *,
-    bounds: tuple[float, float] = (-np.inf, np.inf),
+    bounds: Bounds = (-np.inf, np.inf),
     shown: int = 0,
 ) -> Judged:
     """The same for sides that are there already; see ``judge``."""

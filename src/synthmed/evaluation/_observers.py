@@ -17,6 +17,8 @@ from synthmed.evaluation._figures import COLOURS, Figure, new_plot, plot_figure
 
 FOLDS = 5
 NAMES = ("AUC", "d_prime", "hit_rate", "false_alarm_rate")
+BOUNDS = (np.array([0, -np.inf, 0, 0]), np.array([1, np.inf, 1, 1]))
+"""The lowest and highest values of the four."""
 
 Fit = Callable[[NDArray[np.floating], NDArray[np.bool_]], Callable[[NDArray[np.floating]], NDArray[np.floating]]]
 """(features [N D], is synthetic [N]) -> a function from features to scores."""

@@ -45,21 +45,24 @@ def ordered(measurements: Sequence[Measurement]) -> list[Measurement]:
 
 
 def verdict(measurements: Sequence[Measurement], proof: str) -> str:
-    """The result in a few plain sentences."""
-    first = [one.sentence for one in ordered(measurements)[:1]]
+    """The result in a few plain sentences: of use, different, seen; the first number stands last without usefulness."""
+    first = next(iter(ordered(measurements)), None)
     judged = [one for one in ordered(measurements) if one.differs is not None]
     worse = [one.title[0].lower() + one.title[1:] for one in judged if one.differs]
+    told = []
     if judged and not worse:
-        first.append(
-            f"In none of {len(judged)} measures do synthetic and real images differ by more than two halves of the real "
-            "patients do. That shows no difference; it does not show that there is none."
+        told.append(
+            f"In none of {len(judged)} measures do synthetic and real images differ by more than two halves of the "
+            "real patients do. That shows no difference; it does not show that there is none."
         )
     elif judged:
-        first.append(
-            f"In {len(worse)} of {len(judged)} measures synthetic and real images differ by more than two halves of the "
-            f"real patients do: {', '.join(worse)}."
+        told.append(
+            f"In {len(worse)} of {len(judged)} measures synthetic and real images differ by more than two halves of "
+            f"the real patients do: {', '.join(worse)}."
         )
-    return " ".join([*first, proof])
+    if first is not None:
+        told.insert(0 if first.name == "usefulness" else len(told), first.sentence)
+    return " ".join([*told, proof])
 
 
 def versions() -> dict[str, str]:
@@ -124,8 +127,8 @@ def comparison_table(sets: Mapping[str, Sequence[Measurement]]) -> Table:
         known = next(one for one in of_sets if one is not None)
         rows.append([f"{known.title} ({known.direction})", *map(_cell, of_sets), _floor_cell(known)])
     return Table(
-        caption="All sets against the same real images: value (95 % interval), number of images. Numbers that depend on "
-        "the number of images are comparable between sets of one size only",
+        caption="All sets against the same real images: value (95 % interval), number of images. Numbers that depend "
+        "on the number of images are comparable between sets of one size only",
         columns=["", *sets, "real against real"],
         rows=rows,
     )
@@ -155,8 +158,8 @@ def overview_figure(sets: Mapping[str, Sequence[Measurement]]) -> Figure:
         axis.margins(x=0.1)
         axis.locator_params(axis="x", nbins=6)
     caption = (
-        "Dots: the synthetic images, in as many as half of the real patients have, with 95 % of the draws. Areas: 95 % of "
-        "what two halves of the real patients give, line at the mean. A dot inside its area shows no difference."
+        "Dots: the synthetic images, in as many as half of the real patients have, with 95 % of the draws. Areas: 95 % "
+        "of what two halves of the real patients give, line at the mean. A dot inside its area shows no difference."
     )
     return plot_figure("Every number beside its floor", caption, plot)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from synthmed.evaluation._comparison import Points
 from synthmed.evaluation._contract import Conditions, Measurement, Table, number
 from synthmed.evaluation._featured import FEATURED, FeatureConfig, Sides, chunks, judge_points, own_groups
-from synthmed.evaluation._observers import NAMES, Reading, answers, hotelling, read, roc_figure
+from synthmed.evaluation._observers import BOUNDS, NAMES, Reading, answers, hotelling, read, roc_figure
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         about=f"{len(FREQUENCIES)} bands x {ORIENTATIONS} orientations on the mean of the channels, and the brightness",
     )
     judged = judge_points(
-        "hotelling_observer", lambda one, other: answers(observe(one, other)), both, config, conditions
+        "hotelling_observer", lambda one, other: answers(observe(one, other)), both, config, conditions, bounds=BOUNDS
     )
     found = judged.compared
     values = dict(zip(NAMES, found.value.tolist(), strict=True))

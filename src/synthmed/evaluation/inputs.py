@@ -96,8 +96,8 @@ def check_sides(made: SampleSet, true: PreparedDataset) -> list[str]:
             flat += int((pixels.min((1, 2, 3)) == pixels.max((1, 2, 3))).sum())
         if flat == len(images):
             raise DataError(
-                f"All {len(images)} {side} images are of one value everywhere; expected pictures. Look at how they were "
-                "made or converted."
+                f"All {len(images)} {side} images are of one value everywhere; expected pictures. Look at how they "
+                "were made or converted."
             )
         if flat:
             warnings.append(f"{flat} of {len(images)} {side} images are of one value everywhere.")

@@ -1,4 +1,4 @@
-"""Diversity: the multi-scale structural similarity of random pairs (Wang, Simoncelli and Bovik 2003; Odena et al. 2017).
+"""Diversity: the multi-scale structural similarity of random pairs (Wang et al. 2003; Odena et al. 2017).
 
 The mean over pairs of synthetic images stands beside that over pairs of real images of different patients. Above it the
 synthetic images resemble each other more than patients do: the generator repeats itself. It says nothing about
@@ -91,8 +91,8 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
 def ms_ssim(one: Tensor, other: Tensor) -> Tensor:
     """Multi-scale structural similarity of images, mean of the channels.
 
-    Five scales with the published weights where the sides allow (from 176 pixels on), otherwise as many as leave a whole
-    window on the coarsest, with their weights brought to a sum of 1.
+    Five scales with the published weights where the sides allow (from 176 pixels on), otherwise as many as leave a
+    whole window on the coarsest, with their weights brought to a sum of 1.
 
     Args:
         one: [N C H W] in [0, 1], sides of at least 11.

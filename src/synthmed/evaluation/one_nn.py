@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset
 
 NAMES = ("both", "real", "synthetic")
+_SIDES = {"both": "Both sides", "real": "The real side", "synthetic": "The synthetic side"}
 
 
 class Config(FeatureConfig):
@@ -67,7 +68,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         tables=[
             Table(caption="0.5 where the sides are alike", columns=["Of", "Value", "95 % interval", "Alarm"], rows=rows)
         ],
-        warnings=[f"The {name} side: {alarm}." for name, alarm in zip(NAMES, alarms, strict=True) if "copies" in alarm],
+        warnings=[f"{_SIDES[name]}: {alarm}." for name, alarm in zip(NAMES, alarms, strict=True) if "copies" in alarm],
     )
 
 
@@ -129,7 +130,7 @@ def _alarm(name: str, value: float, low: float, high: float) -> str:
 
 def _words(values: dict[str, float], alarm: str) -> str:
     text = (
-        f"The nearest neighbour of a real image is real in {values['real']:.0%} of the cases, that of a synthetic image "
-        f"synthetic in {values['synthetic']:.0%} (50 % where both are alike)"
+        f"The nearest neighbour of a real image is real in {values['real']:.0%} of the cases, that of a synthetic "
+        f"image synthetic in {values['synthetic']:.0%} (50 % where both are alike)"
     )
     return f"{text}: {alarm}." if alarm else f"{text}."

@@ -63,7 +63,16 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
             f"There are {len(synthetic)} synthetic and {len(real)} real images; precision_recall with k = {config.k} "
             f"needs at least {config.k + 1} on each side. Lower k, or leave the metric out."
         )
-    judged = judge("precision_recall", statistic, synthetic, real, config, conditions, bounds=(0, np.inf), shown=3)
+    judged = judge(
+        "precision_recall",
+        statistic,
+        synthetic,
+        real,
+        config,
+        conditions,
+        bounds=(0, np.array([1, 1, np.inf, 1])),
+        shown=3,
+    )
     found = judged.compared
     rows = []
     for place, name in enumerate(NAMES):

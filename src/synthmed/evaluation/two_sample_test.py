@@ -8,13 +8,12 @@ folds the area of a guessing observer is slightly below 0.5 in small sets; the f
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from pydantic import Field
 
 from synthmed.evaluation._comparison import Points
 from synthmed.evaluation._contract import Conditions, Measurement, Table, number
 from synthmed.evaluation._featured import FEATURED, FeatureConfig, judge
-from synthmed.evaluation._observers import NAMES, Reading, answers, logistic, read, roc_figure
+from synthmed.evaluation._observers import BOUNDS, NAMES, Reading, answers, logistic, read, roc_figure
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         real,
         config,
         conditions,
-        bounds=(-np.inf, np.inf),
+        bounds=BOUNDS,
     )
     reading = classify(judged.sides.synthetic, judged.sides.real)
     found = judged.compared

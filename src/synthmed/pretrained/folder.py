@@ -144,6 +144,7 @@ def fetch(weights: Weights, folder: Path, progress: Callable[[int, int, str], No
 
 def _download(url: str, partial: Path, name: str, progress: Callable[[int, int, str], None]) -> None:
     done = partial.stat().st_size if partial.is_file() else 0
+    _check_address(url)
     request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
     try:
         answer = urllib.request.urlopen(request, timeout=_WAIT_SECONDS)
@@ -152,9 +153,7 @@ def _download(url: str, partial: Path, name: str, progress: Callable[[int, int, 
             raise
         return  # nothing is left to fetch; the digest decides
     with answer:
-        address = urlsplit(answer.url)
-        if address.scheme != "https" and address.hostname not in _LOCAL:
-            raise http.client.HTTPException(f"it leads to {address.scheme}, not https")
+        _check_address(answer.url)  # where redirections have led
         # A server that knows no ranges sends all of it again.
         going_on = answer.status == _PARTIAL
         done = done if going_on else 0
@@ -168,6 +167,12 @@ def _download(url: str, partial: Path, name: str, progress: Callable[[int, int, 
             os.fsync(file.fileno())
     if done < total:
         raise http.client.HTTPException(f"it broke off after {done} of {total} bytes")
+
+
+def _check_address(url: str) -> None:
+    address = urlsplit(url)
+    if address.scheme != "https" and address.hostname not in _LOCAL:
+        raise http.client.HTTPException(f"the address is {address.scheme}, not https")
 
 
 def _not_right(found: Status) -> WeightsError:

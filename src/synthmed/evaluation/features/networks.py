@@ -29,6 +29,7 @@ _MEAN = torch.tensor([0.485, 0.456, 0.406]).reshape(3, 1, 1)
 _SPREAD = torch.tensor([0.229, 0.224, 0.225]).reshape(3, 1, 1)
 _CAFFE_MEAN = torch.tensor([104.0, 117.0, 123.0]).reshape(3, 1, 1)  # blue, green, red
 RANDOM_SIDE = 128
+_LEAST = 32  # five halvings of a smaller image leave nothing
 RANDOM_SEED = 0
 
 
@@ -72,7 +73,10 @@ def _caffe(images: Tensor) -> Tensor:
 
 def _random(images: Tensor) -> Tensor:
     mean, spread = _MEAN.to(images.device), _SPREAD.to(images.device)
-    return (_resized(images, RANDOM_SIDE) / 255 - mean) / spread
+    longest = max(images.shape[2:])
+    if longest > RANDOM_SIDE or min(images.shape[2:]) < _LEAST:
+        images = _resized(images, RANDOM_SIDE)
+    return (images / 255 - mean) / spread
 
 
 def _radimagenet_name(name: str) -> str:
@@ -96,8 +100,8 @@ def _dino(size: str) -> Recipe:
 
 NETWORKS: dict[str, Recipe] = {
     "random_vgg": Recipe(
-        about=f"VGG-16 with fixed random weights (Naeem et al. 2020): 64 features, {RANDOM_SIDE} x {RANDOM_SIDE}; not "
-        "comparable with any other extractor",
+        about=f"VGG-16 with fixed random weights (Naeem et al. 2020): 64 features, sides of at most {RANDOM_SIDE}; "
+        "not comparable with any other extractor",
         build=lambda: random_vgg(RANDOM_SEED),
         prepare=_random,
         arbitrary_units=True,

@@ -57,8 +57,8 @@ def read_features(path: Path, key: dict[str, Any]) -> NDArray[np.float32]:
     if found != key:
         differs = next((name for name in key if found.get(name) != key[name]), "more than expected")
         raise ArtifactError(
-            f"{path} holds features of another {differs} ({found.get(differs)!r}); expected {key.get(differs)!r}. Features "
-            "of different extractors are never compared. Remove the file; it is made anew."
+            f"{path} holds features of another {differs} ({found.get(differs)!r}); expected {key.get(differs)!r}. "
+            "Features of different extractors are never compared. Remove the file; it is made anew."
         )
     if features.ndim != 2 or not np.isfinite(features).all():
         raise ArtifactError(f"{path} holds no finite rows of features. Remove it; it is made anew.")
