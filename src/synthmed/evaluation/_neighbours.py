@@ -33,16 +33,13 @@ def blocks(queries: Features, references: Features) -> Iterator[tuple[slice, NDA
         references: [M D].
     """
     centre = references.mean(0, dtype=np.float64).astype(np.float32)
-    moved = np.ascontiguousarray(references - centre, np.float32)
-    squares = np.einsum("md,md->m", moved, moved)
+    theirs = _with_squares(references - centre, swapped=True)
     rows = max(1, CHUNK_BYTES // (4 * max(1, len(references))))
     for first in range(0, len(queries), rows):
         part = slice(first, min(first + rows, len(queries)))
-        mine = np.ascontiguousarray(queries[part] - centre, np.float32)
-        squared = mine @ moved.T  # x.y
-        squared *= -2
-        squared += squares
-        squared += np.einsum("nd,nd->n", mine, mine)[:, None]  # |x - y|^2
+        # One product gives |x|^2 + |y|^2 - 2 x.y: rows [-2 x, |x|^2, 1] times rows [y, 1, |y|^2].
+        mine = _with_squares(queries[part] - centre, swapped=False)
+        squared = mine @ theirs.T
         yield part, np.maximum(squared, 0, out=squared)
 
 
@@ -82,16 +79,45 @@ def nearest(
         Distance infinite, index 0 where nothing is left.
     """
     index, distance = np.zeros(len(queries), np.intp), np.empty(len(queries))
-    own = np.asarray(query_groups) if query_groups is not None else None
-    theirs = np.asarray(reference_groups) if reference_groups is not None else None
+    kin = None
+    if query_groups is not None and reference_groups is not None:
+        kin = _Kin(query_groups, reference_groups)
     for part, squared in blocks(queries, references):
         rows = np.arange(len(squared))
         if themselves:
             squared[rows, rows + part.start] = np.inf
-        if own is not None and theirs is not None:
-            squared[own[part, None] == theirs[None]] = np.inf
+        if kin is not None:
+            squared[kin.pairs(part)] = np.inf
         best = squared.argmin(1)
         index[part] = best
         apart = queries[part].astype(np.float64) - references[best]
         distance[part] = np.where(np.isinf(squared[rows, best]), np.inf, np.sqrt(np.square(apart).sum(1)))
     return Neighbours(distance=distance, index=index)
+
+
+class _Kin:
+    """Which references are of the group of a query, found without comparing all pairs."""
+
+    def __init__(self, queries: Sequence[str] | NDArray, references: Sequence[str] | NDArray) -> None:
+        both = np.concatenate([np.asarray(queries), np.asarray(references)])
+        _, codes = np.unique(both, return_inverse=True)
+        self._queries, codes = codes[: len(queries)], codes[len(queries) :]
+        self._order = np.argsort(codes, kind="stable")
+        self._counts = np.bincount(codes, minlength=int(self._queries.max(initial=0)) + 1)
+        self._starts = np.cumsum(self._counts) - self._counts
+
+    def pairs(self, part: slice) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows within the part, and the references of each row's group."""
+        groups = self._queries[part]
+        counts = self._counts[groups]
+        rows = np.repeat(np.arange(len(groups)), counts)
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return rows, self._order[np.repeat(self._starts[groups], counts) + within]
+
+
+def _with_squares(points: NDArray[np.floating], *, swapped: bool) -> Features:
+    """Rows [-2 x, |x|^2, 1], or swapped [x, 1, |x|^2]."""
+    points = np.asarray(points, np.float32)
+    squares = np.einsum("nd,nd->n", points, points)[:, None]
+    ones = np.ones_like(squares)
+    return np.concatenate([points, ones, squares] if swapped else [-2 * points, squares, ones], 1)
