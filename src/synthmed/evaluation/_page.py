@@ -44,25 +44,42 @@ def ordered(measurements: Sequence[Measurement]) -> list[Measurement]:
     return sorted(measurements, key=lambda one: ORDER.index(one.name) if one.name in ORDER else len(ORDER))
 
 
-def verdict(measurements: Sequence[Measurement], proof: str) -> str:
-    """The result in a few plain sentences: of use, different, seen; the first number stands last without usefulness."""
+def verdict(measurements: Sequence[Measurement], compared: Mapping[str, Sequence[Measurement]], proof: str) -> str:
+    """The result in a few plain sentences: are they of use, do they differ, was a test patient seen."""
     first = next(iter(ordered(measurements)), None)
+    told = [_difference(measurements, "synthetic")]
+    told += [_difference(found, name) for name, found in compared.items()]
+    if first is not None and (first.name == "usefulness" or not any(told)):
+        told.insert(0, first.sentence)
+    return " ".join([*filter(None, told), proof])
+
+
+def grouped_warnings(measurements: Sequence[Measurement]) -> list[tuple[str, str]]:
+    """Every warning once, with the titles of those it concerns; "All numbers" where these are all."""
+    titles: dict[str, list[str]] = {}
+    for one in measurements:
+        for warning in one.warnings:
+            titles.setdefault(warning, []).append(one.title)
+    return [
+        ("All numbers" if 1 < len(measurements) == len(named) else ", ".join(named), warning)
+        for warning, named in titles.items()
+    ]
+
+
+def _difference(measurements: Sequence[Measurement], name: str) -> str:
     judged = [one for one in ordered(measurements) if one.differs is not None]
-    worse = [one.title[0].lower() + one.title[1:] for one in judged if one.differs]
-    told = []
-    if judged and not worse:
-        told.append(
-            f"In none of {len(judged)} measures do synthetic and real images differ by more than two halves of the "
-            "real patients do. That shows no difference; it does not show that there is none."
+    worse = [one.title for one in judged if one.differs]
+    if not judged:
+        return ""
+    if not worse:
+        return (
+            f"In none of {len(judged)} measures do {name} and real images differ by more than two halves of the real "
+            "patients do. That shows no difference; it does not show that there is none."
         )
-    elif judged:
-        told.append(
-            f"In {len(worse)} of {len(judged)} measures synthetic and real images differ by more than two halves of "
-            f"the real patients do: {', '.join(worse)}."
-        )
-    if first is not None:
-        told.insert(0 if first.name == "usefulness" else len(told), first.sentence)
-    return " ".join([*told, proof])
+    return (
+        f"In {len(worse)} of {len(judged)} measures {name} and real images differ by more than two halves of the real "
+        f"patients do: {', '.join(worse)}."
+    )
 
 
 def versions() -> dict[str, str]:
@@ -110,6 +127,7 @@ def as_html(report: "Report", method: dict[str, Any], pairs: list[Figure], made:
         measurements=measurements,
         overview=overview,
         comparison=comparison_table(sets) if report.compared else None,
+        warnings=grouped_warnings(measurements),
         pairs=pairs,
         pictures=[figure for figure in figures if figure.png],
         plots=[figure for figure in figures if figure.svg],
@@ -151,7 +169,8 @@ def overview_figure(sets: Mapping[str, Sequence[Measurement]]) -> Figure:
                     axis.plot([low, high], [-place] * 2, color=COLOURS["synthetic"], linewidth=2)
                 axis.plot([value], [-place], "o", color=COLOURS["synthetic"], markersize=5)
         axis.set_ylim(-len(sets) + 0.4, 0.6)
-        labels = [known.title] if len(sets) == 1 else [f"{known.title}: {name}" for name in sets]
+        names = list(sets)
+        labels = [known.title if len(names) == 1 else f"{known.title}: {names[0]}", *names[1:]]
         axis.set_yticks([-place for place in range(len(labels))], labels)
         axis.spines["left"].set_visible(False)
         axis.tick_params(left=False, labelsize=8)

@@ -134,13 +134,14 @@ def evaluate(
     taken = [_measure_all(made, true, configs, set(metrics), conditions) for made in sets]
     measurements, skipped = taken[0]
     proof = prove(sets[0], true)
+    compared = {title: tuple(ordered(found)) for title, (found, _) in zip(titles[1:], taken[1:], strict=True)}
     report = Report(
         path=out,
-        verdict=verdict(measurements, proof.sentence),
+        verdict=verdict(measurements, compared, proof.sentence),
         measurements=tuple(measurements),
         proof=proof,
         skipped=skipped,
-        compared={title: tuple(ordered(found)) for title, (found, _) in zip(titles[1:], taken[1:], strict=True)},
+        compared=compared,
         warnings=tuple(warnings),
     )
     flags = {"seeds": seeds, "steps": steps, "seed": seed, "device": device}
