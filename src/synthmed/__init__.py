@@ -18,6 +18,7 @@ _HOME = {
     "train": "synthmed.training.loop",
     "generate": "synthmed.generation",
     "evaluate": "synthmed.evaluation.report",
+    "weights": "synthmed.pretrained.folder",
     "load_model": "synthmed.model",
     "PreparedDataset": "synthmed.data.dataset",
     "SampleSet": "synthmed.samples",

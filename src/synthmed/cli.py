@@ -184,18 +184,43 @@ def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/mo
 
 @app.command()
 def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Sample set, or a folder.")],
-             real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared data set.")], out: Out,
-             metrics: Annotated[str, typer.Option(help="Names joined by commas; empty = all.")] = "",
+             real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared data set, or a folder.")], out: Out,
+             metrics: Annotated[str, typer.Option(help="Names joined by commas; quick = all but usefulness; "
+                                                       "empty = all.")] = "",
+             compare: Annotated[list[Path] | None, typer.Option(metavar="SYNTHETIC",
+                                help="A further set for the same table; may be given again.")] = None,
+             extractor: Annotated[str, typer.Option(help="What makes the features.")] = "random_vgg",
+             channels: Annotated[str, typer.Option(help="auto, each, or one or three joined by commas.")] = "auto",
+             reference: Annotated[str, typer.Option(help="Split of REAL to compare with, or all.")] = "train",
              seeds: Annotated[int, typer.Option(help="Trainings of the judging network per arm.")] = 3,
              steps: Annotated[int, typer.Option(help="Optimizer steps of each of them.")] = 300,
+             features: Annotated[Path | None, typer.Option(help="Folder of features; default beside OUT.")] = None,
+             weights: Annotated[Path | None, typer.Option(help="Folder of pretrained weights.")] = None,
              seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Measure synthetic images against real ones: report.json and report.html."""
     from synthmed.evaluation.report import evaluate as run
 
     with _bar("Evaluating") as progress:
-        report = run(synthetic, real, out, metrics=tuple(name for name in metrics.split(",") if name), seeds=seeds,
-                     steps=steps, seed=seed, device=device, progress=progress)  # fmt: skip
+        report = run(synthetic, real, out, metrics=tuple(name for name in metrics.split(",") if name),
+                     compare=compare or (), extractor=extractor, channels=channels, reference=reference, seeds=seeds,
+                     steps=steps, seed=seed, device=device, features=features, weights=weights,
+                     progress=progress)  # fmt: skip
     _tell(as_json, f"{report.verdict}\nThe report is {out / 'report.html'}.", out=out, verdict=report.verdict)
+
+
+@app.command()
+def weights(action: Annotated[str, typer.Argument(metavar="ACTION", help="list, fetch or verify.")],
+            names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Known weights.")] = None,
+            folder: Annotated[Path | None, typer.Option(help="Weights folder; default $SYNTHMED_WEIGHTS, else "
+                                                             "below ~/.cache.")] = None,
+            as_json: Json = False) -> None:  # fmt: skip
+    """List, fetch or verify files of pretrained weights; nothing else ever downloads them."""
+    from synthmed.pretrained.folder import weights as run
+
+    with _bar("Fetching") as progress:
+        found = run(action, names or (), folder=folder, progress=progress)
+    told = "\n".join(f"{one.weights.name:14}{one.state:16}{one.weights.about} ({one.weights.licence})" for one in found)
+    _tell(as_json, told, folder=found[0].path.parent, **{one.weights.name: one.state for one in found})
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@
     │   ├── DataError             a prepared data set, a sample set, a split
     │   ├── ConfigError           a recipe, a setting, a flag
     │   ├── ArtifactError         a directory or file of ours that is damaged, missing or of another kind
+    │   ├── WeightsError          a file of pretrained weights that is missing, damaged or cannot be fetched
     │   └── StorageError          the disk is full or cannot be written
     ├── GateError                 exit code 3: a gate said no
     └── Interrupted               exit code 130: a signal asked to stop, and what was done is saved
@@ -47,6 +48,10 @@ class ConfigError(InputError):
 
 class ArtifactError(InputError):
     """One of our own files or directories that is damaged, missing or of another kind."""
+
+
+class WeightsError(InputError):
+    """A file of pretrained weights that is missing, damaged, of another kind, or cannot be fetched."""
 
 
 class StorageError(InputError):

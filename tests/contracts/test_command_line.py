@@ -26,9 +26,11 @@ VERBS = {
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
     "train": "RECIPE DATA RUN --device --dry-run --json --set",
     "generate": "MODEL OUT --device --format --json --masks --num --seed",
-    "evaluate": "SYNTHETIC REAL OUT --device --json --metrics --seed --seeds --steps",
+    "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
+    "--seed --seeds --steps --weights",
+    "weights": "ACTION [NAME]... --folder --json",
 }
-HEAVY = {"jinja2", "matplotlib", "monai", "numpy", "PIL", "safetensors", "scipy", "skimage", "torch"}
+HEAVY = {"jinja2", "matplotlib", "monai", "numpy", "PIL", "safetensors", "scipy", "skimage", "sklearn", "torch"}
 HELP = [sys.executable, "-m", "synthmed", "--help"]
 
 
@@ -115,6 +117,9 @@ WRONG = {
     "no images asked for": ["generate", "{}/none.safetensors", "{}/out", "--num", "0"],
     "a format that is unknown": ["generate", "{}/mine.toml", "{}/out", "--num", "3", "--format", "jpeg"],
     "a metric that is unknown": ["evaluate", "{}/empty", "{}/empty", "{}/out", "--metrics", "beauty"],
+    "weights that are unknown": ["weights", "fetch", "vgg61"],
+    "weights that are not named": ["weights", "fetch"],
+    "an action that is unknown": ["weights", "steal"],
     "nothing to evaluate": ["evaluate", "{}/empty", "{}/empty", "{}/out"],
 }
 

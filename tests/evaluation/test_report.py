@@ -6,13 +6,15 @@ import pytest
 
 from synthmed.errors import ArtifactError, ConfigError, DataError
 from synthmed.evaluation._contract import known_metrics
-from synthmed.evaluation.report import evaluate
+from synthmed.evaluation._page import ORDER
+from synthmed.evaluation.report import chosen_metrics, evaluate
 
-TINY = {"usefulness": {"segmenter": {"width": 4, "crop": 0}}}
+FEW = {name: {"draws": 10} for name in ORDER if name not in ("usefulness", "ms_ssim", "histogram_kl", "nearest_mask")}
+TINY = {"usefulness": {"segmenter": {"width": 4, "crop": 0}}, **FEW}
 
 
 def test_metrics_are_found_by_their_files():
-    assert known_metrics() == ["histogram_kl", "nearest_mask", "usefulness"]
+    assert set(known_metrics()) == set(ORDER) and len(ORDER) == 12
 
 
 @pytest.fixture
@@ -34,7 +36,10 @@ def test_a_report_is_complete_in_itself(both):
     assert not re.search(r"""["'(]\s*(?:https?:)?//(?!www\.w3\.org)""", html)
     assert "<script" not in html
     assert report.verdict.split(".")[0] in html
-    assert set(data["measurements"]) == {"histogram_kl", "nearest_mask", "usefulness"}
+    assert set(data["measurements"]) == set(ORDER)
+    for name, one in data["measurements"].items():
+        assert one["n"] > 0 and one["n_real"] > 0 and one["floor"] is not None, name
+        assert one["low"] <= one["high"] and one["floor_low"] <= one["floor_high"], name
     assert data["measurements"]["usefulness"]["value"] == report["usefulness"].value
     assert data["proof"]["shown"] and report.proof.shown
     assert (2, 2, "usefulness: real, seed 1") in heard
@@ -62,7 +67,7 @@ def test_names_with_markup_stay_text(make_dataset, make_samples, tmp_path):
 def test_without_masks_the_report_says_what_was_not_measured(make_dataset, make_samples, tmp_path):
     real = make_dataset()
     synthetic = make_samples(real.images())
-    report = evaluate(synthetic.path, real.path, tmp_path / "report")
+    report = evaluate(synthetic.path, real.path, tmp_path / "report", settings=FEW)
     assert set(report.skipped) == {"nearest_mask", "usefulness"}
     assert "usefulness was not measured" in (report.path / "report.html").read_text()
     with pytest.raises(DataError, match="no masks"):
@@ -79,7 +84,7 @@ def test_images_of_another_kind_are_refused_and_never_resized(make_dataset, make
 
 
 def test_unknown_names_are_errors_that_list_the_known_ones(both):
-    with pytest.raises(ConfigError, match="histogram_kl, nearest_mask, usefulness"):
+    with pytest.raises(ConfigError, match=r"histogram_kl, hotelling_observer, .*usefulness"):
         evaluate(*both, metrics=["fid"])
     with pytest.raises(ConfigError, match=r"histogram_kl\.bin .*bins, direction"):
         evaluate(*both, settings={"histogram_kl": {"bin": 3}})
@@ -92,3 +97,45 @@ def test_an_old_report_is_never_overwritten(both):
     (both[2] / "notes.txt").write_text("mine")
     with pytest.raises(ArtifactError, match="already exists"):
         evaluate(*both)
+
+
+def test_quick_is_all_but_usefulness():
+    assert set(chosen_metrics(["quick"])) == set(ORDER) - {"usefulness"}
+    assert chosen_metrics(["one_nn", "one_nn", "mmd"]) == ["one_nn", "mmd"]
+
+
+def test_several_sets_stand_in_one_table(make_dataset, make_samples, tmp_path):
+    real = make_dataset(train=8, test=8)
+    good = make_samples(real.split("test").images(), name="good")
+    dark = make_samples(real.split("test").images() // 3, name="dark")
+    metrics = ["kernel_distance", "histogram_kl"]
+    report = evaluate(good.path, real.path, tmp_path / "report", metrics=metrics, compare=[dark.path])
+    assert list(report.compared) == ["dark"]
+    one, other = report["kernel_distance"], report.compared["dark"][0]
+    assert other.name == "kernel_distance" and other.value > one.value
+    assert other.floor == one.floor and other.differs and not one.differs
+    data = json.loads((report.path / "report.json").read_text())
+    assert data["compared"]["dark"]["kernel_distance"]["value"] == other.value
+    html = (report.path / "report.html").read_text()
+    assert "All sets against the same real images" in html and "--compare dark" in html
+
+
+def test_the_reference_is_the_split_that_was_asked_for(make_dataset, make_samples, tmp_path):
+    real = make_dataset(train=6, test=4)
+    synthetic = make_samples(real.split("test").images())
+    for reference, count in (("train", 6), ("test", 4), ("all", 10)):
+        out = tmp_path / reference
+        report = evaluate(synthetic.path, real.path, out, metrics=["kernel_distance"], reference=reference)
+        assert report["kernel_distance"].n_real == count
+    with pytest.raises(ConfigError, match="train, holdout, test, or all"):
+        evaluate(synthetic.path, real.path, tmp_path / "x", reference="validation")
+
+
+def test_the_verdict_says_first_whether_a_difference_is_shown(make_dataset, make_samples, tmp_path):
+    real = make_dataset(train=12, test=12)
+    same = make_samples(real.split("test").images(), name="same")
+    report = evaluate(same.path, real.path, tmp_path / "same-report", metrics=["kernel_distance", "mmd"])
+    assert report.verdict.startswith("In none of 2 measures")
+    dark = make_samples(real.split("test").images() // 3, name="dark")
+    report = evaluate(dark.path, real.path, tmp_path / "dark-report", metrics=["kernel_distance", "mmd"])
+    assert report.verdict.startswith("In 2 of 2 measures")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_type_hints
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -162,6 +162,14 @@ def split_infos(rows: Iterable[Row]) -> dict[str, SplitInfo]:
     }
 
 
+class Pixels(Protocol):
+    """Where the pictures of a set lie."""
+
+    def gather(self, what: str, positions: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Copy the pictures at ``positions`` of the whole set, in that order, into one array [N ...]."""
+        ...
+
+
 class PreparedDataset:
     """Images, masks and fields of view of a prepared set, or of some rows of it.
 
@@ -175,7 +183,7 @@ class PreparedDataset:
         rows: tuple[Row, ...],
         digest: str,
         positions: np.ndarray,
-        shards: "Shards",
+        shards: Pixels,
     ) -> None:
         self.path = path
         self.info = info

@@ -14,13 +14,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthmed.errors import ConfigError, DataError
 from synthmed.evaluation._figures import Figure
+
+if TYPE_CHECKING:
+    from synthmed.data.dataset import PreparedDataset
 
 Progress = Callable[[int, int, str], None]
 """Called with how much is done, how much there is, and what is being done."""
@@ -38,12 +41,26 @@ class Conditions:
         device: where networks run.
         unfinished: a file beside the report that keeps finished parts, so that a killed evaluation goes on.
         progress: hears how far it is.
+        reference: the split of the real images that distributions are compared with, or "all".
+        extractor: makes the features; see ``features``.
+        channels: which channels it sees; see ``features/channels.py``.
+        features: folder of stored features; None = they are not kept.
+        weights: folder of pretrained weights; None = the usual one.
     """
 
     seed: int
     device: str
     unfinished: Path
     progress: Progress
+    reference: str = "train"
+    extractor: str = "random_vgg"
+    channels: str = "auto"
+    features: Path | None = None
+    weights: Path | None = None
+
+    def reference_of(self, real: "PreparedDataset") -> "PreparedDataset":
+        """The real images that distributions are compared with."""
+        return real if self.reference == "all" else real.split(self.reference)
 
     def numbers(self, stream: int) -> np.random.Generator:
         """A generator of random numbers; every ``stream`` gives other ones."""
@@ -70,9 +87,14 @@ class Measurement:
         low, high: its 95 % interval; None where there is none, with a warning that says why.
         floor: what real against real gives; None where it cannot be had.
         floor_low, floor_high: the interval of the floor.
+        matched: the same number with as many images as the floor has: the two may be compared.
+        matched_low, matched_high: its interval.
+        matched_n: images of a side in ``matched`` and in the floor.
         unit: of value and floor.
         direction: which way is better.
         n: number of synthetic images measured.
+        n_real: number of real images they were compared with; 0 where none were.
+        extractor: what made the features; "" where none were needed.
         sentence: the number in plain words.
         details: all else that was computed, as JSON values.
         figures, tables: for the report.
@@ -87,14 +109,28 @@ class Measurement:
     floor: float | None
     floor_low: float | None = None
     floor_high: float | None = None
+    matched: float | None = None
+    matched_low: float | None = None
+    matched_high: float | None = None
+    matched_n: int = 0
     unit: str
     direction: Literal["lower is better", "higher is better", "no direction"]
     n: int
+    n_real: int = 0
+    extractor: str = ""
     sentence: str
     details: dict[str, Any] = field(default_factory=dict)
     figures: Sequence[Figure] = ()
     tables: Sequence[Table] = ()
     warnings: Sequence[str] = ()
+
+    @property
+    def differs(self) -> bool | None:
+        """Whether synthetic and real differ by more than two halves of the real patients; None = not known."""
+        if self.matched is None or self.floor_low is None or self.floor_high is None:
+            return None
+        above, below = self.matched > self.floor_high, self.matched < self.floor_low
+        return {"lower is better": above, "higher is better": below, "no direction": above or below}[self.direction]
 
 
 class MasksMissing(DataError):
@@ -126,6 +162,13 @@ def few_samples(count: int, what: str) -> list[str]:
     if count >= FEW_SAMPLES:
         return []
     return [f"Only {count} {what}: the interval is wide, and may still be too narrow."]
+
+
+def number(value: float | None) -> str:
+    """A number as people read it; "-" for none."""
+    if value is None or np.isnan(value):
+        return "-"
+    return f"{value:.2e}" if value and abs(value) < 0.001 else f"{value:.3f}"
 
 
 def plain(array: NDArray[Any], digits: int = 6) -> list[Any]:

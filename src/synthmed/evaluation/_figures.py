@@ -56,15 +56,15 @@ def picture(title: str, caption: str, pixels: RGB) -> Figure:
     return Figure(title=title, caption=caption, png=file.getvalue())
 
 
-def new_plot(width: float, height: float, columns: int = 1) -> tuple["Plot", list["Axes"]]:
-    """An empty plot of ``columns`` axes side by side, sizes in inches."""
+def new_plot(width: float, height: float, columns: int = 1, *, rows: int = 1) -> tuple["Plot", list["Axes"]]:
+    """An empty plot of axes side by side and below each other, row by row; sizes in inches."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib.figure import Figure as Plot
 
     plot = Plot(figsize=(width, height), layout="constrained")
-    axes = plot.subplots(1, columns, squeeze=False)[0]
+    axes = plot.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
         axis.set_facecolor("none")
         axis.spines[["top", "right"]].set_visible(False)

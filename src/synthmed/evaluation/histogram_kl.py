@@ -40,18 +40,18 @@ class Config(BaseModel):
 
 
 def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
-    """KL of grey values (mean of the channels) between the synthetic images and the real training images.
+    """KL of grey values (mean of the channels) between the synthetic images and the real reference images.
 
     Where the data set has a field of view, both sides are counted in one region: the pixels that at least
     half of the real images see. Synthetic images bring no field of view of their own.
 
     Args:
         synthetic: the images to judge.
-        real: the prepared data set; its split train is the reference.
+        real: the prepared data set; the reference is one of its splits.
         config: the settings.
         conditions: seed and progress.
     """
-    train = real.split("train")
+    train = conditions.reference_of(real)
     region = common_region(train.fields())
     made = np.concatenate(
         [
@@ -68,7 +68,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
     floor = float(floors.mean()) if len(floors) else None
     warnings = few_samples(len(made), "synthetic images") + few_samples(len(set(patients)), "real patients")
     if floor is None:
-        warnings.append("There is one real training patient, so real cannot be compared with real.")
+        warnings.append("There is one real patient, so real cannot be compared with real.")
     planes = ["grey", *real.info.channels]
     return Measurement(
         name="histogram_kl",
@@ -82,6 +82,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         unit="nats",
         direction="lower is better",
         n=len(made),
+        n_real=len(true),
         sentence=_sentence(values[0], floor),
         details={
             "per_plane": dict(zip(planes, values, strict=True)),
@@ -198,7 +199,7 @@ def _plot(made: NDArray[np.int64], true: NDArray[np.int64], planes: list[str]) -
     axes[0].set_ylabel("share of pixels")
     axes[0].legend(frameon=False)
     caption = (
-        "Pixels inside the field of view: real training images (area), synthetic images (line). The "
+        "Pixels inside the field of view: real images (area), synthetic images (line). The "
         "first and the last bin may reach above the plot."
     )
     return plot_figure("Pixel intensities", caption, plot)

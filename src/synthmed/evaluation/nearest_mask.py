@@ -90,6 +90,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         unit="Dice",
         direction="no direction",
         n=len(queries),
+        n_real=len(references),
         sentence=_sentence(alarms, len(queries), most),
         details={
             "highest": float(found.dice.max()),

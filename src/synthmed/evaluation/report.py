@@ -1,21 +1,14 @@
-"""``evaluate``: measure a set of synthetic images against a prepared data set, and write the report."""
+"""``evaluate``: measure sets of synthetic images against real ones, and write the report."""
 
-import dataclasses
-import importlib.metadata
-import json
-import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from synthmed import __version__
 from synthmed.artifacts import new_directory, refuse_existing, write_file, write_json
-from synthmed.errors import ConfigError, DataError
+from synthmed.errors import ConfigError
 from synthmed.evaluation._contract import (
     Conditions,
     MasksMissing,
@@ -24,15 +17,16 @@ from synthmed.evaluation._contract import (
     find_metric,
     known_metrics,
 )
-from synthmed.evaluation._figures import Figure, picture
+from synthmed.evaluation._page import as_html, as_json, example_pairs, ordered, verdict, versions
+from synthmed.evaluation.inputs import check_sides, open_real
 from synthmed.evaluation.proof import Proof, prove
-from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset
 
-_SHOWN = 6
+QUICK = "quick"
+"""A name for all metrics but usefulness, which trains networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +39,8 @@ class Report:
         measurements: one of each metric, in the order asked for.
         proof: whether it is shown that no test patient was seen.
         skipped: metrics that could not be taken, each with the reason.
+        compared: name of a further set -> its measurements.
+        warnings: about the images as a whole.
     """
 
     path: Path
@@ -52,6 +48,8 @@ class Report:
     measurements: tuple[Measurement, ...]
     proof: Proof
     skipped: Mapping[str, str]
+    compared: Mapping[str, tuple[Measurement, ...]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Measurement:
         return next(measurement for measurement in self.measurements if measurement.name == name)
@@ -63,47 +61,63 @@ def evaluate(
     out: Path,
     *,
     metrics: Sequence[str] = (),
+    compare: Sequence[Path] = (),
+    extractor: str = "random_vgg",
+    channels: str = "auto",
+    reference: str = "train",
     seeds: int = 3,
     steps: int = 300,
     seed: int = 0,
     device: str = "cpu",
+    features: Path | None = None,
+    weights: Path | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Measure synthetic images against real ones, each number with its interval and its real-to-real floor.
 
     Killed and started again with the same arguments, it goes on: trainings that are finished stand in a file
-    beside ``out``, which is removed when the report is written.
+    beside ``out``, which is removed when the report is written. Features stay in their folder for the next
+    evaluation.
 
     Args:
         synthetic: a sample set, or any folder with ``images`` and perhaps ``masks``.
-        real: a prepared data set of the same size, channels and bit depth.
+        real: a prepared data set of the same size, channels and bit depth, or a folder of real images.
         out: a new folder for ``report.html`` (complete in itself) and ``report.json``.
-        metrics: names of metrics; () = all that the two sets allow.
+        metrics: names of metrics; "quick" = all but usefulness; () = all that the two sets allow.
+        compare: further synthetic sets, measured alike and shown in one table.
+        extractor: what makes the features that most metrics compare; see ``docs/evaluation.md``.
+        channels: which channels it sees: "auto", "each", or one or three names or numbers joined by commas.
+        reference: the split of the real images that distributions are compared with, or "all".
         seeds: trainings of each arm of usefulness.
         steps: optimizer updates of each of these trainings.
         seed: source of all randomness.
         device: where networks run.
+        features: folder of stored features; None = ``features`` beside ``out``. They are made from real images:
+            treat them like these.
+        weights: folder of pretrained weights; None = the usual one.
         settings: metric -> its settings by name, beyond ``seeds`` and ``steps``.
         progress: called with how much is done, how much there is, and what is being done.
 
     Raises:
-        ConfigError: an unknown metric or setting.
-        DataError: the two sets differ in size, channels or bit depth, or a metric asked for lacks masks.
-        ArtifactError: an input is damaged, or something stands at ``out``.
+        ConfigError: an unknown metric, extractor, channel or setting.
+        DataError: the sets differ in size, channels or bit depth, are too small or empty of content, or a metric
+            asked for lacks masks.
+        ArtifactError: an input is damaged, a feature file is of another extractor, or something stands at ``out``.
+        WeightsError: the extractor's weights are not there.
     """
-    from synthmed.data.dataset import PreparedDataset
-
     synthetic, real, out = Path(synthetic), Path(real), Path(out)
     refuse_existing(out)
-    own = _with_shortcuts(settings or {}, seeds, steps)
-    names = list(metrics) or known_metrics()
-    configs = {name: _config(name, own.get(name, {})) for name in names}
-    for name in set(settings or {}) - set(names):
-        find_metric(name)
-        raise ConfigError(f"There are settings for {name}, which is not among the metrics {', '.join(names)}.")
-    made, true = SampleSet.open(synthetic), PreparedDataset.open(real)
-    _check_alike(made, true)
+    names = chosen_metrics(metrics)
+    configs = _configs(names, _with_shortcuts(settings or {}, seeds, steps), settings or {})
+    if reference != "all":
+        _check_reference(reference)
+    true = open_real(real)
+    sets = [SampleSet.open(path) for path in (synthetic, *map(Path, compare))]
+    titles = _titles([made.path for made in sets])
+    warnings = [
+        f"{title}: {told}" for made, title in zip(sets, titles, strict=True) for told in check_sides(made, true)
+    ]
 
     out.parent.mkdir(parents=True, exist_ok=True)
     conditions = Conditions(
@@ -111,30 +125,73 @@ def evaluate(
         device=device,
         unfinished=out.with_name(f"{out.name}.unfinished.jsonl"),
         progress=progress or (lambda done, total, what: None),
+        reference=reference,
+        extractor=extractor,
+        channels=channels,
+        features=features or out.parent / "features",
+        weights=weights,
     )
+    taken = [_measure_all(made, true, configs, set(metrics), conditions) for made in sets]
+    measurements, skipped = taken[0]
+    proof = prove(sets[0], true)
+    compared = {title: tuple(ordered(found)) for title, (found, _) in zip(titles[1:], taken[1:], strict=True)}
+    report = Report(
+        path=out,
+        verdict=verdict(measurements, compared, proof.sentence),
+        measurements=tuple(measurements),
+        proof=proof,
+        skipped=skipped,
+        compared=compared,
+        warnings=tuple(warnings),
+    )
+    flags = {"seeds": seeds, "steps": steps, "seed": seed, "device": device}
+    flags |= {"extractor": extractor, "channels": channels, "reference": reference}
+    method = _method(sets, titles, true, real, out, configs, flags)
+    pairs = example_pairs(sets[0], conditions.reference_of(true), conditions.numbers(16))
+    inputs = {"synthetic": sets[0].digest, "real": true.digest}
+    inputs |= {f"compared {title}": made.digest for title, made in zip(titles[1:], sets[1:], strict=True)}
+    with new_directory(out, "report", inputs=inputs) as directory:
+        write_json(directory / "report.json", as_json(report, method))
+        write_file(directory / "report.html", as_html(report, method, pairs, sets[0]))
+    conditions.unfinished.unlink(missing_ok=True)
+    return report
+
+
+def chosen_metrics(metrics: Sequence[str]) -> list[str]:
+    """The names of the metrics to take: all, "quick" written out, or the given ones, each once."""
+    names: list[str] = []
+    for name in metrics or known_metrics():
+        names += [one for one in known_metrics() if one != "usefulness"] if name == QUICK else [name]
+    return list(dict.fromkeys(names))
+
+
+def _measure_all(
+    made: SampleSet,
+    true: "PreparedDataset",
+    configs: Mapping[str, BaseModel],
+    asked: set[str],
+    conditions: Conditions,
+) -> tuple[list[Measurement], dict[str, str]]:
     measurements, skipped = [], {}
     for number, (name, config) in enumerate(configs.items()):
         conditions.progress(number, len(configs), name)
         try:
             measurements.append(find_metric(name).measure(made, true, config, conditions))
         except MasksMissing as error:
-            if name in metrics:
+            if name in asked:
                 raise
             skipped[name] = str(error)
-    proof = prove(made, true)
-    report = Report(
-        path=out,
-        verdict=_verdict(measurements, proof),
-        measurements=tuple(measurements),
-        proof=proof,
-        skipped=skipped,
-    )
-    method = _method(synthetic, real, out, made, true, names, configs, seed, seeds, steps, device)
-    with new_directory(out, "report", inputs={"synthetic": made.digest, "real": true.digest}) as directory:
-        write_json(directory / "report.json", _as_json(report, method))
-        write_file(directory / "report.html", _as_html(report, method, _pairs(made, true), made))
-    conditions.unfinished.unlink(missing_ok=True)
-    return report
+    return measurements, skipped
+
+
+def _configs(
+    names: Sequence[str], own: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]
+) -> dict[str, BaseModel]:
+    configs = {name: _config(name, own.get(name, {})) for name in names}
+    for name in set(given) - set(names):
+        find_metric(name)
+        raise ConfigError(f"There are settings for {name}, which is not among the metrics {', '.join(names)}.")
+    return configs
 
 
 def _with_shortcuts(settings: Mapping[str, Mapping[str, Any]], seeds: int, steps: int) -> dict[str, dict[str, Any]]:
@@ -159,70 +216,37 @@ def _config(name: str, settings: Mapping[str, Any]) -> BaseModel:
         ) from error
 
 
-def _check_alike(made: SampleSet, true: "PreparedDataset") -> None:
-    first = made.images([0])
-    found = (*made.shape, first.dtype.itemsize * 8)
-    expected = (len(true.info.channels), true.info.height, true.info.width, true.info.bits)
-    if found != expected:
-        raise DataError(
-            "The synthetic images have {} channels, {} x {} pixels and {} bits; ".format(*found)
-            + "the real ones have {}, {} x {} and {}. ".format(*expected)
-            + "Nothing is resized or converted silently: bring both to one kind first."
-        )
+def _check_reference(reference: str) -> None:
+    from synthmed.data.split import SPLITS
+
+    if reference not in SPLITS:
+        raise ConfigError(f"The reference {reference!r} is unknown; expected one of {', '.join(SPLITS)}, or all.")
 
 
-def _verdict(measurements: Sequence[Measurement], proof: Proof) -> str:
-    return " ".join([*(one.sentence for one in _ordered(measurements)[:1]), proof.sentence])
-
-
-def _ordered(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """What matters most to a user of the images comes first: whether they are of use."""
-    return sorted(measurements, key=lambda one: one.name != "usefulness")
-
-
-def _pairs(made: SampleSet, true: "PreparedDataset") -> list[Figure]:
-    train = true.split("train")
-    shown = range(min(_SHOWN, len(made)))
-    left = _pair_picture(made.images(shown), made.masks(shown) if made.has_masks else None)
-    rows = range(min(_SHOWN, len(train.rows)))
-    right = _pair_picture(train.images(rows), train.masks(rows) if train.has_masks else None)
-    return [
-        picture("Synthetic", f"The first {len(shown)} synthetic images, each beside its mask.", left),
-        picture("Real", f"The first {len(rows)} real training images, each beside its mask.", right),
-    ]
-
-
-def _pair_picture(images: NDArray[np.integer], masks: NDArray[np.uint8] | None) -> RGB:
-    pairs = [
-        [image_to_rgb(image), *([] if masks is None else [mask_to_rgb(masks[index])])]
-        for index, image in enumerate(images)
-    ]
-    half = (len(pairs) + 1) // 2
-    return grid([[*pairs[row], *(pairs[row + half] if row + half < len(pairs) else [])] for row in range(half)])
+def _titles(paths: Sequence[Path]) -> list[str]:
+    """A short name for each set: that of its folder, or its path where two folders are called alike."""
+    names = [path.name for path in paths]
+    return [name if names.count(name) == 1 else str(path) for name, path in zip(names, paths, strict=True)]
 
 
 def _method(
-    synthetic: Path,
+    sets: Sequence[SampleSet],
+    titles: Sequence[str],
+    true: "PreparedDataset",
     real: Path,
     out: Path,
-    made: SampleSet,
-    true: "PreparedDataset",
-    names: Sequence[str],
     configs: Mapping[str, BaseModel],
-    seed: int,
-    seeds: int,
-    steps: int,
-    device: str,
+    flags: Mapping[str, Any],
 ) -> dict[str, Any]:
-    command = f"synthmed evaluate {synthetic.name} {real.name} {out.name} --metrics {','.join(names)}"
-    packages = ("torch", "monai", "numpy", "scipy", "matplotlib")
+    command = f"synthmed evaluate {titles[0]} {real.name} {out.name} --metrics {','.join(configs)}"
+    command += "".join(f" --compare {title}" for title in titles[1:])
+    first = sets[0]
     return {
-        "command": f"{command} --seeds {seeds} --steps {steps} --seed {seed} --device {device}",
-        "synthetic": {
-            "name": synthetic.name,
-            "digest": made.digest,
-            "images": len(made),
-            "facts": made.facts,
+        "command": command + "".join(f" --{name} {value}" for name, value in flags.items()),
+        "synthetic": {"name": titles[0], "digest": first.digest, "images": len(first), "facts": first.facts},
+        "compared": {
+            title: {"digest": made.digest, "images": len(made)}
+            for title, made in zip(titles[1:], sets[1:], strict=True)
         },
         "real": {
             "name": real.name,
@@ -230,56 +254,6 @@ def _method(
             "splits": {name: split.model_dump() for name, split in true.info.splits.items()},
         },
         "settings": {name: config.model_dump() for name, config in configs.items()},
-        "seed": seed,
-        "device": device,
-        "versions": {
-            "synthmed": __version__,
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in packages},
-        },
+        **flags,
+        "versions": versions(),
     }
-
-
-def _as_json(report: Report, method: dict[str, Any]) -> dict[str, Any]:
-    measurements = {}
-    for one in report.measurements:
-        entry = dataclasses.asdict(dataclasses.replace(one, figures=(), tables=()))
-        measurements[one.name] = {key: value for key, value in entry.items() if key not in ("figures", "tables")}
-    return {
-        "verdict": report.verdict,
-        "measurements": measurements,
-        "proof": dataclasses.asdict(report.proof),
-        "skipped": dict(report.skipped),
-        "method": method,
-    }
-
-
-def _as_html(report: Report, method: dict[str, Any], pairs: list[Figure], made: SampleSet) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("synthmed.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters["number"] = _number
-    measurements = _ordered(report.measurements)
-    figures = [figure for one in measurements for figure in one.figures]
-    return pages.get_template("report.html").render(
-        report=report,
-        method=method,
-        measurements=measurements,
-        pairs=pairs,
-        pictures=[figure for figure in figures if figure.png],
-        plots=[figure for figure in figures if figure.svg],
-        left_out=made.left_out,
-        settings=json.dumps({key: method[key] for key in ("settings", "versions")}, indent=2),
-    )
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.2e}" if value and abs(value) < 0.001 else f"{value:.3f}"

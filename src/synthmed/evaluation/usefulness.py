@@ -90,6 +90,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         unit="F1 trained on synthetic / F1 trained on real",
         direction="higher is better",
         n=len(made.images),
+        n_real=len(true.images),
         sentence=_sentence(arms, ratio),
         details={
             "arms": arms,

@@ -1,4 +1,4 @@
-"""Read one image file without losing a bit: PNG, JPEG, TIFF, GIF, PGM/PPM, BMP; 8 or 16 bits; grey or RGB.
+"""Read one image file without losing a bit: PNG, JPEG, TIFF, GIF, PGM/PPM, BMP, NPY; 8 or 16 bits.
 
 The kind of file is told from its first bytes, never from its name. Its size is checked from the header before
 anything is decoded. Messages carry the file's name and nothing of its content, so they may be written down.
@@ -14,10 +14,10 @@ import numpy as np
 from PIL import Image
 
 from synthmed.errors import SourceError
-from synthmed.sources import netpbm, tiff
+from synthmed.sources import netpbm, npy, tiff
 from synthmed.sources.image import SourceHeader, SourceImage
 
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".pgm", ".ppm", ".bmp")
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".pgm", ".ppm", ".bmp", ".npy")
 PIXEL_LIMIT = 89_478_485
 """Pixels a picture may have (Pillow's own limit): beyond it a small file could fill the memory."""
 
@@ -32,6 +32,7 @@ _MAGIC = (
     (b"P5", "PPM"),
     (b"P6", "PPM"),
     (b"BM", "BMP"),
+    (b"\x93NUMPY", "NPY"),
 )
 _MODE_CHANNELS = {"1": 1, "L": 1, "LA": 1, "RGB": 3, "RGBA": 3}
 _ORIENTATION_TAG = 274
@@ -69,13 +70,15 @@ def read(path: Path) -> SourceImage:
     """
     with _source_errors(path):
         layout = _layout(path)
-        pixels = _drop_opaque_alpha(_decoder(layout)(path), path)
+        pixels = _decoder(layout)(path)
+        if layout.format != "NPY":  # an array has channels, and no transparency
+            pixels = _drop_opaque_alpha(pixels, path)
         pixels = np.ascontiguousarray(_upright(pixels, layout.orientation))
         return SourceImage(header=_header(path, layout), pixels=pixels[None])
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Pixels [C H W], uint8 or uint16, upright; C is 1 (grey) or 3 (red, green, blue).
+    """Pixels [C H W], uint8 or uint16, upright; C is 1 (grey), 3 (red, green, blue), or any of an npy file.
 
     Raises:
         SourceError: the file cannot be read whole; what was found, what was expected, what to do.
@@ -165,7 +168,7 @@ def _kind_of(path: Path) -> str:
             return kind
     raise SourceError(
         f"{path.name} does not begin like an image file; expected PNG, JPEG, TIFF, GIF, PGM/PPM (binary) or "
-        "BMP. Save it as one of these."
+        "BMP, or NPY. Save it as one of these."
     )
 
 
@@ -197,6 +200,9 @@ def _layout(path: Path) -> _Layout:
     elif kind == "PPM":
         height, width, channels, bits, _ = netpbm.layout(path)
         layout = _Layout(height=height, width=width, channels=channels, bits=bits, format=kind)
+    elif kind == "NPY":
+        array = npy.layout(path)
+        layout = _Layout(height=array.height, width=array.width, channels=array.channels, bits=array.bits, format=kind)
     else:
         layout = _pillow_layout(path, kind)
     if layout.height * layout.width > PIXEL_LIMIT:

@@ -71,7 +71,7 @@ def describe(
     bits = found.facts["bits"]
     return DatasetInfo(
         kind=kind,
-        channels=["red", "green", "blue"] if found.facts["channels"] == 3 else ["grey"],
+        channels=_channel_names(found.facts["channels"]),
         height=height,
         width=width,
         bits=bits,
@@ -190,3 +190,8 @@ def _extent(picture: np.ndarray) -> str:
 
 def _channels(number: int) -> str:
     return "1 channel" if number == 1 else f"{number} channels"
+
+
+def _channel_names(number: int) -> list[str]:
+    names = {1: ["grey"], 3: ["red", "green", "blue"]}
+    return names.get(number, [f"channel {index}" for index in range(number)])

@@ -1,0 +1,272 @@
+"""What all metrics of features share: the features of both sides, and the way from a statistic to a measurement."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthmed.artifacts import digest_of
+from synthmed.evaluation._comparison import Bounds, Compared, Points, Statistic, compare
+from synthmed.evaluation._contract import Conditions, Measurement, Table, few_samples, number
+from synthmed.evaluation._figures import Figure
+from synthmed.evaluation._intervals import percentiles
+from synthmed.evaluation.features.channels import channel_views, select
+from synthmed.evaluation.features.extractor import Extractor, open_extractor
+from synthmed.evaluation.features.store import stored
+from synthmed.samples import SampleSet
+
+if TYPE_CHECKING:
+    from synthmed.data.dataset import PreparedDataset
+
+FEATURED = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+_READ = 64
+
+
+class FeatureConfig(BaseModel):
+    """What every metric of features can be told."""
+
+    model_config = FEATURED
+
+    draws: int = Field(default=100, ge=10)
+    """Sub-samples for the interval, and halves of the real patients for the floor."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """Both sides as features.
+
+    Args:
+        synthetic: every image a group of its own.
+        real: the reference, grouped by patient.
+        extractor: its name.
+        about: what it is.
+    """
+
+    synthetic: Points
+    real: Points
+    extractor: str
+    about: str
+
+
+def sides(synthetic: SampleSet, real: "PreparedDataset", conditions: Conditions) -> Sides:
+    """The features of the synthetic images and of the real reference images.
+
+    Raises:
+        ConfigError: an unknown extractor or channel.
+        WeightsError: the extractor's weights are absent.
+    """
+    reference = conditions.reference_of(real)
+    extractor = _opened(conditions.extractor, conditions.device, conditions.weights)
+    rows = digest_of([row.id for row in reference.rows])
+    real_key = {"set": real.digest, "rows": rows}
+    made = image_features(synthetic, {"set": synthetic.digest}, real.info.channels, extractor, conditions)
+    true = image_features(reference, real_key, real.info.channels, extractor, conditions)
+    if extractor.arbitrary_units:
+        made, true = in_real_units(made, true)
+    return Sides(
+        synthetic=Points(values=made, groups=own_groups(len(made))),
+        real=Points(values=true, groups=np.array([row.patient_id for row in reference.rows])),
+        extractor=extractor.name,
+        about=extractor.about,
+    )
+
+
+def image_features(
+    images: "SampleSet | PreparedDataset",
+    key: dict[str, str],
+    names: Sequence[str],
+    extractor: Extractor,
+    conditions: Conditions,
+) -> NDArray[np.float32]:
+    """The features [N D] of a set, read from the disk where they are stored.
+
+    Args:
+        images: the set.
+        key: names its content.
+        names: of its channels.
+        extractor: makes the features.
+        conditions: channels, folder of stored features, progress.
+    """
+    views = channel_views(conditions.channels, names, extractor.planes)
+
+    def make() -> NDArray[np.float32]:
+        parts = []
+        for done, chunk in chunks(images, extractor.batch):
+            conditions.progress(done, len(images), f"features of {extractor.name}")
+            parts.append(np.concatenate([extractor.run(select(chunk, view)) for view in views], 1))
+        return np.concatenate(parts)
+
+    if conditions.features is None:
+        return make()
+    whole = {"images": key, "extractor": extractor.key, "channels": [list(view) for view in views]}
+    return stored(conditions.features, whole, make)
+
+
+def chunks(images: "SampleSet | PreparedDataset", size: int = _READ) -> Iterator[tuple[int, NDArray[np.integer]]]:
+    """Some images [n C H W] after the other, each with how many came before."""
+    for first in range(0, len(images), size):
+        yield first, images.images(range(first, min(first + size, len(images))))
+
+
+def in_real_units(
+    made: NDArray[np.float32], true: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Both sides [N D] moved and divided feature by feature, so that the real ones have mean 0 and spread 1.
+
+    A feature that is the same in all real images is divided by nothing, so that a difference in it still counts.
+    """
+    mean, spread = true.mean(0), true.std(0)
+    spread = np.where(spread > 1e-6 * np.maximum(1e-6, np.abs(mean)), spread, 1)
+    return (made - mean) / spread, (true - mean) / spread
+
+
+def own_groups(count: int) -> NDArray[np.str_]:
+    """A group of its own for each synthetic image."""
+    return np.array([f"synthetic image {index}" for index in range(count)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A statistic of both sides with its interval and floor, on the way to a measurement.
+
+    Args:
+        name: of the metric.
+        points: both sides.
+        about: what made the numbers that were compared.
+        compared: what was found.
+        shown: which of the statistic's numbers is the measurement's.
+    """
+
+    name: str
+    sides: Sides
+    compared: Compared
+    shown: int
+
+    def measurement(
+        self,
+        *,
+        title: str,
+        unit: str,
+        direction: Literal["lower is better", "higher is better", "no direction"],
+        what: str,
+        details: dict[str, Any] | None = None,
+        figures: Sequence[Figure] = (),
+        tables: Sequence[Table] = (),
+        warnings: Sequence[str] = (),
+    ) -> Measurement:
+        """The measurement; ``what`` begins its sentence and ends with the subject of "is 0.3"."""
+        found, column = self.compared, self.shown
+        low, high = float(found.low[column]), float(found.high[column])
+        has_interval, has_floor = not np.isnan(low), len(found.floors) > 0
+        floors, matched = found.floors[:, column], found.matched[:, column]
+        floor_low, floor_high = percentiles(floors) if has_floor else (None, None)
+        matched_low, matched_high = percentiles(matched) if has_floor else (None, None)
+        patients = len(np.unique(self.sides.real.groups))
+        told = few_samples(len(self.sides.synthetic), "synthetic images") + few_samples(patients, "real patients")
+        if not has_interval:
+            told.append("There is no interval: it needs 4 synthetic images and 4 real patients at least.")
+        if not has_floor:
+            told.append("There is no floor: it needs 4 real patients at least.")
+        one = Measurement(
+            name=self.name,
+            title=title,
+            value=float(found.value[column]),
+            low=low if has_interval else None,
+            high=high if has_interval else None,
+            floor=float(floors.mean()) if has_floor else None,
+            floor_low=floor_low,
+            floor_high=floor_high,
+            matched=float(matched.mean()) if has_floor else None,
+            matched_low=matched_low,
+            matched_high=matched_high,
+            matched_n=found.half_size,
+            unit=unit,
+            direction=direction,
+            n=len(self.sides.synthetic),
+            n_real=len(self.sides.real),
+            extractor=self.sides.extractor,
+            sentence="",
+            details={**(details or {}), "extractor": self.sides.about, "draws": len(found.floors)},
+            figures=figures,
+            tables=tables,
+            warnings=[*warnings, *told],
+        )
+        return replace_sentence(one, what)
+
+
+def replace_sentence(one: Measurement, what: str) -> Measurement:
+    """The measurement with its sentence: value, interval, and how it stands to the floor."""
+    import dataclasses
+
+    text = f"{what} is {number(one.value)}"
+    if one.low is not None:
+        text += f" (95 % interval {number(one.low)} to {number(one.high)})"
+    if one.matched is not None:
+        verdict = "a difference is shown" if one.differs else "no difference is shown"
+        text += (
+            f"; with {one.matched_n} images a side it is {number(one.matched)}, and between two halves of the real "
+            f"patients {number(one.floor)} ({number(one.floor_low)} to {number(one.floor_high)}): {verdict}"
+        )
+    return dataclasses.replace(one, sentence=text + ".")
+
+
+def judge(
+    name: str,
+    statistic: Statistic,
+    synthetic: SampleSet,
+    real: "PreparedDataset",
+    config: FeatureConfig,
+    conditions: Conditions,
+    *,
+    bounds: Bounds = (-np.inf, np.inf),
+    shown: int = 0,
+) -> Judged:
+    """A statistic of the features of both sides, with its interval and floor.
+
+    Args:
+        name: of the metric; it also decides its random draws.
+        statistic: features of synthetic and real images to numbers.
+        synthetic: the images to judge.
+        real: the data set of the reference.
+        config: how many draws.
+        conditions: seed, extractor, progress.
+        bounds: the range of the statistic.
+        shown: which of its numbers is the measurement's.
+    """
+    return judge_points(
+        name, statistic, sides(synthetic, real, conditions), config, conditions, bounds=bounds, shown=shown
+    )
+
+
+def judge_points(
+    name: str,
+    statistic: Statistic,
+    both: Sides,
+    config: FeatureConfig,
+    conditions: Conditions,
+    *,
+    bounds: Bounds = (-np.inf, np.inf),
+    shown: int = 0,
+) -> Judged:
+    """The same for sides that are there already; see ``judge``."""
+    compared = compare(
+        statistic,
+        both.synthetic,
+        both.real,
+        conditions.numbers(zlib.crc32(name.encode())),
+        draws=config.draws,
+        bounds=bounds,
+        told=lambda done, total: conditions.progress(done, total, name),
+    )
+    return Judged(name=name, sides=both, compared=compared, shown=shown)
+
+
+@lru_cache(maxsize=2)
+def _opened(name: str, device: str, weights: Path | None) -> Extractor:
+    return open_extractor(name, device=device, weights=weights)

@@ -1,0 +1,237 @@
+"""The two files of a report: ``report.json`` for programs, ``report.html`` for people, complete in itself."""
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthmed import __version__
+from synthmed.evaluation._contract import Measurement, Table, number
+from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
+from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
+from synthmed.samples import SampleSet
+
+if TYPE_CHECKING:
+    from synthmed.data.dataset import PreparedDataset
+    from synthmed.evaluation.report import Report
+
+ORDER = (
+    "usefulness",
+    "kernel_distance",
+    "frechet_distance",
+    "precision_recall",
+    "one_nn",
+    "two_sample_test",
+    "hotelling_observer",
+    "mmd",
+    "nearest_real",
+    "ms_ssim",
+    "histogram_kl",
+    "nearest_mask",
+)
+"""What matters most to a user of the images comes first; the unbiased distance stands before the Frechet distance."""
+
+_SHOWN = 6
+
+
+def ordered(measurements: Sequence[Measurement]) -> list[Measurement]:
+    """The measurements in the order of the report; metrics that are not in ``ORDER`` come last."""
+    return sorted(measurements, key=lambda one: ORDER.index(one.name) if one.name in ORDER else len(ORDER))
+
+
+def verdict(measurements: Sequence[Measurement], compared: Mapping[str, Sequence[Measurement]], proof: str) -> str:
+    """The result in a few plain sentences: are they of use, do they differ, was a test patient seen."""
+    first = next(iter(ordered(measurements)), None)
+    told = [_difference(measurements, "synthetic")]
+    told += [_difference(found, name) for name, found in compared.items()]
+    if first is not None and (first.name == "usefulness" or not any(told)):
+        told.insert(0, first.sentence)
+    return " ".join([*filter(None, told), proof])
+
+
+def grouped_warnings(measurements: Sequence[Measurement]) -> list[tuple[str, str]]:
+    """Every warning once, with the titles of those it concerns; "All numbers" where these are all."""
+    titles: dict[str, list[str]] = {}
+    for one in measurements:
+        for warning in one.warnings:
+            titles.setdefault(warning, []).append(one.title)
+    return [
+        ("All numbers" if 1 < len(measurements) == len(named) else ", ".join(named), warning)
+        for warning, named in titles.items()
+    ]
+
+
+def _difference(measurements: Sequence[Measurement], name: str) -> str:
+    judged = [one for one in ordered(measurements) if one.differs is not None]
+    worse = [one.title for one in judged if one.differs]
+    if not judged:
+        return ""
+    if not worse:
+        return (
+            f"In none of {len(judged)} measures do {name} and real images differ by more than two halves of the real "
+            "patients do. That shows no difference; it does not show that there is none."
+        )
+    return (
+        f"In {len(worse)} of {len(judged)} measures {name} and real images differ by more than two halves of the real "
+        f"patients do: {', '.join(worse)}."
+    )
+
+
+def versions() -> dict[str, str]:
+    """What the numbers were made with."""
+    packages = ("torch", "monai", "numpy", "scipy", "scikit-image", "scikit-learn", "matplotlib")
+    return {
+        "synthmed": __version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+    }
+
+
+def as_json(report: "Report", method: dict[str, Any]) -> dict[str, Any]:
+    """The content of ``report.json``."""
+    return {
+        "verdict": report.verdict,
+        "measurements": _entries(report.measurements),
+        "compared": {name: _entries(found) for name, found in report.compared.items()},
+        "proof": dataclasses.asdict(report.proof),
+        "skipped": dict(report.skipped),
+        "warnings": list(report.warnings),
+        "method": method,
+    }
+
+
+def as_html(report: "Report", method: dict[str, Any], pairs: list[Figure], made: SampleSet) -> str:
+    """The page ``report.html``."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(
+        loader=PackageLoader("synthmed.evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters["number"] = number
+    measurements = ordered(report.measurements)
+    figures = [figure for one in measurements for figure in one.figures]
+    sets = {str(method["synthetic"]["name"]): measurements, **report.compared}
+    overview = [overview_figure(sets)] if any(one.floor_low is not None for one in measurements) else []
+    return pages.get_template("report.html").render(
+        report=report,
+        method=method,
+        measurements=measurements,
+        overview=overview,
+        comparison=comparison_table(sets) if report.compared else None,
+        warnings=grouped_warnings(measurements),
+        pairs=pairs,
+        pictures=[figure for figure in figures if figure.png],
+        plots=[figure for figure in figures if figure.svg],
+        left_out=made.left_out,
+        settings=json.dumps({key: method[key] for key in ("settings", "versions")}, indent=2),
+    )
+
+
+def comparison_table(sets: Mapping[str, Sequence[Measurement]]) -> Table:
+    """All sets in one table: a row for each metric, a column for each set, the floor last."""
+    names = [one.name for one in ordered([one for found in sets.values() for one in found])]
+    rows = []
+    for name in dict.fromkeys(names):
+        of_sets = [next((one for one in found if one.name == name), None) for found in sets.values()]
+        known = next(one for one in of_sets if one is not None)
+        rows.append([f"{known.title} ({known.direction})", *map(_cell, of_sets), _floor_cell(known)])
+    return Table(
+        caption="All sets against the same real images: value (95 % interval), number of images. Numbers that depend "
+        "on the number of images are comparable between sets of one size only",
+        columns=["", *sets, "real against real"],
+        rows=rows,
+    )
+
+
+def overview_figure(sets: Mapping[str, Sequence[Measurement]]) -> Figure:
+    """Every number beside its floor, one row a metric, each on a scale of its own."""
+    first = next(iter(sets.values()))
+    shown = [one for one in first if one.floor is not None and one.floor_low is not None]
+    plot, axes = new_plot(7.5, 0.55 * len(shown) * max(1, 0.6 * len(sets)) + 0.4, rows=len(shown))
+    for axis, known in zip(axes, shown, strict=True):
+        assert known.floor is not None and known.floor_low is not None and known.floor_high is not None
+        axis.axvspan(known.floor_low, known.floor_high, color=COLOURS["real"], alpha=0.25, linewidth=0)
+        axis.axvline(known.floor, color=COLOURS["real"], linewidth=1)
+        found = [next((one for one in of_set if one.name == known.name), None) for of_set in sets.values()]
+        for place, one in enumerate(found):
+            if one is not None:
+                value, low, high = _comparable(one)
+                if low is not None and high is not None:
+                    axis.plot([low, high], [-place] * 2, color=COLOURS["synthetic"], linewidth=2)
+                axis.plot([value], [-place], "o", color=COLOURS["synthetic"], markersize=5)
+        axis.set_ylim(-len(sets) + 0.4, 0.6)
+        names = list(sets)
+        labels = [known.title if len(names) == 1 else f"{known.title}: {names[0]}", *names[1:]]
+        axis.set_yticks([-place for place in range(len(labels))], labels)
+        axis.spines["left"].set_visible(False)
+        axis.tick_params(left=False, labelsize=8)
+        axis.margins(x=0.1)
+        axis.locator_params(axis="x", nbins=6)
+    caption = (
+        "Dots: the synthetic images, in as many as half of the real patients have, with 95 % of the draws. Areas: 95 % "
+        "of what two halves of the real patients give, line at the mean. A dot inside its area shows no difference."
+    )
+    return plot_figure("Every number beside its floor", caption, plot)
+
+
+def example_pairs(made: SampleSet, true: "PreparedDataset", numbers: np.random.Generator) -> list[Figure]:
+    """Random images of both sides, each beside its mask where there are masks."""
+    rows = [int(row) for row in np.sort(numbers.permutation(len(made))[:_SHOWN])]
+    left = _pair_picture(made.images(rows), made.masks(rows) if made.has_masks else None)
+    chosen = [int(row) for row in np.sort(numbers.permutation(len(true))[:_SHOWN])]
+    right = _pair_picture(true.images(chosen), true.masks(chosen) if true.has_masks else None)
+    beside = ", each beside its mask" if made.has_masks else ""
+    return [
+        picture("Synthetic", f"{len(rows)} synthetic images drawn at random{beside}.", left),
+        picture(
+            "Real",
+            f"{len(chosen)} real images drawn at random{', each beside its mask' if true.has_masks else ''}.",
+            right,
+        ),
+    ]
+
+
+def _pair_picture(images: NDArray[np.integer], masks: NDArray[np.uint8] | None) -> RGB:
+    pairs = [
+        [image_to_rgb(image), *([] if masks is None else [mask_to_rgb(masks[index])])]
+        for index, image in enumerate(images)
+    ]
+    half = (len(pairs) + 1) // 2
+    return grid([[*pairs[row], *(pairs[row + half] if row + half < len(pairs) else [])] for row in range(half)])
+
+
+def _entries(measurements: Sequence[Measurement]) -> dict[str, Any]:
+    entries = {}
+    for one in measurements:
+        entry = dataclasses.asdict(dataclasses.replace(one, figures=(), tables=()))
+        entry["differs_beyond_floor"] = one.differs
+        entries[one.name] = {key: value for key, value in entry.items() if key not in ("figures", "tables")}
+    return entries
+
+
+def _comparable(one: Measurement) -> tuple[float, float | None, float | None]:
+    """The value at the size of the floor where there is one."""
+    if one.matched is None:
+        return one.value, one.low, one.high
+    return one.matched, one.matched_low, one.matched_high
+
+
+def _cell(one: Measurement | None) -> str:
+    if one is None:
+        return "-"
+    interval = f" ({number(one.low)} to {number(one.high)})" if one.low is not None else ""
+    return f"{number(one.value)}{interval}, n = {one.n}"
+
+
+def _floor_cell(one: Measurement) -> str:
+    interval = f" ({number(one.floor_low)} to {number(one.floor_high)})" if one.floor_low is not None else ""
+    return number(one.floor) + interval + (f", n = {one.matched_n}" if one.matched_n else "")

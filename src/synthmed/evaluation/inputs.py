@@ -1,0 +1,143 @@
+"""The two sides of an evaluation: opened, and refused with a sentence where they cannot be compared.
+
+The real side is a prepared data set, or any folder of real images: patients and splits are those of its
+``metadata.csv`` or of a known layout, otherwise every file is a patient of its own. Nothing is ever resized, rescaled
+or converted to make the sides alike.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synthmed.artifacts import MANIFEST, digest_of, file_digest
+from synthmed.data.dataset import FIELDS, IMAGES, MASKS, DatasetInfo, Intensity, PreparedDataset, Row, split_infos
+from synthmed.errors import DataError
+from synthmed.samples import SampleSet
+from synthmed.sources.pixels import read_header, read_image, read_mask
+from synthmed.sources.raster import FoundImage, FoundImages, find
+
+_CHUNK = 64
+_COLOURS = ["red", "green", "blue"]
+
+
+def open_real(path: Path) -> PreparedDataset:
+    """The real side: a prepared data set, or a folder of real images of one size, channels and depth.
+
+    Images of a folder without a declared split are all in "train".
+
+    Raises:
+        ArtifactError: a damaged data set.
+        SourceError: a folder without an image that can be read.
+        DataError: the images of a folder differ in size, channels or bit depth.
+    """
+    if (path / MANIFEST).is_file():
+        return PreparedDataset.open(path)
+    found = find(path)
+    headers = {(h.channels, h.height, h.width, h.bits) for h in (read_header(image.path) for image in found.images)}
+    if len(headers) > 1:
+        one, other = (_kind(*kind) for kind in sorted(headers)[:2])
+        raise DataError(
+            f"The real images in {path} are of different kinds: {one}, and {other}. Nothing is resized or converted "
+            "silently: bring them to one kind, or run synthmed prepare."
+        )
+    channels, height, width, bits = headers.pop()
+    rows = tuple(_row(image, path, height, width) for image in found.images)
+    info = DatasetInfo(
+        kind="folder",
+        channels=_COLOURS
+        if channels == 3
+        else ["grey"]
+        if channels == 1
+        else [f"channel {c}" for c in range(channels)],
+        height=height,
+        width=width,
+        bits=8 if bits == 8 else 16,
+        intensity=Intensity(low=0, high=2.0**bits - 1, unit="stored value"),
+        mask_labels={"0": "background", "1": "foreground"} if _all(found, "mask_path") else {},
+        has_fields=_all(found, "field_path"),
+        splits=split_infos(rows),
+        provenance={"rejected": {rejection.file: rejection.reason for rejection in found.rejected}},
+    )
+    digest = digest_of({"kind": "folder", "rows": [[row.id, row.source_digest] for row in rows]})
+    return PreparedDataset(path, info, rows, digest, np.arange(len(rows)), _FolderPixels(found.images))
+
+
+def check_sides(made: SampleSet, true: PreparedDataset) -> list[str]:
+    """Refuse sides that cannot be compared.
+
+    Returns:
+        Warnings, such as that some images are of one value.
+
+    Raises:
+        DataError: sides of different size, channels or bit depth, fewer than two images on a side, or a side whose
+            images are all of one value.
+    """
+    expected = (len(true.info.channels), true.info.height, true.info.width, true.info.bits)
+    warnings = []
+    for side, images in (("synthetic", made), ("real", true)):
+        if len(images) < 2:
+            raise DataError(
+                f"There is {len(images)} {side} image; expected at least 2, since sets are compared. Give more images."
+            )
+        flat = 0
+        for first in range(0, len(images), _CHUNK):
+            pixels = images.images(range(first, min(first + _CHUNK, len(images))))
+            if pixels.dtype not in (np.uint8, np.uint16):
+                raise DataError(
+                    f"The {side} images have pixels of the type {pixels.dtype}; expected uint8 or uint16. Nothing is "
+                    "rescaled silently: store them as whole numbers in the real images' range."
+                )
+            found = (*pixels.shape[1:], pixels.dtype.itemsize * 8)
+            if found != expected:
+                raise DataError(
+                    f"The synthetic images have {_kind(*found)}; the real ones have {_kind(*expected)}. Nothing is "
+                    "resized or converted silently: bring both to one kind first."
+                )
+            flat += int((pixels.min((1, 2, 3)) == pixels.max((1, 2, 3))).sum())
+        if flat == len(images):
+            raise DataError(
+                f"All {len(images)} {side} images are of one value everywhere; expected pictures. Look at how they "
+                "were made or converted."
+            )
+        if flat:
+            warnings.append(f"{flat} of {len(images)} {side} images are of one value everywhere.")
+    return warnings
+
+
+class _FolderPixels:
+    """The pixels of a folder of real images, read when they are asked for."""
+
+    def __init__(self, images: list[FoundImage]) -> None:
+        self._images = images
+
+    def gather(self, what: str, positions: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Pictures [N ...] at the positions, in that order."""
+        gathered = np.empty((len(positions), *shape), dtype)
+        for place, position in enumerate(positions):
+            image = self._images[int(position)]
+            path = {IMAGES: image.path, MASKS: image.mask_path, FIELDS: image.field_path}[what]
+            assert path is not None, "masks and fields are asked for only where all images have them"
+            gathered[place] = read_image(path) if what == IMAGES else read_mask(path)
+        return gathered
+
+
+def _all(found: FoundImages, what: str) -> bool:
+    return all(getattr(image, what) is not None for image in found.images)
+
+
+def _row(image: FoundImage, folder: Path, height: int, width: int) -> Row:
+    whole: dict[str, Any] = {"source_height": height, "source_width": width, "scale": 1.0, "pad_top": 0, "pad_left": 0}
+    return Row(
+        id=image.path.relative_to(folder).as_posix(),
+        patient_id=image.patient_id,
+        split=image.split or "train",
+        label=image.label,
+        mask_source="manual" if image.mask_path else "none",
+        source_digest=file_digest(image.path),
+        **whole,
+    )
+
+
+def _kind(channels: int, height: int, width: int, bits: int) -> str:
+    return f"{channels} channel{'' if channels == 1 else 's'}, {height} x {width} pixels and {bits} bits"

@@ -1,0 +1,119 @@
+"""How far the nearest real image is, in feature space, and the images that are nearest and farthest.
+
+The median over the synthetic images is compared with what one half of the real patients finds in the other. Far above
+it: implausible images. Far below it: images close to single real ones. Neither rules out single copies, which a median
+does not show; finding those is the work of the privacy audit.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from synthmed.evaluation._contract import Conditions, Measurement, plain
+from synthmed.evaluation._featured import FEATURED, FeatureConfig, judge
+from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
+from synthmed.evaluation._neighbours import Neighbours, nearest
+from synthmed.pictures import RGB, grid, image_to_rgb
+from synthmed.samples import SampleSet
+
+if TYPE_CHECKING:
+    from synthmed.data.dataset import PreparedDataset
+
+
+class Config(FeatureConfig):
+    """What is shown."""
+
+    model_config = FEATURED
+
+    shown: int = Field(default=6, ge=1, le=24)
+    """Images in each picture: drawn at random, nearest to a real one (best), farthest from all (worst)."""
+
+
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+    """The median distance of a synthetic image to the nearest real one.
+
+    Args:
+        synthetic: the images to judge.
+        real: the reference.
+        config: the settings.
+        conditions: seed, extractor, device, progress.
+    """
+    judged = judge(
+        "nearest_real",
+        lambda one, other: np.array([np.median(nearest(one.values, other.values).distance)]),
+        synthetic,
+        real,
+        config,
+        conditions,
+        bounds=(0, np.inf),
+    )
+    both, reference = judged.sides, conditions.reference_of(real)
+    found = nearest(both.synthetic.values, both.real.values)
+    several = len(np.unique(both.real.groups)) > 1
+    between = nearest(both.real.values, both.real.values, both.real.groups, both.real.groups)
+    closest = float(between.distance.min()) if several else 0.0
+    nearer = int((found.distance < closest).sum())
+    warnings = []
+    if nearer:
+        warnings.append(
+            f"{nearer} of {len(found.distance)} synthetic images are nearer to a real image than any two real patients "
+            "are to each other: look at them, and run the privacy audit, before the set goes anywhere."
+        )
+    order = np.argsort(found.distance, kind="stable").tolist()
+    drawn = sorted(conditions.numbers(13).permutation(len(order))[: config.shown].tolist())
+    return judged.measurement(
+        title="Distance to the nearest real image",
+        unit="feature units (median)",
+        direction="no direction",
+        what="The median distance of a synthetic image to its nearest real image",
+        details={
+            "distance": plain(found.distance),
+            "nearest_row": [reference.rows[index].id for index in found.index],
+            "closest_real_real": closest if several else None,
+            "nearer_than_any_two_patients": nearer,
+        },
+        figures=[
+            _picture("Drawn at random", synthetic, reference, drawn, found),
+            _picture("Best: nearest to a real image", synthetic, reference, order[: config.shown], found),
+            _picture("Worst: farthest from all real images", synthetic, reference, order[::-1][: config.shown], found),
+            _plot(found, between),
+        ],
+        warnings=warnings,
+    )
+
+
+def _picture(
+    title: str, synthetic: SampleSet, reference: "PreparedDataset", rows: Sequence[int], found: Neighbours
+) -> Figure:
+    made = synthetic.images([int(index) for index in rows])
+    true = reference.images([int(found.index[index]) for index in rows])
+    top: list[RGB] = [image_to_rgb(image) for image in made]
+    below: list[RGB] = [image_to_rgb(image) for image in true]
+    caption = (
+        "Above: synthetic images. Below: the real image that is nearest in feature space. Distances: "
+        + ", ".join(f"{found.distance[index]:.3g}" for index in rows)
+        + "."
+    )
+    return picture(title, caption, grid([top, below]))
+
+
+def _plot(found: Neighbours, between: Neighbours) -> Figure:
+    plot, (axis,) = new_plot(6, 2.6)
+    finite = between.distance[np.isfinite(between.distance)]
+    edges = np.linspace(0, max([1e-9, *found.distance, *finite]), 41).tolist()
+    if len(finite):
+        axis.hist(finite, edges, density=True, color=COLOURS["real"], alpha=0.35, label="real to another patient")
+        axis.axvline(float(finite.min()), color=COLOURS["real"], linestyle="--", linewidth=1)
+    axis.hist(
+        found.distance, edges, density=True, color=COLOURS["synthetic"], histtype="step", label="synthetic to real"
+    )
+    axis.set(xlabel="distance to the nearest real image", ylabel="density", xlim=(0, edges[-1]))
+    axis.tick_params(labelleft=False, left=False)
+    axis.legend(frameon=False)
+    caption = (
+        "How far the nearest real image is: from synthetic images (line), and from real ones among those of other "
+        "patients (area; dashed line at its lowest)."
+    )
+    return plot_figure("Distances to the nearest real image", caption, plot)

@@ -1,0 +1,186 @@
+"""The weights folder: ``list``, ``fetch`` and ``verify``. Nothing is ever downloaded unless ``fetch`` is asked to.
+
+A download is written beside its place, goes on where it was cut off, and gets its name only when its SHA-256 is right.
+"""
+
+import http.client
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from synthmed.artifacts import file_digest, storage_errors
+from synthmed.errors import ConfigError, WeightsError
+from synthmed.pretrained.catalogue import CATALOGUE, Weights, find_weights
+
+State = Literal["absent", "right", "wrong", "unknown digest"]
+
+_BLOCK = 1 << 20
+_WAIT_SECONDS = 30
+_LOCAL = {"localhost", "127.0.0.1", "::1"}
+_PARTIAL, _RANGE_REFUSED = 206, 416
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """One known file and how it stands in the folder.
+
+    Args:
+        weights: the file as published.
+        path: where it is, or would be.
+        state: "right" (its digest is the published one), "wrong", "absent", or "unknown digest" (it is there, and no
+            digest is published to compare it with).
+        sha256: of the file that is there, "" where there is none.
+    """
+
+    weights: Weights
+    path: Path
+    state: State
+    sha256: str
+
+
+def weights_folder() -> Path:
+    """The folder that is used where none is named: ``$SYNTHMED_WEIGHTS``, else below the user's cache."""
+    return Path(os.environ.get("SYNTHMED_WEIGHTS", Path.home() / ".cache" / "synthmed" / "weights"))
+
+
+def weights(
+    action: str,
+    names: Sequence[str] = (),
+    *,
+    folder: Path | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> list[Status]:
+    """List, fetch or verify files of pretrained weights.
+
+    Args:
+        action: "list" says what is known and what is there; "fetch" downloads the named files; "verify" compares the
+            named ones, or all that are there, with their digests.
+        names: of known weights; () = all, for list and verify.
+        folder: the weights folder; None = ``weights_folder()``.
+        progress: hears of a download: bytes done, bytes in all, name.
+
+    Raises:
+        ConfigError: an unknown action or name, or nothing named to fetch.
+        WeightsError: a file cannot be fetched, or is not the published one.
+    """
+    folder = folder or weights_folder()
+    chosen = [find_weights(name) for name in names] or list(CATALOGUE.values())
+    if action == "fetch":
+        if not names:
+            raise ConfigError(f"No weights are named; expected one or more of {', '.join(CATALOGUE)}.")
+        for one in chosen:
+            fetch(one, folder, progress or (lambda done, total, what: None))
+    elif action not in ("list", "verify"):
+        raise ConfigError(f"The action {action!r} is unknown; expected list, fetch or verify.")
+    found = [status(one, folder) for one in chosen]
+    if action == "verify":
+        wrong = next((one for one in found if one.state == "wrong" or (names and one.state == "absent")), None)
+        if wrong is not None:
+            raise _not_right(wrong)
+    return found
+
+
+def status(weights: Weights, folder: Path) -> Status:
+    """How a known file stands in the folder; its bytes are read."""
+    path = folder / weights.file_name
+    if not path.is_file():
+        return Status(weights=weights, path=path, state="absent", sha256="")
+    sha256 = file_digest(path)
+    state: State = "right" if sha256.startswith(weights.sha256) else "wrong"
+    return Status(weights=weights, path=path, state=state if weights.sha256 else "unknown digest", sha256=sha256)
+
+
+def checked_file(name: str, folder: Path | None = None) -> Status:
+    """The file of known weights, its digest compared.
+
+    Raises:
+        WeightsError: it is absent or not the published one; the message says how to get it.
+    """
+    found = status(find_weights(name), folder or weights_folder())
+    if found.state in ("absent", "wrong"):
+        raise _not_right(found)
+    return found
+
+
+def fetch(weights: Weights, folder: Path, progress: Callable[[int, int, str], None]) -> Path:
+    """Download a file unless the right one is there; a download that was cut off goes on.
+
+    Raises:
+        WeightsError: there is no address, the server cannot be reached or refuses, or what came is another file.
+        StorageError: the disk is full or may not be written.
+    """
+    found = status(weights, folder)
+    if found.state in ("right", "unknown digest"):
+        return found.path
+    if found.state == "wrong":
+        raise _not_right(found)
+    if not weights.url:
+        raise _not_right(found)
+    partial = found.path.with_name(f".{found.path.name}.part")
+    with storage_errors(found.path):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            _download(weights.url, partial, weights.name, progress)
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            raise WeightsError(
+                f"The weights {weights.name} could not be fetched from {urlsplit(weights.url).hostname} ({error}). "
+                f"What came is kept and the same command goes on; or put the file at {found.path} yourself."
+            ) from error
+        sha256 = file_digest(partial)
+        if not sha256.startswith(weights.sha256):
+            partial.unlink()
+            raise WeightsError(
+                f"What was fetched for {weights.name} has the SHA-256 {sha256}; expected {weights.sha256}. It was "
+                "removed. Try again; if it stays so, the published file has changed."
+            )
+        os.replace(partial, found.path)
+    return found.path
+
+
+def _download(url: str, partial: Path, name: str, progress: Callable[[int, int, str], None]) -> None:
+    done = partial.stat().st_size if partial.is_file() else 0
+    _check_address(url)
+    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
+    try:
+        answer = urllib.request.urlopen(request, timeout=_WAIT_SECONDS)
+    except urllib.error.HTTPError as error:
+        if error.code != _RANGE_REFUSED:
+            raise
+        return  # nothing is left to fetch; the digest decides
+    with answer:
+        _check_address(answer.url)  # where redirections have led
+        # A server that knows no ranges sends all of it again.
+        going_on = answer.status == _PARTIAL
+        done = done if going_on else 0
+        total = done + int(answer.headers.get("Content-Length") or 0)
+        with partial.open("ab" if going_on else "wb") as file:
+            while block := answer.read(_BLOCK):
+                file.write(block)
+                done += len(block)
+                progress(done, total, name)
+            file.flush()
+            os.fsync(file.fileno())
+    if done < total:
+        raise http.client.HTTPException(f"it broke off after {done} of {total} bytes")
+
+
+def _check_address(url: str) -> None:
+    address = urlsplit(url)
+    if address.scheme != "https" and address.hostname not in _LOCAL:
+        raise http.client.HTTPException(f"the address is {address.scheme}, not https")
+
+
+def _not_right(found: Status) -> WeightsError:
+    how = f"Run: synthmed weights fetch {found.weights.name}"
+    if not found.weights.url:
+        how = "It has no fixed address: get it from its publishers and put it there"
+    if found.state == "wrong":
+        return WeightsError(
+            f"{found.path} has the SHA-256 {found.sha256}; expected {found.weights.sha256}. Move it away. {how}."
+        )
+    return WeightsError(f"The weights {found.weights.name} are not at {found.path}. {how}.")

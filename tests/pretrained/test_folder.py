@@ -1,0 +1,124 @@
+import hashlib
+import http.server
+import threading
+
+import pytest
+
+from synthmed.errors import ConfigError, WeightsError
+from synthmed.pretrained.catalogue import CATALOGUE, Weights
+from synthmed.pretrained.folder import checked_file, weights
+
+CONTENT = bytes(range(256)) * 4096
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    breaks_after, knows_ranges, asked = None, True, []
+
+    def do_GET(self):
+        Server.asked.append(self.headers.get("Range"))
+        if self.path != "/file":
+            self.send_error(404)
+            return
+        start = 0
+        if self.headers.get("Range") and self.knows_ranges:
+            start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        self.wfile.write(CONTENT[start : Server.breaks_after])
+        self.close_connection = True
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    found = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=found.serve_forever, daemon=True).start()
+    monkeypatch.setattr(Server, "breaks_after", None)
+    monkeypatch.setattr(Server, "knows_ranges", True)
+    monkeypatch.setattr(Server, "asked", [])
+    yield f"http://127.0.0.1:{found.server_port}"
+    found.shutdown()
+    found.server_close()
+
+
+@pytest.fixture
+def known(server, monkeypatch):
+    def put(path="/file", sha256=DIGEST):
+        one = Weights(name="toy", file_name="toy.pth", url=server + path, sha256=sha256, licence="", about="")
+        monkeypatch.setitem(CATALOGUE, "toy", one)
+
+    put()
+    return put
+
+
+def test_a_file_is_fetched_checked_and_not_fetched_again(known, tmp_path):
+    heard = []
+    (found,) = weights("fetch", ["toy"], folder=tmp_path / "w", progress=lambda *told: heard.append(told))
+    assert found.state == "right" and found.path.read_bytes() == CONTENT
+    assert heard[-1] == (len(CONTENT), len(CONTENT), "toy")
+    weights("fetch", ["toy"], folder=tmp_path / "w")
+    assert Server.asked == [None]
+    assert [file.name for file in (tmp_path / "w").iterdir()] == ["toy.pth"]
+    assert checked_file("toy", tmp_path / "w").sha256 == DIGEST
+
+
+@pytest.mark.parametrize("knows_ranges", [True, False])
+def test_a_download_that_broke_off_goes_on(knows_ranges, known, tmp_path, monkeypatch):
+    monkeypatch.setattr(Server, "breaks_after", 100_000)
+    with pytest.raises(WeightsError, match="same command goes on"):
+        weights("fetch", ["toy"], folder=tmp_path)
+    assert not (tmp_path / "toy.pth").exists()
+    monkeypatch.setattr(Server, "breaks_after", None)
+    monkeypatch.setattr(Server, "knows_ranges", knows_ranges)
+    weights("fetch", ["toy"], folder=tmp_path)
+    assert (tmp_path / "toy.pth").read_bytes() == CONTENT
+    assert Server.asked == [None, "bytes=100000-"]
+
+
+def test_another_file_than_the_published_one_is_never_kept(known, tmp_path):
+    known(sha256="0" * 64)
+    with pytest.raises(WeightsError, match="It was removed"):
+        weights("fetch", ["toy"], folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_has_no_such_file_is_named(known, tmp_path):
+    known(path="/other")
+    with pytest.raises(WeightsError, match=r"127\.0\.0\.1.*404"):
+        weights("fetch", ["toy"], folder=tmp_path)
+
+
+def test_a_server_that_is_not_local_must_speak_https(monkeypatch, tmp_path):
+    one = Weights(name="toy", file_name="toy.pth", url="http://example.org/x", sha256=DIGEST, licence="", about="")
+    monkeypatch.setitem(CATALOGUE, "toy", one)
+    with pytest.raises(WeightsError, match="not https"):
+        weights("fetch", ["toy"], folder=tmp_path)
+
+
+def test_verify_finds_one_wrong_bit(known, tmp_path):
+    weights("fetch", ["toy"], folder=tmp_path)
+    assert weights("verify", folder=tmp_path)[-1].state == "right"
+    (tmp_path / "toy.pth").write_bytes(CONTENT[:-1] + b"x")
+    with pytest.raises(WeightsError, match="Move it away"):
+        weights("verify", folder=tmp_path)
+    with pytest.raises(WeightsError, match="are not at"):
+        weights("verify", ["vgg16"], folder=tmp_path)
+
+
+def test_what_is_unknown_is_met_with_what_is_known(tmp_path):
+    for words in (("steal", []), ("fetch", []), ("fetch", ["vgg61"])):
+        with pytest.raises(ConfigError, match="expected"):
+            weights(*words, folder=tmp_path)
+    with pytest.raises(WeightsError, match="no fixed address"):
+        weights("fetch", ["radimagenet"], folder=tmp_path)
+
+
+def test_every_published_file_is_listed_with_address_or_reason():
+    for one in CATALOGUE.values():
+        assert one.url.startswith("https://") or not one.url
+        assert not one.url or len(one.sha256) >= 8
+        assert one.licence and one.about
