@@ -19,11 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synthmed.privacy._views import Views, join, random_features, view
-from synthmed.privacy.audit import Findings, judge
+from synthmed.privacy._views import Views, random_features, view
+from synthmed.privacy.audit import Findings, conclude
 from synthmed.privacy.canaries import ALTERATIONS, plant
+from synthmed.privacy.copies import Space, compare
 
 SIDE = 64
+SPACES = ("pixels", "features", "patches")
 KINDS = ("shifted", "brightened", "re-compressed", "turned", "all of it")
 
 
@@ -56,20 +58,25 @@ def look(images: NDArray[np.uint8], first: int = 0) -> Views:
     return view(lambda rows: images[list(rows)], range(first, first + len(images)), random_features)
 
 
-def verdict(samples: Views, train: Views, holdout: Views, seed: int) -> Findings:
-    """The audit without files."""
-    spaces, inferences, tests = judge(samples, train, holdout, seed=seed)
+def verdict(
+    spaces: list[Space], chosen: NDArray[np.intp], samples: Views, train: Views, holdout: Views, seed: int
+) -> Findings:
+    """The audit of some of the samples, without files."""
+    spaces = [
+        replace(one, train=one.train.of(chosen), holdout=one.holdout.of(chosen), equal=one.equal.of(chosen))
+        for one in spaces
+    ]
+    samples = samples.rows(chosen)
+    inferences, tests = conclude(spaces, samples, train, holdout, seed=seed)
     counts = {"train": len(train), "holdout": len(holdout)}
-    return Findings(num=len(samples), patients=counts, spaces=spaces, inferences=inferences, tests=tests, power=(),
-                    statement="", warnings=())  # fmt: skip
+    return Findings(num=len(samples), patients=counts, spaces=tuple(spaces), inferences=inferences, tests=tests,
+                    power=(), statement="", warnings=())  # fmt: skip
 
 
-def median_ratio(found: Findings, holdout: int) -> float:
+def median_ratio(found: Findings) -> float:
     """Median nearest distance to training by that to the holdout, in pixels, training cut to equal size."""
     pixels = found.spaces[0]
-    equal = np.where(pixels.train.patients < holdout, pixels.train.distances, np.nan)
-    nearest = np.nanmin(equal, axis=1) if not np.isnan(equal).all(1).any() else np.nanmin(equal[~np.isnan(equal).all(1)], 1)
-    return float(np.median(nearest) / np.median(pixels.holdout.distances[:, 0]))
+    return float(np.median(pixels.equal.distances[:, 0]) / np.median(pixels.holdout.distances[:, 0]))
 
 
 def describe(found: Findings) -> str:
@@ -97,13 +104,19 @@ def main() -> int:
         train, holdout, clean = (population(num, numbers) for num in (200, 100, arguments.samples))
         planted = plant(train, each, seed=seed, kinds={kind: ALTERATIONS[kind] for kind in KINDS})
         chosen = numbers.permutation(len(planted.images))[:copies]
-        known, sealed, looked = look(train), look(holdout, 200), look(clean)
-        among = join(look(planted.images[chosen]), looked.rows(np.arange(copies, len(clean))))
-        among = replace(among, patients=np.arange(len(among)))
-        without, found = (verdict(one, known, sealed, seed) for one in (looked, among))
+        known, sealed = look(train), look(holdout, 200)
+        # An image's neighbours do not depend on the other samples: both sets are compared in one go.
+        every = look(np.concatenate([clean, planted.images[chosen]]))
+        spaces = [
+            compare(name, every, known, sealed, spaces=3, seed=seed) for name in ("pixels", "features", "patches")
+        ]
+        rows = np.arange(len(every))
+        without, found = (
+            verdict(spaces, some, every, known, sealed, seed) for some in (rows[: len(clean)], rows[copies:])
+        )
         blocked, passed = blocked + found.blocked, passed + (not without.blocked)
-        print(f"seed {seed:2d} planted {describe(found)}, median ratio {median_ratio(found, 100):.3f}", flush=True)
-        print(f"        clean   {describe(without)}, median ratio {median_ratio(without, 100):.3f}"
+        print(f"seed {seed:2d} planted {describe(found)}, median ratio {median_ratio(found):.3f}", flush=True)
+        print(f"        clean   {describe(without)}, median ratio {median_ratio(without):.3f}"
               f"   [{time.monotonic() - began:.0f} s]", flush=True)  # fmt: skip
     print(f"{copies} copies among {arguments.samples}: blocked in {blocked} of {arguments.seeds} seeds; "
           f"clean: passed in {passed} of {arguments.seeds}")  # fmt: skip

@@ -17,6 +17,7 @@ _HOME = {
     "train": "synthmed.training.loop",
     "generate": "synthmed.generation",
     "evaluate": "synthmed.evaluation.report",
+    "audit": "synthmed.privacy.audit",
     "load_model": "synthmed.model",
     "PreparedDataset": "synthmed.data.dataset",
     "SampleSet": "synthmed.samples",

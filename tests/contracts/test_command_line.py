@@ -23,6 +23,7 @@ VERBS = {
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
     "train": "RECIPE DATA RUN --device --dry-run --json --set",
     "generate": "MODEL OUT --device --format --json --masks --num --seed",
+    "audit": "SYNTHETIC REAL OUT --canaries --json --scores --seed",
     "evaluate": "SYNTHETIC REAL OUT --device --json --metrics --seed --seeds --steps",
 }
 HEAVY = {"jinja2", "matplotlib", "monai", "numpy", "PIL", "safetensors", "scipy", "skimage", "torch"}
@@ -110,6 +111,7 @@ WRONG = {
     "no images asked for": ["generate", "{}/none.safetensors", "{}/out", "--num", "0"],
     "a format that is unknown": ["generate", "{}/mine.toml", "{}/out", "--num", "3", "--format", "jpeg"],
     "a metric that is unknown": ["evaluate", "{}/empty", "{}/empty", "{}/out", "--metrics", "beauty"],
+    "nothing to audit": ["audit", "{}/empty", "{}/empty", "{}/out"],
     "nothing to evaluate": ["evaluate", "{}/empty", "{}/empty", "{}/out"],
 }
 

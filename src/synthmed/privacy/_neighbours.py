@@ -6,7 +6,7 @@ quotient, the relative distance, is what the audit judges.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -16,12 +16,12 @@ from torch.nn import functional
 
 from synthmed.privacy._views import PATCH, Views, orient, orientations
 
-CANDIDATES = 6
+CANDIDATES = 12
 """Patients an image that are compared exactly."""
 _CELLS = 16
 _AXES = 32
 _PAIRS = 512
-_PRODUCTS = 2**25
+_PRODUCTS = 2**23
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +33,8 @@ class Neighbours:
         patients: [N K] their numbers.
         rows: [N K] which reference image.
         orientations: [N K] how the image was mirrored and turned to match.
-        places: [N K 4] of the patch space: row and column of the patch in the image and in the reference.
         shifts: [N K 2] rows and columns, as parts of the image's longest side.
+        places: [N K 4] of the patch space: row and column of the patch in the image and in the reference.
     """
 
     distances: NDArray[np.float32]
@@ -49,6 +49,11 @@ class Neighbours:
         """[N] distance of the nearest patient by that of the second nearest, 0 to 1; 1 where both are 0."""
         first, second = self.distances[:, 0].astype(float), self.distances[:, 1].astype(float)
         return np.where(second > 1e-6, first / np.maximum(second, 1e-6), 1.0)
+
+    def of(self, chosen: NDArray[np.intp]) -> "Neighbours":
+        """The neighbours of some of the images."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Neighbours(**{name: None if value is None else value[chosen] for name, value in values.items()})
 
 
 def nearest(space: str, queries: Views, references: Views, *, exclude_own: bool = False) -> Neighbours:
@@ -117,8 +122,11 @@ def _unit(flat: Tensor) -> NDArray[np.float32]:
 
 
 def _by_variant(
-    variants: Sequence[NDArray[np.float32]], references: NDArray[np.float32], patients: NDArray[np.intp],
-    own: NDArray[np.intp] | None, count: int,
+    variants: Sequence[NDArray[np.float32]],
+    references: NDArray[np.float32],
+    patients: NDArray[np.intp],
+    own: NDArray[np.intp] | None,
+    count: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Products of queries [n D], one array a variant of them, with references: the best patients over variants.
 
@@ -211,9 +219,24 @@ def correlate(queries: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
     spread = (squares - means.square()).clamp_min(0).sum(1)
     bottom = (spread * (inner[0] * inner[1]) * length[:, None, None]).sqrt()
     value = torch.where(bottom > 1e-3, over / bottom.clamp_min(1e-3), torch.zeros_like(bottom))
-    best, place = value.flatten(1).max(1)
-    rows, columns = place // (2 * reach + 1) - reach, place % (2 * reach + 1) - reach
-    return best.clamp(-1, 1), torch.stack([rows, columns], 1).float() / max(height, width)
+    place = value.flatten(1).argmax(1)
+    rows, columns = place // (2 * reach + 1), place % (2 * reach + 1)
+    best = _summit(value, rows, columns).clamp(-1, 1)
+    return best, torch.stack([rows - reach, columns - reach], 1).float() / max(height, width)
+
+
+def _summit(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """The height [N] of parabolas through the highest of [N S S] and its neighbours: shifts by part of a pixel."""
+    which, last = torch.arange(len(values)), values.shape[-1] - 1
+    top = values[which, rows, columns]
+    gain = torch.zeros_like(top)
+    for down, right in ((1, 0), (0, 1)):
+        inside = ((rows * down + columns * right) > 0) & ((rows * down + columns * right) < last)
+        before = values[which, (rows - down).clamp_min(0), (columns - right).clamp_min(0)]
+        after = values[which, (rows + down).clamp_max(last), (columns + right).clamp_max(last)]
+        bend = (2 * top - before - after).clamp_min(1e-9)
+        gain += torch.where(inside, (after - before).square() / (8 * bend), 0)
+    return top + gain
 
 
 def _windows(size: int, inner: int) -> Tensor:
@@ -231,11 +254,11 @@ def _by_features(
     scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0)
     asked = [((one - middle) * scale).astype(np.float32) for one in queries]
     stored = ((references - middle) * scale).astype(np.float32)
-    # -|q - r|^2 / 2 up to a term of q alone = q r - |r|^2 / 2: one more column makes it a product.
-    extended = np.c_[stored, -0.5 * np.square(stored).sum(1)].astype(np.float32)
-    asked = [np.c_[one, np.ones(len(one), np.float32)] for one in asked]
+    # -|q - r|^2 / 2 = q r - |q|^2 / 2 - |r|^2 / 2: two more columns make it a product.
+    extended = np.c_[stored, -0.5 * np.square(stored).sum(1), np.ones(len(stored))].astype(np.float32)
+    asked = [np.c_[one, np.ones(len(one)), -0.5 * np.square(one).sum(1)].astype(np.float32) for one in asked]
     _, who, rows, which = _by_variant(asked, extended, patients, own, CANDIDATES)
-    stack = np.stack(asked)[..., :-1]
+    stack = np.stack(asked)[..., :-2]
     chosen = stack[which, np.arange(len(which))[:, None]]
     distances = np.linalg.norm(chosen - stored[rows], axis=-1).astype(np.float32)
     codes = np.asarray(known)[which]
@@ -254,7 +277,7 @@ def _by_patches(queries: Views, references: Views, own: NDArray[np.intp] | None)
     variants = [_unit(orient(flat, one).flatten(1)[:, None]) @ axes for one in known]
     owners = None if own is None else np.repeat(own, points)
     patients = np.repeat(references.patients, points)
-    _, who, rows, which = _by_variant(variants, stored @ axes, patients, owners, CANDIDATES // 2)
+    _, who, rows, which = _by_variant(variants, stored @ axes, patients, owners, CANDIDATES // 4)
     codes = np.asarray(known)[which]
     correlation = np.empty(who.shape, np.float32)
     wide = references.wide.flatten(0, 1)

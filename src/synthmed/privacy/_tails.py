@@ -79,7 +79,7 @@ def more_than(count: int, control: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p corrected for the number of tests (Holm 1979): each may be compared with the level of the whole family.
+    """Correct p for the number of tests (Holm 1979): each may be compared with the level of the whole family.
 
     Example:
         >>> holm([0.01, 0.04, 0.03])

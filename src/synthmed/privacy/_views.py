@@ -215,23 +215,23 @@ def _chunks(count: int) -> Iterator[range]:
 
 
 def random_features(stored: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Fixed random filters at two scales, their strength averaged over a grid of 4 x 4: [N C H W] -> [N 512].
+    """Fixed random filters at two scales, their strength averaged in the image's four quarters: [N C H W] -> [N 256].
 
     No weights to fetch, no training set of its own. Brightness and contrast of the whole image are taken out
     first.
 
     Example:
         >>> random_features(np.zeros((2, 1, 64, 64), np.uint8)).shape
-        (2, 512)
+        (2, 256)
     """
     images = reduced(_scaled(stored), SMALL_SIDE // 2).mean(1, keepdim=True)
     images = images - images.mean((1, 2, 3), keepdim=True)
     images = images / images.std((1, 2, 3), keepdim=True, correction=0).clamp_min(1e-6)
-    filters = torch.randn(16, 1, 5, 5, generator=torch.Generator().manual_seed(0))
+    filters = torch.randn(32, 1, 5, 5, generator=torch.Generator().manual_seed(0))
     filters = filters - filters.mean((2, 3), keepdim=True)
     filters = filters / filters.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
     strengths = []
     for scaled in (images, functional.avg_pool2d(images, 2, ceil_mode=True)):
         answers = functional.conv2d(functional.pad(scaled, (2, 2, 2, 2), mode="replicate"), filters)
-        strengths.append(functional.adaptive_avg_pool2d(answers.abs(), 4).flatten(1))
+        strengths.append(functional.adaptive_avg_pool2d(answers.abs(), 2).flatten(1))
     return torch.cat(strengths, dim=1).numpy()

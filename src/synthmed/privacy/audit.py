@@ -94,9 +94,9 @@ class Findings:
     def reasons(self) -> list[str]:
         """Why the release is blocked, in sentences; [] if it is not."""
         found = [
-            f"In {space.name}, {space.clear.sum()} of {self.num} synthetic images are clear copies of "
-            f"{space.met(space.train, space.clear_below)} training patients; of holdout patients, which no "
-            f"generator has seen, {space.met(space.holdout, space.clear_below)} are met."
+            f"In {space.name}, clear copies of training patients: {space.clear.sum()} of {self.num} synthetic images, "
+            f"patients met: {space.met(space.train, space.clear_below)} (of the holdout, which no generator has seen: "
+            f"{space.met(space.holdout, space.clear_below)})."
             for space in self.spaces
             if space.blocks
         ]
@@ -215,8 +215,14 @@ def examine(
     known, sealed = seen(train, of_train, "training images"), seen(holdout, of_holdout, "holdout images")
     asked = seen(made, range(len(made)), "synthetic images")
 
+    names = [name for name in SPACES if name != "masks" or masks]
+    spaces = []
+    for place, name in enumerate(names):
+        tell(place, len(names), f"comparing {name}")
+        spaces.append(compare(name, asked, known, sealed, spaces=len(names), seed=seed))
+    tell(0, 1, "membership")
     others = _given_scores(train, holdout, attacks or {}, scores)
-    spaces, inferences, tests = judge(asked, known, sealed, others, seed=seed, progress=tell)
+    inferences, tests = conclude(spaces, asked, known, sealed, others, seed=seed)
     power: tuple[Power, ...] = ()
     if canaries:
         tell(0, 1, "planted copies")
@@ -224,34 +230,41 @@ def examine(
         power = measure_power(planted, known, [space for space in spaces if space.name != "masks"], features)
     counts = {"train": len(set(of_train)), "holdout": len(set(of_holdout))}
     return Findings(
-        num=len(made), patients=counts, spaces=spaces, inferences=inferences, tests=tests, power=power, statement=_statement(made),
-        warnings=tuple(_warnings(made, spaces, counts, masks, known)),
-    )  # fmt: skip
+        num=len(made),
+        patients=counts,
+        spaces=tuple(spaces),
+        inferences=inferences,
+        tests=tests,
+        power=power,
+        statement=_statement(made),
+        warnings=tuple(_warnings(made, spaces, counts, masks)),
+    )
 
 
-def judge(
-    asked: Views, known: Views, sealed: Views, others: Mapping[str, NDArray[np.float64]] | None = None, *,
-    seed: int = 0, progress: Progress = lambda done, total, what: None,
-) -> tuple[tuple[Space, ...], tuple[Inference, ...], tuple[Test, ...]]:  # fmt: skip
-    """Near copies, membership and all exact tests, once everything has been looked at.
+def conclude(
+    spaces: Sequence[Space],
+    asked: Views,
+    known: Views,
+    sealed: Views,
+    others: Mapping[str, NDArray[np.float64]] | None = None,
+    *,
+    seed: int = 0,
+) -> tuple[tuple[Inference, ...], tuple[Test, ...]]:
+    """Membership inference, and all exact tests corrected for their number.
 
     Args:
-        asked, known, sealed: synthetic, training and holdout images.
+        spaces: what was found of near copies.
+        asked: synthetic images.
+        known: training images.
+        sealed: holdout images.
         others: attack -> membership scores of the training images, then of the holdout images.
         seed: source of all draws.
-        progress: as in ``audit``.
     """
-    names = [name for name in SPACES if name != "masks" or asked.planes is not None]
-    spaces = []
-    for place, name in enumerate(names):
-        progress(place, len(names), f"comparing {name}")
-        spaces.append(compare(name, asked, known, sealed, spaces=len(names), seed=seed))
-    progress(0, 1, "membership")
     members = np.r_[np.ones(len(known), bool), np.zeros(len(sealed), bool)]
     both, draws = join(known, sealed), np.random.default_rng((seed, 1))
     scores = {**known_attacks(both, asked), **(others or {})}
     inferences = [infer(name, values, both.patients, members, draws) for name, values in scores.items()]
-    return tuple(spaces), tuple(inferences), _tests(spaces, inferences)
+    return tuple(inferences), _tests(spaces, inferences)
 
 
 def measure_power(planted: Planted, train: Views, spaces: Sequence[Space], features: Features) -> tuple[Power, ...]:
@@ -330,7 +343,7 @@ def _given_scores(
 def _tests(spaces: Sequence[Space], inferences: Sequence[Inference]) -> tuple[Test, ...]:
     asked = {}
     for space in spaces:
-        asked[f"In {space.name}, more training than holdout patients are met in the tail."] = space.tail_p
+        asked[f"In {space.name}, more training than holdout patients are met in the tail, of as many."] = space.tail_p
         asked[f"In {space.name}, a larger share of training than of holdout patients is met by raw distance."] = (
             space.raw_p
         )
@@ -354,9 +367,7 @@ def _statement(made: SampleSet) -> str:
     )
 
 
-def _warnings(
-    made: SampleSet, spaces: Sequence[Space], counts: Mapping[str, int], masks: bool, train: Views
-) -> list[str]:
+def _warnings(made: SampleSet, spaces: Sequence[Space], counts: Mapping[str, int], masks: bool) -> list[str]:
     warnings = [
         f"There are only {count} {name} patients: thresholds are rough and the power is low."
         for name, count in counts.items()

@@ -8,8 +8,8 @@ and the law of chance for it does not depend on how many patients there are (``_
 Three rules, each with the holdout as its control, which no generator has seen:
 
 - *clear copies*: nearer than chance brings one image of the whole set once in ``1 / clear`` audits;
-- *the tail*: nearer than chance brings one image of the set; training patients so met are counted against
-  holdout patients so met, by an exact binomial test over patients;
+- *the tail*: nearer than chance brings one image of the set; holdout patients so met are counted against patients
+  so met of a random part of the training set of equal size, by an exact binomial test over patients;
 - *raw distance*: nearer than any holdout patient is to a training patient; the shares of training and of holdout
   patients so met are compared by Fisher's exact test, which assumes nothing of the law of chance.
 """
@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
 from scipy import stats
 
 from synthmed.privacy._neighbours import Neighbours, nearest
@@ -43,8 +42,10 @@ class Space:
         clear_below, tail_below: the two thresholds of the relative distance.
         raw_below: the lowest distance of a holdout patient to a training patient.
         train, holdout: neighbours of the synthetic images on both sides.
+        equal: the same in a random part of the training patients, as many as in the holdout.
         real: [n] relative distances of holdout patients, then training patients, among training patients.
-        holdout_patients, train_patients: how many there are; the first of ``real`` are of the holdout.
+        holdout_patients: how many there are; the first of ``real`` are theirs.
+        train_patients: their numbers.
     """
 
     name: str
@@ -54,9 +55,10 @@ class Space:
     raw_below: float
     train: Neighbours
     holdout: Neighbours
+    equal: Neighbours
     real: NDArray[np.float64]
     holdout_patients: int
-    train_patients: int
+    train_patients: NDArray[np.intp]
 
     @property
     def clear(self) -> NDArray[np.bool_]:
@@ -78,14 +80,14 @@ class Space:
 
     @property
     def tail_p(self) -> float:
-        """Are more training patients than holdout patients met by the tail rule?"""
-        return more_than(self.met(self.train, self.tail_below), self.met(self.holdout, self.tail_below))
+        """Of as many training as holdout patients, are more training patients met by the tail rule?"""
+        return more_than(self.met(self.equal, self.tail_below), self.met(self.holdout, self.tail_below))
 
     @property
     def raw_p(self) -> float:
         """Is a larger share of training than of holdout patients met by raw distance?"""
         found, control = self.met_raw(self.train), self.met_raw(self.holdout)
-        table = [[found, self.train_patients - found], [control, self.holdout_patients - control]]
+        table = [[found, len(self.train_patients) - found], [control, self.holdout_patients - control]]
         return float(stats.fisher_exact(table, alternative="greater").pvalue)
 
     @property
@@ -95,9 +97,7 @@ class Space:
         return found > 0 and (control == 0 or more_than(found, control) < CLEAR)
 
 
-def compare(
-    space: str, synthetic: Views, train: Views, holdout: Views, *, spaces: int, seed: int = 0
-) -> Space:
+def compare(space: str, synthetic: Views, train: Views, holdout: Views, *, spaces: int, seed: int = 0) -> Space:
     """Look for near copies in one space.
 
     Args:
@@ -116,6 +116,8 @@ def compare(
     of_holdout = [sealed.relative[holdout.patients == one].min() for one in np.unique(holdout.patients)]
     real = np.r_[of_holdout, among.relative]
     tail = fit_tail(real)
+    known = np.unique(train.patients)
+    part = numbers.choice(known, min(len(of_holdout), len(known)), replace=False)
     return Space(
         name=space,
         tail=tail,
@@ -124,9 +126,10 @@ def compare(
         raw_below=float(sealed.distances[:, 0].min()),
         train=nearest(space, synthetic, train),
         holdout=nearest(space, synthetic, holdout),
+        equal=nearest(space, synthetic, train.rows(np.flatnonzero(np.isin(train.patients, part)))),
         real=real,
         holdout_patients=len(of_holdout),
-        train_patients=len(np.unique(train.patients)),
+        train_patients=known,
     )
 
 
@@ -136,19 +139,18 @@ def one_a_patient(patients: NDArray[np.intp], numbers: np.random.Generator) -> N
     return order[np.sort(np.unique(patients[order], return_index=True)[1])]
 
 
-def equal_size_counts(space: Space, patients: NDArray[np.intp], seed: int = 0) -> NDArray[np.intp]:
+def equal_size_counts(space: Space, seed: int = 0) -> NDArray[np.intp]:
     """Synthetic images within ``raw_below`` of random parts of the training patients as large as the holdout.
 
     Args:
         space: what was found.
-        patients: of the training images.
         seed: of the draws.
 
     Returns:
         [SUBSAMPLES] counts, to be held against the count for the holdout.
     """
     numbers = np.random.default_rng(seed)
-    known = np.unique(patients)
+    known = space.train_patients
     size = min(space.holdout_patients, len(known))
     near = space.train.distances < space.raw_below
     counts = [

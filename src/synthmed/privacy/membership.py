@@ -176,9 +176,7 @@ def infer(
         np.array([scores[chosen & (patients == one)].max() for one in np.unique(patients[chosen])])
         for chosen in (members, ~members)
     )
-    drawn = [
-        _auc(numbers.choice(inside, len(inside)), numbers.choice(outside, len(outside))) for _ in range(_DRAWS)
-    ]
+    drawn = [_auc(numbers.choice(inside, len(inside)), numbers.choice(outside, len(outside))) for _ in range(_DRAWS)]
     low, high = np.percentile(drawn, [2.5, 97.5])
     return Inference(
         name=name,
