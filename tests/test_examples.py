@@ -35,6 +35,13 @@ def test_one_mask_many_photographs(tmp_path):
     assert load("one_mask_many_photographs").main(tmp_path, num=6, size=32, images=8).is_file()
 
 
+def test_canaries_in_training(tmp_path):
+    small = {"num": 12, "canaries": 2, "times": 2, "size": 32, "samples": 8}
+    verdict = load("canaries_in_training").main(tmp_path, **small, overrides=("training.budget=0.01",))
+    assert (tmp_path / "audit" / "report.html").is_file()
+    assert verdict.startswith(("BLOCKED", "No evidence of copying"))
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_every_example_is_tested(path):
     assert f'load("{path.stem}")' in Path(__file__).read_text(encoding="utf-8")

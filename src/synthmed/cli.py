@@ -223,6 +223,21 @@ def weights(action: Annotated[str, typer.Argument(metavar="ACTION", help="list, 
     _tell(as_json, told, folder=found[0].path.parent, **{one.weights.name: one.state for one in found})
 
 
+@app.command()
+def audit(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Sample set, or a folder.")],
+          real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared data set with a holdout.")], out: Out,
+          canaries: Annotated[int, typer.Option(help="Copies of each kind planted to measure the power.")] = 20,
+          scores: Annotated[Path | None, typer.Option(metavar="CSV",
+                            help="Membership scores of other attacks: id and one column each.")] = None,
+          seed: Seed = 0, as_json: Json = False) -> None:  # fmt: skip
+    """Look for copies of training patients; may block a release (exit code 3), never certifies one."""
+    from synthmed.privacy.audit import audit as run
+
+    with _bar("Auditing") as progress:
+        report = run(synthetic, real, out, canaries=canaries, scores=scores, seed=seed, progress=progress)
+    _tell(as_json, f"{report.verdict}\nThe report is {out / 'report.html'}.", out=out, verdict=report.verdict)
+
+
 def _size(text: str) -> tuple[int, int]:
     height, _, width = text.lower().partition("x")
     if not (height.isdigit() and (width or height).isdigit()):

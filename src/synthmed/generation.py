@@ -16,6 +16,8 @@ from synthmed.model import image_seed, load_model
 from synthmed.samples import Sample, SampleSet, write_samples
 
 _CHUNK = 64
+_CARRIED = ("method", "recipe", "version", "data", "privacy")
+"""What a sample set repeats of its model's header."""
 
 
 def generate(
@@ -51,7 +53,11 @@ def generate(
     facts = {
         "run_seed": seed,
         "model": {"digest": loaded.digest}
-        | {key: loaded.header[key] for key in ("method", "recipe", "version", "data")},
+        | {
+            key: loaded.header[key]
+            for key in ("method", "recipe", "version", "data", "privacy")
+            if key in loaded.header
+        },
     }
 
     def drawn() -> Iterator[tuple[Sample, np.ndarray, np.ndarray | None]]:

@@ -71,9 +71,15 @@ class Batch:
         """The device of the tensors."""
         return self.images.device
 
-    def latents(self, size: int) -> Latent:
-        """Draw fresh latents, [N size], from the step's generator."""
-        return torch.randn(len(self), size, generator=self.generator).to(self.device)
+    def latents(self, size: int, num: int | None = None) -> Latent:
+        """Draw fresh latents, [num size], from the step's generator; as many as there are images if not said."""
+        return torch.randn(len(self) if num is None else num, size, generator=self.generator).to(self.device)
+
+    def single(self, index: int) -> "Batch":
+        """The batch of one of its images."""
+        part = slice(index, index + 1)
+        return Batch(images=self.images[part], masks=self.masks[part], fields=self.fields[part],
+                     generator=self.generator)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ VERBS = {
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
     "--seed --seeds --steps --weights",
     "weights": "ACTION [NAME]... --folder --json",
+    "audit": "SYNTHETIC REAL OUT --canaries --json --scores --seed",
 }
 HEAVY = {"jinja2", "matplotlib", "monai", "numpy", "PIL", "safetensors", "scipy", "skimage", "sklearn", "torch"}
 HELP = [sys.executable, "-m", "synthmed", "--help"]
@@ -120,6 +121,7 @@ WRONG = {
     "weights that are unknown": ["weights", "fetch", "vgg61"],
     "weights that are not named": ["weights", "fetch"],
     "an action that is unknown": ["weights", "steal"],
+    "nothing to audit": ["audit", "{}/empty", "{}/empty", "{}/out"],
     "nothing to evaluate": ["evaluate", "{}/empty", "{}/empty", "{}/out"],
 }
 

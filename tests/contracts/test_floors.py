@@ -31,15 +31,21 @@ FLOORS = {
     "generation": 8,
     "labelling": 8,
     "evaluation": 9,
-    "demonstration": 10,
-    "cli": 11,
-    "__main__": 12,
+    "privacy": 10,
+    "demonstration": 11,
+    "cli": 12,
+    "__main__": 13,
 }
 ONLY = {"networks": {"shapes"}, "losses": {"shapes"}} | {helper: HELPERS for helper in HELPERS}
 """What these know beside themselves, whatever their floor would allow."""
-NEVER = {"evaluation": {"methods", "model", "training", "generation"}}
-"""Images of any tool are measured alike, so measuring must not know how ours are made."""
-OWNERS = {"monai": {"segmentation.py"}, "sklearn": {"evaluation/_observers.py"}}
+MAKERS = {"methods", "model", "training", "generation"}
+NEVER = {"evaluation": MAKERS, "privacy": MAKERS}
+"""Images of any tool are measured and audited alike, so neither may know how ours are made."""
+OWNERS = {
+    "monai": {"segmentation.py"},
+    "sklearn": {"evaluation/_observers.py"},
+    "opacus": {"training/private.py"},
+}
 """Heavy libraries, and the one file that imports each."""
 FORBIDDEN_IMPORTS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "torchvision", "yaml"}
 FORBIDDEN_CALLS = {"eval", "exec", "torch.load", "torch.save"}

@@ -16,7 +16,7 @@ def test_a_recipe_is_whole_and_builds_its_method(name: str) -> None:
     recipe = read_recipe(name)
     kind = find_method(recipe.method)
     assert recipe.description.endswith(".")
-    assert name in {recipe.method, f"{recipe.method}_paper", f"{recipe.method}_tiny"}
+    assert name in {recipe.method, f"{recipe.method}_paper", f"{recipe.method}_tiny", f"{recipe.method}_private"}
     parse(TrainingSettings, recipe.training, "training")
     size = 64 if name.endswith("_tiny") else 256
     method = kind(parse(kind.Config, recipe.config, "config"), ImageSpec(channels=3, height=size, width=size))

@@ -32,6 +32,14 @@ class Adam(Settings):
         return torch.optim.Adam(parameters, lr=self.learning_rate, betas=(self.beta1, self.beta2), fused=True)
 
 
+class Privacy(Settings):
+    """Differential privacy of a discriminator (Abadi et al. 2016): each patient's gradient is clipped, noise added."""
+
+    noise: float = Field(0.0, ge=0, description="Noise multiplier: spread of the noise by ``clip``; 0 = not private.")
+    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient of one patient.")
+    delta: float = Field(1e-5, gt=0, lt=1, description="Probability that epsilon does not hold; below 1 / patients.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Phase:
     """One optimizer update of one network.
@@ -65,6 +73,9 @@ class Stage:
         average_images: half-life, in images, of the averaged weights that are kept of its generator-side
             networks (0 = the last weights as they are).
         on_progress: called before each step with the share of the stage that is done, 0 to 1.
+        private: name of the only network that sees real images, and how it is kept private; None = not private.
+            Then a step sees each patient with the same small probability, batches vary in size and may be empty,
+            and the network's objective must treat every sample on its own.
     """
 
     name: str
@@ -75,6 +86,7 @@ class Stage:
     transform: Callable[[Batch], Batch] = lambda batch: batch
     average_images: int = 0
     on_progress: Callable[[float], None] = lambda share: None
+    private: tuple[str, Privacy] | None = None
 
 
 class Method(ABC):
@@ -113,7 +125,8 @@ class Method(ABC):
 def prefixed(stage: Stage, prefix: str) -> Stage:
     """The stage with its own name and its networks' names prefixed, for a method that is made of others."""
     phases = tuple(replace(phase, network=prefix + phase.network) for phase in stage.phases)
-    return replace(stage, name=prefix + stage.name, phases=phases)
+    private = stage.private and (prefix + stage.private[0], stage.private[1])
+    return replace(stage, name=prefix + stage.name, phases=phases, private=private)
 
 
 def both_phases(

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from synthmed import augment, losses
 from synthmed.config import Settings
-from synthmed.methods._contract import Adam, MaskSource, Method, Stage, both_phases
+from synthmed.methods._contract import Adam, MaskSource, Method, Privacy, Stage, both_phases
 from synthmed.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from synthmed.networks.layers import Norm
 from synthmed.networks.patchgan import PatchDiscriminator
@@ -59,6 +59,7 @@ class DCGANConfig(Settings):
     batch_size: int = Field(64, gt=0, description="Images a step.")
     adam: Adam = Field(Adam(), description="Optimizer of both networks.")
     average_images: int = Field(0, ge=0, description="Half-life of the averaged weights, in images; 0 = none.")
+    privacy: Privacy = Field(Privacy(), description="Differential privacy of the discriminator.")
 
 
 class DCGAN(Method):
@@ -76,6 +77,8 @@ class DCGAN(Method):
             raise ValueError("A reduction above 1 is for masks only")
         if config.makes != "images" and spec.num_labels < 2:
             raise ValueError("The images have no masks; this recipe learns masks")
+        if config.privacy.noise and not can_be_private(config):
+            raise ValueError("A private discriminator needs logistic loss, no penalty and no norm over batches")
         height, width = spec.height // config.reduction, spec.width // config.reduction
         size = {"channels": channels[config.makes], "height": height, "width": width}
         generator = DCGANGenerator(
@@ -129,7 +132,10 @@ class DCGAN(Method):
     def generator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Make what the discriminator takes for real."""
         discriminate = self.networks["discriminator"]
-        fake_logits = discriminate(self._seen(self.networks["generator"](batch.latents(self.latent_size)), batch))
+        # The size of a private batch tells of the patients in it; the generator may not learn even that.
+        num = self.config.batch_size if self.config.privacy.noise else None
+        fake = self.networks["generator"](batch.latents(self.latent_size, num))
+        fake_logits = discriminate(self._seen(fake, batch))
         if self.config.loss == "logistic":
             return {"adversarial": losses.logistic_generator(fake_logits)}
         with torch.no_grad():
@@ -151,6 +157,7 @@ class DCGAN(Method):
                 mask_sources=manual,
                 transform=self.transform,
                 average_images=self.config.average_images,
+                private=("discriminator", self.config.privacy) if self.config.privacy.noise else None,
             )
         ]  # fmt: skip
 
@@ -168,6 +175,12 @@ class DCGAN(Method):
         planes = stack[:, -self.spec.planes :]
         images = stack if self.config.makes == "masks" else stack[:, : self.spec.channels]
         return Pairs(images=images, masks=from_planes((planes + 1) / 2))
+
+
+def can_be_private(config: DCGANConfig) -> bool:
+    """Whether every image reaches the discriminator's gradient alone and reaches nothing else."""
+    alone = "batch" not in (config.norm, config.discriminator_norm)
+    return alone and config.loss == "logistic" and not config.penalty
 
 
 def reduce(planes: Planes, times: int) -> Planes:

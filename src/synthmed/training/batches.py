@@ -49,11 +49,21 @@ class Batches:
         self.dataset = rows_for(dataset, stage)
         self.has_masks = bool(dataset.info.mask_labels)
         self.seed, self.batch_size, self.device = seed, stage.batch_size, device
+        self._patients = _rows_by_patient(self.dataset) if stage.private else []
+        if stage.private and len(self._patients) < self.batch_size:
+            raise DataError(
+                f"There are {len(self._patients)} training patients and batches of {self.batch_size}; a private "
+                "training draws each patient with a probability below 1. Set a smaller batch size."
+            )
         self._resident = self._load(np.arange(len(self.dataset))) if self._fits() else None
 
     def at(self, first: int, generator: torch.Generator) -> Batch:
         """The batch that begins with image number ``first`` of the stage."""
-        indices = batch_indices(len(self.dataset), self.batch_size, self.seed, first)
+        indices = (
+            _poisson(self._patients, self.batch_size)
+            if self._patients
+            else batch_indices(len(self.dataset), self.batch_size, self.seed, first)
+        )
         if self._resident is None:
             images, masks, fields = self._load(indices)
         else:
@@ -74,3 +84,19 @@ class Batches:
         if self.device.type == "cuda":
             return needed < RESIDENT_SHARE * torch.cuda.mem_get_info(self.device)[0]
         return needed < 2**30
+
+
+def _rows_by_patient(dataset: PreparedDataset) -> list[np.ndarray]:
+    patients = np.array([row.patient_id for row in dataset.rows])
+    return [np.flatnonzero(patients == one) for one in np.unique(patients)]
+
+
+def _poisson(patients: list[np.ndarray], expected: int) -> np.ndarray:
+    """One image of every patient who is drawn, each with probability expected / patients, apart from all others.
+
+    Who was in which batch must stay unknown, so this draw has no seed: it comes from the operating system.
+    """
+    numbers = np.random.default_rng()
+    drawn = numbers.random(len(patients)) < expected / len(patients)
+    chosen = [int(numbers.choice(rows)) for rows, taken in zip(patients, drawn, strict=True) if taken]
+    return np.array(chosen, np.int64)

@@ -27,6 +27,7 @@ from synthmed.training import averages, checkpoint
 from synthmed.training.batches import Batches, rows_for
 from synthmed.training.checkpoint import Position, State
 from synthmed.training.log import JsonLines, Progress, Silence
+from synthmed.training.private import guarantee, private_gradients
 from synthmed.training.run import LOCK, exclusive, stop_on_signal, write_sample_grid
 
 
@@ -78,6 +79,7 @@ def train(
     stages = method.stages()
     for stage in stages:
         rows_for(training_set, stage)
+    privacy = _privacy(stages, settings, training_set)
     run.mkdir(parents=True, exist_ok=True)
     with exclusive(run), stop_on_signal() as stopped, torch.random.fork_rng():
         _claim(run, found, config, settings, dataset)
@@ -118,7 +120,8 @@ def train(
                 torch.manual_seed(generator.initial_seed())
                 stage.on_progress(done / total)
                 step = done // stage.batch_size
-                batch = stage.transform(batches.at(done, generator))
+                batch = batches.at(done, generator)
+                batch = stage.transform(batch) if len(batch) else batch
                 for phase in stage.phases:
                     if step % phase.every:
                         continue
@@ -126,11 +129,16 @@ def train(
                         if update:
                             batch = stage.transform(batches.at(done + update * total, generator))
                         _only_trainable(method.networks, phase.network)
-                        terms = {name: values.mean() for name, values in phase.objective(batch).items()}
-                        loss = torch.stack(list(terms.values())).sum()
-                        _refuse_non_finite(loss, terms, stage, phase.network, done)
-                        optimizers[phase.network].zero_grad(set_to_none=True)
-                        loss.backward()
+                        if stage.private and phase.network == stage.private[0]:
+                            terms = private_gradients(phase.objective, batch,
+                                                      list(method.networks[phase.network].parameters()),
+                                                      stage.private[1], stage.batch_size)  # fmt: skip
+                            _refuse_non_finite(terms, stage, phase.network, done)
+                        else:
+                            terms = {name: values.mean() for name, values in phase.objective(batch).items()}
+                            _refuse_non_finite(terms, stage, phase.network, done)
+                            optimizers[phase.network].zero_grad(set_to_none=True)
+                            torch.stack(list(terms.values())).sum().backward()
                         optimizers[phase.network].step()
                     terms_seen |= {f"{phase.network}.{name}": term.detach() for name, term in terms.items()}
                 before, done = done, done + stage.batch_size
@@ -159,7 +167,7 @@ def train(
             checkpoint.save(folder, Position(stage=number + 1, images=0), state)
 
         with _exported(method, state.averages):
-            _write_model(model_file, found, config, method, dataset)
+            _write_model(model_file, found, config, method, dataset, privacy)
     progress.say(f"The model is {model_file}.")
     return model_file
 
@@ -178,6 +186,7 @@ def plan(recipe: str, data: Path, *, overrides: Iterable[str] = ()) -> dict[str,
     stages = method.stages()
     for stage in stages:
         rows_for(dataset.split("train"), stage)
+    _privacy(stages, settings, dataset.split("train"))
     return {stage.name: _length(stage, settings) for stage in stages}
 
 
@@ -190,6 +199,12 @@ def _build(kind: type[Method], config: Settings, dataset: PreparedDataset) -> Me
 
 def _length(stage: Stage, settings: TrainingSettings) -> int:
     return max(stage.batch_size, round(stage.images * settings.budget))
+
+
+def _privacy(stages: list[Stage], settings: TrainingSettings, training_set: PreparedDataset) -> dict[str, Any] | None:
+    """The guarantee of a private training, known before it begins."""
+    steps = [-(-_length(stage, settings) // stage.batch_size) for stage in stages]
+    return guarantee(stages, steps, len({row.patient_id for row in training_set.rows}))
 
 
 def _claim(run: Path, recipe: Recipe, config: Settings, settings: Settings, dataset: PreparedDataset) -> None:
@@ -245,8 +260,8 @@ def _only_trainable(networks: nn.ModuleDict, name: str) -> None:
         network.requires_grad_(other == name)
 
 
-def _refuse_non_finite(loss: Tensor, terms: dict[str, Tensor], stage: Stage, network: str, done: int) -> None:
-    if not torch.isfinite(loss):
+def _refuse_non_finite(terms: dict[str, Tensor], stage: Stage, network: str, done: int) -> None:
+    if terms and not torch.isfinite(torch.stack(list(terms.values())).sum()):
         named = ", ".join(f"{name} = {value.item():g}" for name, value in terms.items())
         raise TrainingError(
             f"The loss of {network} in stage {stage.name} is not finite after {done} images ({named}). The last "
@@ -273,7 +288,10 @@ def _exported(method: Method, kept: nn.ModuleDict) -> Iterator[None]:
         method.networks.train()
 
 
-def _write_model(file: Path, recipe: Recipe, config: Settings, method: Method, dataset: PreparedDataset) -> None:
+def _write_model(
+    file: Path, recipe: Recipe, config: Settings, method: Method, dataset: PreparedDataset,
+    privacy: dict[str, Any] | None,
+) -> None:  # fmt: skip
     info = dataset.info
     networks = {
         f"{name}.{key}": tensor
@@ -291,6 +309,6 @@ def _write_model(file: Path, recipe: Recipe, config: Settings, method: Method, d
             "digest": dataset.digest,
             "splits": {name: split.model_dump() for name, split in info.splits.items()},
         },
-    }
+    } | ({"privacy": privacy} if privacy else {})
     save_model(file, method=recipe.method, config=config.model_dump(mode="json"), spec=dataset.spec,
                networks=networks, facts=facts)  # fmt: skip

@@ -1,0 +1,258 @@
+"""The report of an audit: the verdict, every flagged pair, the numbers; one HTML file and ``report.json``."""
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthmed import __version__
+from synthmed.data.dataset import PreparedDataset
+from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
+from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
+from synthmed.privacy._tails import proportion
+from synthmed.privacy._views import PATCH, PATCH_SIDE, name_of
+from synthmed.privacy.audit import LEVEL, Findings
+from synthmed.privacy.copies import CLEAR, Space, equal_size_counts
+from synthmed.samples import SampleSet
+
+_SIDE = 256
+"""Longest side of a picture in a pair."""
+_MARK = (213, 94, 0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A flagged synthetic image and the training image it shows."""
+
+    sample: int
+    row: int
+    spaces: tuple[str, ...]
+    orientation: int
+    shift: tuple[float, float]
+    patch: tuple[int, int, int, int] | None
+    relative: dict[str, float]
+
+
+def pairs(found: Findings) -> list[Pair]:
+    """One pair for every flagged image, those that stand out most first."""
+    listed = []
+    for sample in found.flagged:
+        here = [space for space in found.spaces if space.clear[sample]]
+        best = min(here, key=lambda space: space.train.relative[sample] / space.clear_below)
+        near = best.train
+        listed.append((
+            float(best.train.relative[sample] / best.clear_below),
+            Pair(
+                sample=sample, row=int(near.rows[sample, 0]), spaces=tuple(space.name for space in here),
+                orientation=int(near.orientations[sample, 0]),
+                shift=(float(near.shifts[sample, 0, 0]), float(near.shifts[sample, 0, 1])),
+                patch=None if near.places is None else tuple(int(value) for value in near.places[sample, 0]),  # type: ignore[arg-type]
+                relative={space.name: float(space.train.relative[sample]) for space in here},
+            ),
+        ))  # fmt: skip
+    return [pair for _, pair in sorted(listed, key=lambda entry: entry[0])]
+
+
+def as_json(found: Findings, made: SampleSet, true: PreparedDataset, origin: dict[str, Any]) -> dict[str, Any]:
+    """All numbers of the report."""
+    train = true.split("train")
+    return {
+        "verdict": found.verdict,
+        "blocked": found.blocked,
+        "reasons": found.reasons,
+        "num": found.num,
+        "patients": dict(found.patients),
+        "spaces": {space.name: _space_json(space) for space in found.spaces},
+        "flagged": [
+            {**dataclasses.asdict(pair), "file": made.samples[pair.sample].file_name,
+             "training_image": train.rows[pair.row].id, "patient": train.rows[pair.row].patient_id}
+            for pair in pairs(found)
+        ],
+        "membership": {
+            one.name: {key: value for key, value in dataclasses.asdict(one).items() if key not in ("members", "others")}
+            for one in found.inferences
+        },
+        "tests": [{**dataclasses.asdict(test), "blocks": test.blocks} for test in found.tests],
+        "level": {"tests together (Holm)": LEVEL, "clear copies by chance": CLEAR},
+        "power": [dataclasses.asdict(one) for one in found.power],
+        "differential_privacy": found.statement,
+        "warnings": list(found.warnings),
+        "method": {**origin, "versions": _versions()},
+    }  # fmt: skip
+
+
+def _versions() -> dict[str, str]:
+    packages = ("torch", "numpy", "scipy")
+    return {"synthmed": __version__, "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in packages}}  # fmt: skip
+
+
+def _space_json(space: Space) -> dict[str, Any]:
+    total = len(space.train.relative)
+    control = int((space.holdout.distances[:, 0] < space.raw_below).sum())
+    sides = {"train": space.train, "holdout": space.holdout, "equal": space.equal}
+    counts: dict[str, Any] = {}
+    for rule, below in (("clear", space.clear_below), ("tail", space.tail_below)):
+        for side, near in sides.items():
+            images = int((near.relative < below).sum())
+            counts[f"{rule}_{side}"] = {"images": images, "share_interval": proportion(images, total),
+                                        "patients": space.met(near, below)}  # fmt: skip
+    return {
+        "tail": dataclasses.asdict(space.tail),
+        "clear_below": space.clear_below,
+        "tail_below": space.tail_below,
+        "raw_below": space.raw_below,
+        **counts,
+        "raw": {"train_patients": space.met_raw(space.train), "of": len(space.train_patients),
+                "holdout_patients": space.met_raw(space.holdout), "of_holdout": space.holdout_patients,
+                "images_holdout": control,
+                "images_equal_size_training": equal_size_counts(space).tolist()},
+        "lowest_relative": {"train": float(space.train.relative.min()), "holdout": float(space.holdout.relative.min()),
+                            "real": float(space.real.min())},
+        "blocks": space.blocks,
+    }  # fmt: skip
+
+
+def as_html(found: Findings, made: SampleSet, true: PreparedDataset, origin: dict[str, Any]) -> str:
+    """The page, complete in itself."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(loader=PackageLoader("synthmed.privacy"), autoescape=True, undefined=StrictUndefined,
+                        trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    train = true.split("train")
+    return pages.get_template("audit.html").render(
+        found=found,
+        origin=origin,
+        figures=[_pair_figure(pair, found, made, train) for pair in pairs(found)],
+        plots=[_plot(space) for space in found.spaces],
+        spaces=[(space, _space_json(space)) for space in found.spaces],
+        level=LEVEL,
+        clear=CLEAR,
+        versions=json.dumps(_versions(), indent=2),
+    )
+
+
+def _pair_figure(pair: Pair, found: Findings, made: SampleSet, train: PreparedDataset) -> Figure:
+    row = train.rows[pair.row]
+    image, real = made.images([pair.sample])[0], train.images([pair.row])[0]
+    panels = [_aligned(image_to_rgb(image), pair), image_to_rgb(real)]
+    if pair.patch is None:
+        panels.append(_difference(panels[0], panels[1]))
+    panels = [_fit(panel) for panel in panels]
+    if pair.patch is not None:
+        # In the patch space only a part is alike: it is marked, and shown large in place of the difference.
+        panels = _marked(image_to_rgb(image), image_to_rgb(real), pair.patch, pair.orientation)
+    rows = [panels]
+    if "masks" in pair.spaces:
+        masks = [_aligned(mask_to_rgb(made.masks([pair.sample])[0]), pair), mask_to_rgb(train.masks([pair.row])[0])]
+        rows.append([_fit(panel) for panel in (*masks, _difference(*masks))])
+    moved = f", shifted by {pair.shift[0]:+.1%} down and {pair.shift[1]:+.1%} right" if any(pair.shift) else ""
+    told = "; ".join(
+        f"{space.name}: relative distance {pair.relative[space.name]:.3f}, chance stays above {space.clear_below:.3f}"
+        for space in found.spaces
+        if space.name in pair.relative
+    )
+    third = "the difference of the two, brought to equal brightness and contrast (grey = equal)"
+    if pair.patch is not None:
+        third = "the marked parts, synthetic beside training"
+    caption = (
+        f"Synthetic image {made.samples[pair.sample].file_name} ({name_of(pair.orientation)}{moved}), then training "
+        f"image {row.id} of patient {row.patient_id}, then {third}. {told}."
+    )
+    return picture(f"{made.samples[pair.sample].file_name} shows {row.patient_id}", caption, grid(rows))
+
+
+def _aligned(pixels: RGB, pair: Pair) -> RGB:
+    """The synthetic picture as it lies over the training picture."""
+    if pair.patch is not None:
+        return pixels
+    mirrored = pixels[:, ::-1] if pair.orientation % 2 else pixels
+    turned = np.rot90(mirrored, pair.orientation // 2)
+    longest = max(turned.shape[:2])
+    down, right = (round(part * longest) for part in pair.shift)
+    reach = max(abs(down), abs(right))
+    padded = np.pad(turned, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+    top, left = reach - down, reach - right
+    return np.ascontiguousarray(padded[top : top + turned.shape[0], left : left + turned.shape[1]])
+
+
+def _difference(first: RGB, second: RGB) -> RGB:
+    """Grey where the two agree, once both have the same mean and spread."""
+    one, two = (pixels.astype(np.float64) for pixels in (first, second))
+    spread = two.std() / max(one.std(), 1e-6)
+    gap = (one - one.mean()) * spread + two.mean() - two
+    return np.clip(np.rint(128 + gap / 2), 0, 255).astype(np.uint8)
+
+
+def _fit(pixels: RGB) -> RGB:
+    from PIL import Image
+
+    longest = max(pixels.shape[:2])
+    size = (max(1, round(pixels.shape[1] * _SIDE / longest)), max(1, round(pixels.shape[0] * _SIDE / longest)))
+    how = Image.Resampling.NEAREST if longest < _SIDE else Image.Resampling.LANCZOS
+    return np.asarray(Image.fromarray(pixels).resize(size, how))
+
+
+def _marked(image: RGB, real: RGB, at: tuple[int, int, int, int], orientation: int) -> list[RGB]:
+    longest = max(image.shape[:2])
+    scale = longest / min(longest, PATCH_SIDE)
+    half = (PATCH // 2 + 2) * scale
+    boxes = [_box(image.shape, at[place] * scale, at[place + 1] * scale, half) for place in (0, 2)]
+    parts = [pixels[top:bottom, left:right] for pixels, (top, bottom, left, right) in
+             zip((image, real), boxes, strict=True)]  # fmt: skip
+    mirrored = parts[0][:, ::-1] if orientation % 2 else parts[0]
+    parts[0] = np.ascontiguousarray(np.rot90(mirrored, orientation // 2))
+    shown = [_fit(_framed(pixels, box)) for pixels, box in zip((image, real), boxes, strict=True)]
+    height, width = shown[0].shape[:2]
+    large = np.full((height, width, 3), 128, np.uint8)
+    for number, part in enumerate(parts):
+        sized = _nearest(part, (min(height, width // 2 - 2), width // 2 - 2))
+        large[: sized.shape[0], number * (width // 2) : number * (width // 2) + sized.shape[1]] = sized
+    return [*shown, large]
+
+
+def _box(shape: Sequence[int], row: float, column: float, half: float) -> tuple[int, int, int, int]:
+    return (max(0, round(row - half)), min(shape[0], round(row + half) + 1),
+            max(0, round(column - half)), min(shape[1], round(column + half) + 1))  # fmt: skip
+
+
+def _framed(pixels: RGB, box: tuple[int, int, int, int]) -> RGB:
+    top, bottom, left, right = box
+    framed, thick = pixels.copy(), max(1, max(pixels.shape[:2]) // 128)
+    framed[top : top + thick, left:right] = framed[bottom - thick : bottom, left:right] = _MARK
+    framed[top:bottom, left : left + thick] = framed[top:bottom, right - thick : right] = _MARK
+    return framed
+
+
+def _nearest(pixels: RGB, size: tuple[int, int]) -> RGB:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(pixels).resize((size[1], size[0]), Image.Resampling.BICUBIC))
+
+
+def _plot(space: Space) -> Figure:
+    plot, (axis,) = new_plot(6.4, 2.6)
+    edges = np.linspace(0, 1, 51).tolist()
+    groups: list[tuple[str, NDArray[np.float64], str, str]] = [
+        ("real to other training patients", space.real, COLOURS["real"], "stepfilled"),
+        ("synthetic to holdout (control)", space.holdout.relative, COLOURS["both"], "step"),
+        ("synthetic to training", space.train.relative, COLOURS["synthetic"], "step"),
+    ]
+    for name, values, colour, kind in groups:
+        share = np.full(len(values), 100 / len(values))
+        axis.hist(values, edges, weights=share, color=colour, histtype=kind, label=name,  # type: ignore[arg-type]
+                  alpha=0.35 if kind == "stepfilled" else 1, linewidth=1.4)  # fmt: skip
+    axis.axvline(space.clear_below, color=COLOURS["synthetic"], linestyle="--", linewidth=1)
+    axis.set_yscale("symlog", linthresh=0.1)
+    axis.set(xlabel="relative distance: nearest patient / second nearest", ylabel="% of images", xlim=(0, 1), ylim=0)
+    axis.legend(frameon=False, loc="upper left", fontsize="small")
+    caption = (
+        f"In {space.name}: 1 = no patient stands out, 0 = a copy. Left of the dashed line ({space.clear_below:.3f}) an "
+        "image is a clear copy. The training curve should lie on the control."
+    )
+    return plot_figure(f"Relative distances, {space.name}", caption, plot)

@@ -1,0 +1,159 @@
+"""Canaries: known copies, planted to see whether the audit finds them. What it finds of them is its power.
+
+Two kinds of twin are possible. A twin of the *samples* gets altered copies of training images (``plant``); the
+audit makes one by itself. A twin of the *run* is trained on a set into which canaries were planted
+(``examples/canaries_in_training.py``): it tells what this training lets through.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthmed.errors import DataError
+
+Alteration = Callable[[NDArray[np.integer], np.random.Generator], NDArray[np.integer]]
+"""A stored image [C H W], and numbers -> an altered copy of the same shape and type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planted:
+    """Altered copies.
+
+    Args:
+        images: [N C H W].
+        rows: [N] which image each was made from.
+        kinds: [N] name of the alteration.
+    """
+
+    images: NDArray[np.integer]
+    rows: NDArray[np.intp]
+    kinds: tuple[str, ...]
+
+
+def plant(
+    sources: NDArray[np.integer],
+    num: int,
+    *,
+    seed: int = 0,
+    backgrounds: NDArray[np.integer] | None = None,
+    kinds: Mapping[str, Alteration] | None = None,
+) -> Planted:
+    """Make ``num`` copies of each kind of alteration, of images drawn from ``sources``.
+
+    Args:
+        sources: [M C H W] stored pixels, for instance training images.
+        num: copies of each kind.
+        seed: source of all draws.
+        backgrounds: images into which a part of a source is pasted (kind "pasted part"); None = leave it out.
+        kinds: name -> alteration; None = those of ``ALTERATIONS``.
+
+    Raises:
+        DataError: there is nothing to copy.
+
+    Example:
+        >>> eyes = np.random.default_rng(0).integers(0, 255, (3, 1, 32, 32)).astype(np.uint8)
+        >>> plant(eyes, 2).images.shape
+        (12, 1, 32, 32)
+    """
+    if not len(sources) or num < 1:
+        raise DataError(f"{num} copies of {len(sources)} images were asked for; expected at least 1 of each.")
+    numbers = np.random.default_rng(seed)
+    known = dict(ALTERATIONS if kinds is None else kinds)
+    images, rows, names = [], [], []
+    for name, alter in known.items():
+        for row in numbers.integers(0, len(sources), num):
+            images.append(alter(sources[row], numbers))
+            rows.append(row)
+            names.append(name)
+    if backgrounds is not None and len(backgrounds):
+        for row, behind in zip(
+            numbers.integers(0, len(sources), num), numbers.integers(0, len(backgrounds), num), strict=True
+        ):
+            images.append(paste(sources[row], backgrounds[behind], numbers))
+            rows.append(row)
+            names.append("pasted part")
+    return Planted(images=np.stack(images), rows=np.asarray(rows, np.intp), kinds=tuple(names))
+
+
+def shift(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Shifted by up to a twentieth of the side, in whole pixels; the border repeats."""
+    reach = max(1, min(image.shape[1:]) // 20)
+    rows, columns = numbers.integers(-reach, reach + 1, 2)
+    padded = np.pad(image, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
+    top, left = reach + rows, reach + columns
+    return padded[:, top : top + image.shape[1], left : left + image.shape[2]]
+
+
+def brighten(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Another contrast (0.8 to 1.2) and brightness (up to 12 % of the range); what leaves the range is clipped."""
+    top = np.iinfo(image.dtype).max
+    changed = image * numbers.uniform(0.8, 1.2) + numbers.uniform(-0.12, 0.12) * top
+    return np.clip(np.rint(changed), 0, top).astype(image.dtype)
+
+
+def compress(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Re-compressed as JPEG of quality 30 to 70, channel by channel, at 8 bits."""
+    from PIL import Image
+
+    quality, planes = int(numbers.integers(30, 71)), []
+    wide = image.dtype == np.uint16
+    for plane in (image >> 8).astype(np.uint8) if wide else image:
+        file = io.BytesIO()
+        Image.fromarray(plane).save(file, format="JPEG", quality=quality)
+        planes.append(np.asarray(Image.open(file)))
+    again = np.stack(planes).astype(image.dtype)
+    return again * 257 if wide else again
+
+
+def turn(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Mirrored, and turned by quarter turns that keep the shape."""
+    steps = 1 if image.shape[1] == image.shape[2] else 2
+    return np.ascontiguousarray(np.rot90(image[..., ::-1], steps * int(numbers.integers(0, 4)), (-2, -1)))
+
+
+def noise(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """With Gaussian noise of 3 % of the range."""
+    top = np.iinfo(image.dtype).max
+    return np.clip(np.rint(image + numbers.normal(0, 0.03 * top, image.shape)), 0, top).astype(image.dtype)
+
+
+def everything(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Turned, shifted, brightened and re-compressed, one after the other."""
+    for alter in (turn, shift, brighten, compress):
+        image = alter(image, numbers)
+    return image
+
+
+def paste(
+    image: NDArray[np.integer], background: NDArray[np.integer], numbers: np.random.Generator
+) -> NDArray[np.integer]:
+    """A part of the image, a quarter of its sides, set into another image at another place with a soft edge."""
+    height, width = image.shape[1] // 4, image.shape[2] // 4
+    # The part is the most eventful of some that are drawn: an empty corner is nobody's lesion.
+    places = [
+        (int(numbers.integers(0, image.shape[1] - height + 1)), int(numbers.integers(0, image.shape[2] - width + 1)))
+        for _ in range(8)
+    ]
+    top, left = max(places, key=lambda at: image[:, at[0] : at[0] + height, at[1] : at[1] + width].std())
+    to_top = int(numbers.integers(0, image.shape[1] - height + 1))
+    to_left = int(numbers.integers(0, image.shape[2] - width + 1))
+    ramps = [np.minimum(1, np.minimum(np.arange(n) + 1, n - np.arange(n)) / (1 + n // 10)) for n in (height, width)]
+    weight = ramps[0][:, None] * ramps[1][None]
+    result = background.astype(np.float64)
+    there = result[:, to_top : to_top + height, to_left : to_left + width]
+    there += weight * (image[:, top : top + height, left : left + width] - there)
+    return np.rint(result).astype(background.dtype)
+
+
+ALTERATIONS: Mapping[str, Alteration] = {
+    "shifted": shift,
+    "brightened": brighten,
+    "re-compressed": compress,
+    "turned": turn,
+    "with noise": noise,
+    "all of it": everything,
+}
+"""Kinds of copies that the audit plants; a part pasted into another image comes to them."""

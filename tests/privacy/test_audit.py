@@ -1,0 +1,121 @@
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+from privacy.conftest import SIDE, dataset, population, samples
+
+import synthmed
+from synthmed import cli
+from synthmed.errors import ArtifactError, ConfigError, DataError, GateError
+from synthmed.privacy.audit import audit, examine
+from synthmed.privacy.canaries import ALTERATIONS, plant
+
+
+@pytest.fixture(scope="module")
+def folders(sides, tmp_path_factory):
+    """A prepared set, a clean sample set and one with three planted copies, with masks."""
+    place = tmp_path_factory.mktemp("audit")
+    (train, train_masks), (holdout, holdout_masks), (clean, masks) = sides
+    dataset(place / "real", train, holdout, np.concatenate([train_masks, holdout_masks]))
+    samples(place / "clean", clean[:60], masks[:60])
+    planted, copied = clean[:60].copy(), masks[:60].copy()
+    planted[:3] = plant(
+        train, 1, kinds={kind: ALTERATIONS[kind] for kind in ("turned", "brightened", "shifted")}
+    ).images
+    copied[7] = train_masks[11]
+    samples(place / "planted", planted, copied)
+    return place
+
+
+@pytest.fixture(scope="module")
+def blocked(folders):
+    """The folder of a report that blocked."""
+    with pytest.raises(GateError, match=r"^BLOCKED\. In pixels, clear .*: 3 of 60 .* Every flagged pair"):
+        audit(folders / "planted", folders / "real", folders / "blocked", canaries=2)
+    return folders / "blocked"
+
+
+def test_a_blocked_release_has_its_report_all_the_same(blocked):
+    told = json.loads((blocked / "report.json").read_text())
+    assert told["blocked"] and told["verdict"].startswith("BLOCKED")
+    shown = {pair["sample"]: pair["spaces"] for pair in told["flagged"]}
+    assert set(shown) == {0, 1, 2, 7} and shown[7] == ["masks"]
+    assert told["spaces"]["pixels"]["clear_holdout"]["images"] == 0
+    synthmed.artifacts.verify(blocked, "audit")
+
+
+def test_every_flagged_pair_is_shown_in_a_page_that_needs_nothing_else(blocked):
+    page = (blocked / "report.html").read_text()
+    assert page.count('<img src="data:image/png;base64,') == 4
+    assert not re.search(r"(?:src|href)=\"(?!data:|#)", page) and "<script" not in page
+    assert "images/00007.png shows P0011" in page and "BLOCKED" in page
+
+
+def test_a_clean_set_passes_with_its_number_and_power_and_no_certificate(folders):
+    report = synthmed.audit(folders / "clean", folders / "real", folders / "passed", canaries=3)
+    assert report.verdict.startswith("No evidence of copying (n = 60 synthetic images against 60 training and 40")
+    assert "power = " in report.verdict and "no certificate" in report.verdict
+    power = {one.kind: one for one in report.findings.power}
+    assert power["turned"].found == power["turned"].planted == 3
+    assert power["all kinds"].planted == 21 and power["all kinds"].found >= 12
+    assert not json.loads((folders / "passed" / "report.json").read_text())["blocked"]
+
+
+def test_the_command_line_ends_with_3_if_blocked(folders, monkeypatch, capsys):
+    words = ["synthmed", "audit", folders / "planted", folders / "real", folders / "by-command", "--canaries", 0]
+    monkeypatch.setattr(sys, "argv", [str(word) for word in words])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 3
+    assert capsys.readouterr().err.startswith("synthmed: BLOCKED.")
+    assert (folders / "by-command" / "report.html").is_file()
+
+
+def test_without_a_holdout_there_is_no_audit(sides, folders, tmp_path):
+    dataset(tmp_path / "unsealed", sides[0][0], sides[1][0][:0])
+    with pytest.raises(DataError, match=r"has 0 patients in holdout.*Prepare the images with a holdout"):
+        audit(folders / "clean", tmp_path / "unsealed", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_unlike_sets_bad_settings_and_a_taken_place_are_refused(folders, tmp_path):
+    samples(tmp_path / "small", population(3, 0, side=32)[0])
+    samples(tmp_path / "deep", population(3, 0)[0].astype(np.uint16))
+    for name in ("small", "deep"):
+        with pytest.raises(DataError, match="Nothing is resized or converted silently"):
+            audit(tmp_path / name, folders / "real", tmp_path / "out")
+    with pytest.raises(ConfigError, match="expected 0 or more"):
+        audit(folders / "clean", folders / "real", tmp_path / "out", canaries=-1)
+    with pytest.raises(ArtifactError, match="already exists"):
+        audit(folders / "clean", folders / "real", folders / "real")
+    with pytest.raises(DataError, match=r"expected \[N D\] of finite numbers"):
+        audit(folders / "clean", folders / "real", tmp_path / "out", features=lambda images: images.mean())
+
+
+def test_one_image_and_attacks_from_outside_are_audited(folders, sides, tmp_path):
+    made = samples(tmp_path / "one", sides[2][0][:1])
+    real = synthmed.PreparedDataset.open(folders / "real")
+    known = {image.tobytes() for image in sides[0][0]}
+
+    def white_box(images):
+        return np.array([float(image.tobytes() in known) for image in images])
+
+    found = examine(made, real, canaries=0, attacks={"white box": white_box})
+    assert found.blocked and "The attack 'white box' tells" in found.verdict
+    assert "power not measured" in examine(made, real, canaries=0).verdict
+
+
+def test_a_private_model_is_named_with_epsilon_delta_and_unit(folders, sides, tmp_path):
+    privacy = {"epsilon": 3.21, "delta": 1e-5, "unit": "patient", "assumption": "Poisson sampling"}
+    made = samples(tmp_path / "private", sides[2][0][:20], facts={"run_seed": 0, "model": {"privacy": privacy}})
+    found = examine(made, synthmed.PreparedDataset.open(folders / "real"), canaries=0)
+    assert "epsilon = 3.21, delta = 1e-05, unit: one patient" in found.verdict
+
+
+def test_images_made_from_real_masks_are_named(folders, sides, tmp_path):
+    made = samples(tmp_path / "conditioned", sides[2][0][:5], lineage="mask_from_real")
+    found = examine(made, synthmed.PreparedDataset.open(folders / "real"), canaries=0)
+    assert any("5 synthetic images were made from real masks" in warning for warning in found.warnings)
+    assert made.shape[1] == SIDE
