@@ -20,6 +20,7 @@ FLOORS = {
     "data": 2,
     "networks": 3,
     "losses": 4,
+    "patch_distance": 4,
     "augment": 4,
     "methods": 5,
     "model": 6,
@@ -33,7 +34,9 @@ FLOORS = {
     "cli": 11,
     "__main__": 12,
 }
-ONLY = {"networks": {"shapes"}, "losses": {"shapes"}} | {helper: HELPERS for helper in HELPERS}
+ONLY = {"networks": {"shapes"}, "losses": {"shapes"}, "patch_distance": {"shapes"}} | {
+    helper: HELPERS for helper in HELPERS
+}
 """What these know beside themselves, whatever their floor would allow."""
 NEVER = {"evaluation": {"methods", "model", "training", "generation"}}
 """Images of any tool are measured alike, so measuring must not know how ours are made."""
