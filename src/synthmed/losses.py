@@ -8,13 +8,10 @@ where the term is named, in the method.
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from synthmed.shapes import Image, Logits
-
-PerSample = Float[Tensor, "batch"]
+from synthmed.shapes import Image, Latent, Logits, PerSample
 
 
 def logistic_discriminator(real: Logits, fake: Logits) -> PerSample:
@@ -57,6 +54,11 @@ def absolute_error(output: Image, target: Image) -> PerSample:
 def squared_error(output: Image, target: Image) -> PerSample:
     """Mean squared difference of two images; for sparse targets, whose median is the background."""
     return _per_sample((output - target).square())
+
+
+def divergence_from_normal(mean: Latent, log_variance: Latent) -> PerSample:
+    """Kullback-Leibler divergence of N(mean, variance) from N(0, 1) (Kingma and Welling 2014, appendix B)."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
 
 
 def _per_sample(values: Tensor) -> PerSample:

@@ -24,6 +24,9 @@ Latent = Float[Tensor, "batch latent"]
 Logits = Float[Tensor, "batch *patches"]
 """Unbounded scores of a discriminator: above 0 it believes the image is real."""
 
+PerSample = Float[Tensor, "batch"]
+"""One value of a loss an image."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSpec:

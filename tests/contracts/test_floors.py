@@ -22,6 +22,7 @@ FLOORS = {
     "networks": 3,
     "pretrained": 3,
     "losses": 4,
+    "patch_distance": 4,
     "augment": 4,
     "methods": 5,
     "model": 6,
@@ -36,7 +37,9 @@ FLOORS = {
     "cli": 12,
     "__main__": 13,
 }
-ONLY = {"networks": {"shapes"}, "losses": {"shapes"}} | {helper: HELPERS for helper in HELPERS}
+ONLY = {"networks": {"shapes"}, "losses": {"shapes"}, "patch_distance": {"shapes"}} | {
+    helper: HELPERS for helper in HELPERS
+}
 """What these know beside themselves, whatever their floor would allow."""
 MAKERS = {"methods", "model", "training", "generation"}
 NEVER = {"evaluation": MAKERS, "privacy": MAKERS}

@@ -3,9 +3,10 @@
 Isola et al. 2017; in Guibas et al. 2017 (S4) the vessel-to-retina network of Costa et al. 2017 is this method
 and stage two of the dual GAN.
 
-Ours beyond the papers: latents that set what the mask does not say (colour, light, texture), with the pixel
-loss mostly on detail so that the mean photograph is not forced on every latent; relativistic pairing loss with
-lazy R1 and R2; differentiable augmentation of mask and image together; joint warps; averaged weights.
+Ours beyond the papers: latents that set what the mask does not say (colour, light), in training those that an encoder
+reads from the real photograph (Zhu et al. 2017), so that pixel errors do not force the mean photograph on every latent;
+a distance of patches under the mask (Elnekave and Weiss 2022) for contrast and texture; relativistic pairing loss
+with lazy R1 and R2; differentiable augmentation of mask and image together; joint warps; averaged weights.
 """
 
 from collections.abc import Callable
@@ -20,8 +21,10 @@ from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.methods._contract import Adam, MaskSource, Method, Stage, both_phases
 from synthmed.networks.layers import Norm
+from synthmed.networks.modulated import ModulatedUNet
 from synthmed.networks.patchgan import PatchDiscriminator
-from synthmed.networks.unet import ModulatedUNet, UNet
+from synthmed.networks.unet import UNet
+from synthmed.patch_distance import patch_distance
 from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Pairs, Planes, to_planes
 
 
@@ -34,7 +37,6 @@ class Pix2PixConfig(Settings):
     cap: int = Field(256, gt=0, description="Most channels of any level of the modulated generator.")
     levels: int = Field(8, gt=0, description="Halvings in the generator.")
     kernel: int = Field(4, ge=3, description="Side of the published generator's kernels.")
-    noise: bool = Field(True, description="Whether white noise goes into the modulated generator, for texture.")
     dropout: float = Field(0.5, ge=0, lt=1, description="The published generator's only noise.")
     norm: Norm = Field("instance", description="Normalisation (batch norm of one image is instance norm).")
     discriminator_features: int = Field(64, gt=0, description="Channels of the discriminator's first level.")
@@ -45,9 +47,12 @@ class Pix2PixConfig(Settings):
     adversarial: float = Field(1.0, ge=0, description="Weight of the adversarial term of the generator.")
     pixel: float = Field(100.0, ge=0, description="Weight of the mean error of pixels against the real image.")
     pixel_error: Literal["absolute", "squared"] = Field("absolute", description="How that error is measured.")
-    detail: float = Field(0.0, ge=0, description="Weight of the mean absolute error of fine detail alone.")
-    detail_size: float = Field(0.03, gt=0, lt=0.5, description="Detail is finer than this share of the side.")
-    variety: float = Field(0.0, ge=0, description="Weight of the reward for unlike images from unlike latents.")
+    light: float = Field(0.0, ge=0, description="Weight of the mean absolute error of the means of small squares.")
+    light_size: int = Field(16, gt=0, description="Side of these squares in pixels; it must divide both sides.")
+    patches: float = Field(0.0, ge=0, description="Weight of the distance of patches under the mask.")
+    style: float = Field(
+        0.0, ge=0, description="Weight of the divergence of encoded latents from N(0, 1); 0 = no encoder."
+    )
     penalty: float = Field(0.0, ge=0, description="Weight of the zero-centred gradient penalties R1 and R2.")
     penalty_every: int = Field(4, gt=0, description="Steps between two penalties; the weight is multiplied by it.")
     changes: tuple[augment.Change, ...] = Field((), description="What is changed in all the discriminator sees.")
@@ -76,6 +81,10 @@ class Pix2Pix(Method):
         multiple = 2 ** (config.levels + (config.generator == "modulated"))
         if spec.height % multiple or spec.width % multiple:
             raise ValueError(f"{spec.height}x{spec.width} cannot be halved; both sides must be multiples of {multiple}")
+        if config.light and (spec.height % config.light_size or spec.width % config.light_size):
+            raise ValueError(f"{spec.height}x{spec.width} cannot be cut into squares of {config.light_size}")
+        if config.style and config.generator != "modulated":
+            raise ValueError("Only the modulated generator has latents that an encoder could give")
         if spec.num_labels < 2:
             raise ValueError("The images have no masks; this method translates masks to images")
         self.latent_size = config.latent_size
@@ -88,7 +97,7 @@ class Pix2Pix(Method):
         else:
             generator = ModulatedUNet(
                 planes=spec.planes, channels=spec.channels, latent_size=config.latent_size,
-                features=config.features, cap=config.cap, levels=config.levels, noise=config.noise,
+                features=config.features, cap=config.cap, levels=config.levels, encoder=config.style > 0,
             )  # fmt: skip
         discriminator = PatchDiscriminator(
             channels=spec.planes + spec.channels, features=config.discriminator_features,
@@ -134,13 +143,19 @@ class Pix2Pix(Method):
         }
 
     def generator_objective(self, batch: Batch) -> dict[str, Tensor]:
-        """Convince the discriminator, stay near the real image, use the latents."""
+        """Convince the discriminator, stay near the real image, make its patches."""
         config = self.config
         planes, real = self.view(batch)
-        if config.variety:  # the first half of the masks twice, with other latents
-            half = (len(batch) + 1) // 2
-            planes, real = (torch.cat([tensor[:half], tensor[: len(batch) - half]]) for tensor in (planes, real))
-        fake = self._make(planes, batch)
+        terms: dict[str, Tensor] = {}
+        if config.style:
+            generator = self.networks["generator"]
+            assert isinstance(generator, ModulatedUNet)
+            mean, log_variance = generator.encode(real)
+            latents = mean + (log_variance / 2).exp() * batch.latents(self.latent_size)
+            terms["style"] = config.style * losses.divergence_from_normal(mean, log_variance)
+        else:
+            latents = batch.latents(self.latent_size)
+        fake = self.networks["generator"](planes, latents)
         discriminate = self.networks["discriminator"]
         fake_logits = discriminate(self._seen(fake, planes, batch))
         if config.loss == "logistic":
@@ -149,28 +164,15 @@ class Pix2Pix(Method):
             with torch.no_grad():
                 real_logits = discriminate(self._seen(real, planes, batch))
             adversarial = losses.relativistic_generator(real_logits, fake_logits)
+        terms["adversarial"] = config.adversarial * adversarial
         pixel_error = losses.absolute_error if config.pixel_error == "absolute" else losses.squared_error
-        terms = {
-            "adversarial": config.adversarial * adversarial,
-            "pixel": config.pixel * pixel_error(fake, real),
-        }
-        if config.detail:
-            detail = losses.absolute_error(self._detail(fake), self._detail(real))
-            terms["detail"] = config.detail * detail
-        if config.variety:
-            # -log of the mean difference: strong where the latents are ignored, weak where they are used.
-            difference = losses.absolute_error(fake[: len(batch) - half], fake[half:])
-            terms["variety"] = -config.variety * (difference + 1e-3).log()
+        terms["pixel"] = config.pixel * pixel_error(fake, real)
+        if config.light:
+            means = (functional.avg_pool2d(image, config.light_size) for image in (fake, real))
+            terms["light"] = config.light * losses.absolute_error(*means)
+        if config.patches:
+            terms["patches"] = config.patches * patch_distance(fake, real, planes, batch.fields, batch.generator)
         return terms
-
-    def _detail(self, images: Image) -> Image:
-        """What is finer than the configured share of the side: the image minus its local mean."""
-        reach = round(self.config.detail_size * images.shape[-1])
-        mean = images
-        for window in ((2 * reach + 1, 1), (1, 2 * reach + 1)) * 2:  # a box twice is close to a Gaussian
-            padding = (window[0] // 2, window[1] // 2)
-            mean = functional.avg_pool2d(mean, window, 1, padding, count_include_pad=False)
-        return images - mean
 
     def stages(self) -> list[Stage]:
         """One stage on pairs."""

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from synthmed.shapes import Latent
+
 Norm = Literal["batch", "instance", "pixel", "none"]
 
 
@@ -85,3 +87,11 @@ def coordinates(features: Tensor) -> Tensor:
     columns = torch.linspace(-1, 1, width, device=features.device, dtype=features.dtype)
     grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
     return grid.expand(batch, 2, height, width)
+
+
+def image_generators(latents: Latent) -> list[torch.Generator]:
+    """A generator of random numbers for each image, seeded by the bits of its first latent.
+
+    So an image's noise depends on its latents alone, not on the batch that it is made in.
+    """
+    return [torch.Generator().manual_seed(int(bits)) for bits in latents[:, 0].detach().float().cpu().view(torch.int32)]

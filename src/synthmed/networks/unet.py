@@ -1,17 +1,12 @@
-"""U-Net generators: a mask's planes, and latents for what the mask does not say, become an image.
+"""The U-Net generator of pix2pix (Isola et al. 2017) and of the vessel-to-retina network that S4 builds on.
 
-``UNet`` is the generator of pix2pix (Isola et al. 2017) and of the vessel-to-retina network that S4 builds on;
-its noise is dropout. ``ModulatedUNet`` is ours: the latents scale and shift the features of every level, so
-that one mask has as many photographs as there are latents.
+Its noise is dropout. The generator of ours, with latents that set what the mask leaves open, is in `modulated`.
 """
-
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from synthmed.networks.layers import Norm, Upsample, coordinates, norm_layer, normal_initialisation, widths
+from synthmed.networks.layers import Norm, image_generators, norm_layer, normal_initialisation, widths
 from synthmed.shapes import Image, Latent, Planes
 
 
@@ -64,7 +59,7 @@ class UNet(nn.Module):
 
     def forward(self, planes: Planes, latents: Latent) -> Image:
         """Make one image a mask; the latents decide what the dropout drops."""
-        generators = _generators(latents)
+        generators = image_generators(latents)
         skips: list[Tensor] = []
         features = planes
         for block in self.down:
@@ -93,84 +88,3 @@ class _Dropout(nn.Module):
     def forward(self, features: Tensor, generators: list[torch.Generator]) -> Tensor:
         draws = torch.stack([torch.rand(features.shape[1:], generator=generator) for generator in generators])
         return features * (draws >= self.rate).to(features) / (1 - self.rate)
-
-
-def _generators(latents: Latent) -> list[torch.Generator]:
-    """One generator a row, seeded by the bits of its first latent."""
-    return [torch.Generator().manual_seed(int(bits)) for bits in latents[:, 0].float().cpu().view(torch.int32)]
-
-
-class ModulatedUNet(nn.Module):
-    """Planes [N P H W] and latents [N Z] -> image [N C H W] in [-1, 1].
-
-    Works at half the resolution (2x2 pixels become channels) and joins the planes once more at the full one:
-    a quarter of the memory traffic, with edges as sharp as the mask's. A plane of white noise, drawn from the
-    latents, goes in with the planes at both places: it is what fine texture is made of. Two planes of
-    coordinates tell where the field of view ends.
-
-    Args:
-        planes: P.
-        channels: C.
-        latent_size: Z.
-        features: channels at half resolution; doubled at each coarser level up to ``cap``.
-        cap: most channels of any level.
-        levels: halvings below half resolution.
-        noise: whether the plane of white noise goes in; masks are not made of texture.
-    """
-
-    def __init__(
-        self, *, planes: int, channels: int, latent_size: int, features: int, cap: int, levels: int,
-        noise: bool = True,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.noise = noise
-        planes += noise
-        sizes = widths(features, levels + 1, cap)
-        self.stem = nn.Conv2d(4 * planes + 2, sizes[0], 3, padding=1)
-        self.down = nn.ModuleList(
-            nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(before, after, 4, 2, 1), norm_layer("instance", after))
-            for before, after in pairwise(sizes)
-        )
-        self.up = nn.ModuleList(
-            _ModulatedBlock(before, after, after, latent_size)
-            for before, after in zip(sizes[:0:-1], sizes[-2::-1], strict=True)
-        )
-        self.expand = nn.Conv2d(sizes[0], 4 * 8, 3, padding=1)
-        self.to_image = nn.Conv2d(8 + planes, channels, 5, padding=2)
-        normal_initialisation(self)
-        with torch.no_grad():  # the four pixels of a shuffle begin alike, else a grid is born with them (Aitken 2017)
-            self.expand.weight.copy_(self.expand.weight[:8].repeat_interleave(4, dim=0))
-
-    def forward(self, planes: Planes, latents: Latent) -> Image:
-        """Make one image a mask and latent."""
-        if self.noise:
-            draws = [torch.randn(1, *planes.shape[2:], generator=generator) for generator in _generators(latents)]
-            planes = torch.cat([planes, torch.stack(draws).to(planes)], dim=1)  # [N P+1 H W]
-        halved = functional.pixel_unshuffle(planes, 2)  # [N 4P H/2 W/2]
-        features = self.stem(torch.cat([halved, coordinates(halved)], dim=1))
-        skips = [features]
-        for block in self.down:
-            features = block(features)
-            skips.append(features)
-        features = skips.pop()
-        for block in self.up:
-            features = block(features, skips.pop(), latents)
-        features = functional.pixel_shuffle(self.expand(functional.leaky_relu(features, 0.2)), 2)  # [N 8 H W]
-        features = functional.leaky_relu(features, 0.2)
-        return torch.tanh(self.to_image(torch.cat([features, planes], dim=1)))
-
-
-class _ModulatedBlock(nn.Module):
-    """Up, join the skip, convolve, normalise, scale and shift by the latents."""
-
-    def __init__(self, before: int, skip: int, after: int, latent_size: int) -> None:
-        super().__init__()
-        self.resize = Upsample()
-        self.convolve = nn.Conv2d(before + skip, after, 3, padding=1)
-        self.normalise = norm_layer("instance", after)
-        self.modulate = nn.Linear(latent_size, 2 * after)
-
-    def forward(self, features: Tensor, skip: Tensor, latents: Latent) -> Tensor:
-        joined = torch.cat([self.resize(functional.leaky_relu(features, 0.2)), skip], dim=1)
-        scale, shift = self.modulate(latents)[:, :, None, None].chunk(2, dim=1)
-        return self.normalise(self.convolve(joined)) * (1 + scale) + shift

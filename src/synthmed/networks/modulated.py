@@ -1,0 +1,129 @@
+"""A U-Net from masks to images whose latents set what the mask leaves open, and the encoder of these latents."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from synthmed.networks.layers import (
+    Upsample,
+    coordinates,
+    image_generators,
+    kaiming_initialisation,
+    norm_layer,
+    widths,
+)
+from synthmed.shapes import Image, Latent, Planes
+
+_ENCODED_SIDE = 64
+"""The encoder sees an image at this size: colour, light and large structure, no vessel."""
+
+
+class ModulatedUNet(nn.Module):
+    """Planes [N P H W] and latents [N Z] -> image [N C H W] in [-1, 1].
+
+    Works at half the resolution (2x2 pixels become channels) and joins the planes once more at the full one:
+    a quarter of the memory traffic, with edges as sharp as the mask's. White noise, drawn from the latents, goes in
+    with the planes and at each level of the decoder (Karras et al. 2019): texture is made of it, and whatever differs
+    between two vessels of one width. Coordinates tell where the round field of view ends.
+
+    Args:
+        planes: P.
+        channels: C.
+        latent_size: Z.
+        features: channels at half resolution; doubled at each coarser level up to ``cap``.
+        cap: most channels of any level.
+        levels: halvings below half resolution.
+        encoder: whether it can also tell the latents of an image (Zhu et al. 2017).
+    """
+
+    def __init__(
+        self, *, planes: int, channels: int, latent_size: int, features: int, cap: int, levels: int,
+        encoder: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        joined = planes + 1 + 3  # the condition, noise, coordinates
+        sizes = widths(features, levels + 1, cap)
+        self.stem = nn.Conv2d(4 * (planes + 1) + 3, sizes[0], 3, padding=1)
+        self.down = nn.ModuleList(
+            nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(before, after, 4, 2, 1), norm_layer("instance", after))
+            for before, after in pairwise(sizes)
+        )
+        self.up = nn.ModuleList(
+            _ModulatedBlock(before, after, latent_size)
+            for before, after in zip(sizes[:0:-1], sizes[-2::-1], strict=True)
+        )
+        self.expand = nn.Conv2d(sizes[0], 4 * 8, 3, padding=1)
+        self.refine = nn.Conv2d(8 + joined, 12, 3, padding=1)
+        self.to_image = nn.Conv2d(12 + planes + 1, channels, 5, padding=2)
+        self.encoder: nn.Sequential | None = _encoder(channels, latent_size) if encoder else None
+        kaiming_initialisation(self)
+        with torch.no_grad():
+            # The four pixels of a shuffle begin alike, else a grid is born with them (Aitken 2017).
+            self.expand.weight.copy_(self.expand.weight[:8].repeat_interleave(4, dim=0))
+            self.to_image.weight.mul_(0.3)  # begin in the middle of tanh
+            for layer in self.modules():
+                if isinstance(layer, _ModulatedBlock):
+                    nn.init.normal_(layer.modulate.weight, 0.0, 0.1)
+
+    def forward(self, planes: Planes, latents: Latent) -> Image:
+        """Make one image a mask and latent."""
+        generators = image_generators(latents)
+        planes = torch.cat([planes, _noise(planes[:, :1], generators)], dim=1)  # [N P+1 H W]
+        halved = functional.pixel_unshuffle(planes, 2)  # [N 4(P+1) H/2 W/2]
+        features = self.stem(torch.cat([halved, _round_coordinates(halved)], dim=1))
+        skips = [features]
+        for block in self.down:
+            features = block(features)
+            skips.append(features)
+        features = functional.leaky_relu(skips.pop(), 0.2)
+        for block in self.up:
+            features = block(features, skips.pop(), latents, generators)
+        features = functional.leaky_relu(functional.pixel_shuffle(self.expand(features), 2), 0.2)  # [N 8 H W]
+        features = self.refine(torch.cat([features, planes, _round_coordinates(planes)], dim=1))
+        return torch.tanh(self.to_image(torch.cat([functional.leaky_relu(features, 0.2), planes], dim=1)))
+
+    def encode(self, images: Image) -> tuple[Latent, Latent]:
+        """Mean and logarithm of the variance of the latents that an image may have been made with."""
+        assert self.encoder is not None, "this generator was built without an encoder"
+        encoded = self.encoder(functional.adaptive_avg_pool2d(images, _ENCODED_SIDE))
+        mean, log_variance = encoded.chunk(2, dim=1)
+        return mean, log_variance.clamp(-8, 2)
+
+
+class _ModulatedBlock(nn.Module):
+    """Up, join the skip, convolve, normalise, scale and shift by the latents, add noise."""
+
+    def __init__(self, before: int, after: int, latent_size: int) -> None:
+        super().__init__()
+        self.resize = Upsample()
+        self.convolve = nn.Conv2d(before + after, after, 3, padding=1)
+        self.normalise = norm_layer("instance", after)
+        self.modulate = nn.Linear(latent_size, 2 * after)
+        self.noise_strength = nn.Parameter(torch.full((after, 1, 1), 0.2))
+
+    def forward(self, features: Tensor, skip: Tensor, latents: Latent, generators: list[torch.Generator]) -> Tensor:
+        joined = torch.cat([self.resize(features), skip], dim=1)
+        scale, shift = self.modulate(latents)[:, :, None, None].chunk(2, dim=1)
+        features = self.normalise(self.convolve(joined)) * (1 + scale) + shift
+        return functional.leaky_relu(features + self.noise_strength * _noise(features, generators), 0.2)
+
+
+def _encoder(channels: int, latent_size: int) -> nn.Sequential:
+    blocks: list[nn.Module] = []
+    for before, after in pairwise((channels, 24, 48, 64)):
+        blocks += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+    blocks += [nn.Flatten(), nn.Linear(64 * (_ENCODED_SIDE // 8) ** 2, 2 * latent_size)]
+    return nn.Sequential(*blocks)
+
+
+def _noise(like: Tensor, generators: list[torch.Generator]) -> Tensor:
+    """White noise of the shape of ``like``, every image's from its own generator."""
+    return torch.stack([torch.randn(like.shape[1:], generator=generator) for generator in generators]).to(like)
+
+
+def _round_coordinates(features: Tensor) -> Tensor:
+    """Rows, columns and the squared distance from the centre: the edge of a round field is a threshold of it."""
+    plane = coordinates(features)
+    return torch.cat([plane, 2 * plane.square().sum(1, keepdim=True) - 1], dim=1)

@@ -1,0 +1,111 @@
+"""How unlike two images under one condition are as collections of patches.
+
+The sliced Wasserstein distance of small patches (Elnekave and Weiss 2022; Rabin et al. 2011): project the patches of
+both images on random directions, sort, compare. A pixel error rewards the mean of all photographs that a mask may
+have, which is smooth and faint; this distance is smallest where texture and contrast are spread as in the real one.
+Each projection also sees the condition, so that it is a vessel's pixels that are compared with a vessel's.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from synthmed.shapes import Image, LabelMap, PerSample, Planes
+
+SCALES = ((1, 3, 3000), (1, 7, 3000), (2, 5, 2000), (4, 5, 1000))
+"""Reduction of the images, side of the patches, patches an image: from grain to the width of a wide vessel."""
+DIRECTIONS = 48
+"""Random projections a scale; every step draws new ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnPatches:
+    """What was drawn for one batch at one scale.
+
+    Args:
+        positions: of the patches, as indices of flattened pixels.
+        image_directions: what patches of the images are projected on.
+        plane_directions: what patches of the condition are projected on.
+        condition_weights: [K], how much each projection looks at the condition, beside an image's share of 1.
+    """
+
+    positions: Int[Tensor, "batch patches"]
+    image_directions: Float[Tensor, "channels pixels directions"]
+    plane_directions: Float[Tensor, "planes pixels directions"]
+    condition_weights: Tensor
+
+
+def patch_distance(
+    output: Image, target: Image, planes: Planes, fields: LabelMap, generator: torch.Generator
+) -> PerSample:
+    """Mean over scales of the sliced Wasserstein distances of each output to its target.
+
+    Args:
+        output: what was made.
+        target: the real images, under the same condition.
+        planes: the condition, such as the planes of a mask.
+        fields: where something is seen; patches from elsewhere are not compared.
+        generator: source of positions and directions, on the CPU.
+
+    Returns:
+        One value an image, in standard deviations of the target's projections; 0 for equal collections.
+    """
+    total = torch.zeros(len(output), device=output.device)
+    for reduction, side, number in SCALES:
+        made, real, condition, seen = (
+            functional.avg_pool2d(image, reduction) for image in (output, target, planes, fields[:, None].float())
+        )
+        drawn = draw_patches(real, condition, seen, side=side, number=number, generator=generator)
+        total = total + sorted_difference(made, real, condition, side, drawn)
+    return total / len(SCALES)
+
+
+def draw_patches(
+    target: Image, planes: Planes, fields: Float[Tensor, "batch 1 height width"], *, side: int, number: int,
+    generator: torch.Generator,
+) -> DrawnPatches:  # fmt: skip
+    """Draw positions, half of them near the condition's foreground, and directions."""
+    near = functional.max_pool2d(planes.amax(1, keepdim=True), 3, 1, 1).flatten(1)
+    seen = functional.max_pool2d(fields, 9, 1, 4).flatten(1)
+    shares = [part / part.sum(1, keepdim=True).clamp_min(1e-6) for part in (near, seen)]
+    chances = shares[0] + shares[1] + 1e-9
+    pixels = side * side
+    image_directions = torch.randn(target.shape[1], pixels, DIRECTIONS, generator=generator)
+    image_directions *= torch.rand(target.shape[1], 1, DIRECTIONS, generator=generator)
+    # Most directions ignore the mean of a patch: it varies so much more than the texture that it would hide it.
+    without_mean = torch.rand(DIRECTIONS, generator=generator) < 0.8
+    image_directions -= image_directions.mean(1, keepdim=True) * without_mean
+    return DrawnPatches(
+        positions=torch.multinomial(chances.cpu(), number, replacement=True, generator=generator).to(target.device),
+        image_directions=image_directions.to(target.device),
+        plane_directions=torch.randn(planes.shape[1], pixels, DIRECTIONS, generator=generator).to(target.device),
+        condition_weights=(1.5 * torch.randint(0, 3, (DIRECTIONS,), generator=generator)).to(target.device),
+    )
+
+
+def sorted_difference(output: Image, target: Image, planes: Planes, side: int, drawn: DrawnPatches) -> PerSample:
+    """The one-dimensional Wasserstein distances along the drawn directions, their mean an image."""
+    made, real = (
+        _projections(image, side, drawn.positions, drawn.image_directions) for image in (output, target)
+    )  # [N K M]
+    spread = real.std(2, keepdim=True) + 1e-3
+    condition = _projections(planes, side, drawn.positions, drawn.plane_directions)
+    condition = condition / (condition.std(2, keepdim=True) + 1e-3) * drawn.condition_weights[:, None]
+    difference = (made / spread + condition).sort(2)[0] - (real / spread + condition).sort(2)[0]
+    return difference.abs().mean((1, 2))
+
+
+def _projections(image: Image, side: int, positions: Tensor, directions: Tensor) -> Float[Tensor, "batch k m"]:
+    """Patches of an odd side around the positions [N M], projected on [C P K]."""
+    batch, channels, _, width = image.shape
+    reach = side // 2
+    padded = functional.pad(image, (reach,) * 4, mode="replicate").flatten(2)  # [N C (H+2r)(W+2r)]
+    rows, columns = positions // width, positions % width
+    offsets = torch.arange(side, device=image.device)
+    offsets = (offsets[:, None] * (width + 2 * reach) + offsets).flatten()
+    places = (rows * (width + 2 * reach) + columns)[:, :, None] + offsets  # [N M P]
+    patches = padded.gather(2, places.flatten(1)[:, None].expand(-1, channels, -1))
+    return torch.einsum("ncmp,cpk->nkm", patches.view(batch, channels, -1, side * side), directions)
