@@ -69,7 +69,7 @@ def draw_patches(
 ) -> DrawnPatches:  # fmt: skip
     """Draw positions, half of them near the condition's foreground, and directions."""
     near = functional.max_pool2d(planes.amax(1, keepdim=True), 3, 1, 1).flatten(1)
-    seen = functional.max_pool2d(fields, 9, 1, 4).flatten(1)
+    seen = functional.max_pool2d(fields, side, 1, side // 2).flatten(1)  # patches that touch the field
     shares = [part / part.sum(1, keepdim=True).clamp_min(1e-6) for part in (near, seen)]
     chances = shares[0] + shares[1] + 1e-9
     pixels = side * side

@@ -115,6 +115,18 @@ def test_the_same_command_again_uses_the_shards_that_are_whole(place):
     assert not working.exists()
 
 
+def test_a_shard_that_another_worker_finished_meanwhile_is_taken_as_it_is(place, monkeypatch):
+    folder, run, digest = place
+    write = shards._write
+
+    def twice(shard):
+        write(shard)
+        write(shard)
+
+    monkeypatch.setattr(shards, "_write", twice)
+    assert run(folder / "data").digest == digest
+
+
 def test_other_settings_or_a_changed_source_begin_anew_and_leave_nothing_behind(place):
     folder, run, digest = place
     for change in (lambda: None, lambda: os.utime(folder / "source" / "images" / "scan 000.png", (1, 1))):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthmed.sources.image import LookupTable, Window
@@ -36,6 +36,7 @@ def test_a_window_is_that_of_the_standard(function, center, width, kind):
     assert np.allclose(found.reshape(-1), expected, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(st.floats(-5000, 5000), st.floats(1, 5000), st.integers(-32768, 32767))
 def test_few_and_many_pixels_are_shown_alike(center, width, value):
     window = Window(center=center, width=width)

@@ -74,6 +74,7 @@ def prepare(
         StorageError: the disk is full or may not be written.
         Interrupted: Ctrl-C; finished shards are kept.
     """
+    given = Path(out)
     source, out = (Path(os.path.abspath(path)) for path in (source, out))
     height, width = _checked_size(kind, size)
     settings = _settings(kind, overrides, table, fast_j2k)
@@ -97,7 +98,7 @@ def prepare(
                     f"Preparing {out} was stopped; what was finished is kept. The same command goes on from there."
                 ) from error
             _assemble(planned, folder, source, out)
-    return PreparedDataset.open(out, verify=False)
+    return PreparedDataset.open(given, verify=False)
 
 
 def _checked_size(kind: str, size: tuple[int, int] | int | None) -> tuple[int, int]:

@@ -94,6 +94,15 @@ def make(shard: Shard) -> None:
     """
     if is_whole(shard.place):
         return
+    try:
+        _write(shard)
+    except (ArtifactError, OSError):
+        # A worker that a cluster gave up for lost may have finished it in the meantime.
+        if not is_whole(shard.place):
+            raise
+
+
+def _write(shard: Shard) -> None:
     rejected: list[tuple[str, str]] = []
     facts: dict[str, Any] = {}
     with artifacts.new_directory(shard.place, KIND, facts=facts) as directory:

@@ -19,6 +19,7 @@ from synthmed.config import Settings
 from synthmed.methods._contract import Method, Stage, prefixed
 from synthmed.methods.dcgan import DCGAN, DCGANConfig, enlarge, reduce
 from synthmed.methods.pix2pix import Pix2Pix, Pix2PixConfig
+from synthmed.networks.modulated import ModulatedUNet
 from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Pairs, Planes, from_planes, to_planes
 
 
@@ -89,7 +90,10 @@ class DualGAN(Method):
         if "refiner_" not in self.parts:
             return self.mask_gan.generate(latents["mask_"]).masks
         small = (self.networks["mask_generator"](latents["mask_"]) + 1) / 2
-        full = self.networks["refiner_generator"](enlarge(small, self.config.mask.reduction), latents["refiner_"])
+        refiner = self.networks["refiner_generator"]
+        full = refiner(enlarge(small, self.config.mask.reduction), latents["refiner_"])
+        if isinstance(refiner, ModulatedUNet):
+            full = (full + 1) * refiner.usual_field - 1  # nothing is marked where nothing is seen
         return from_planes((full + 1) / 2)
 
 

@@ -37,6 +37,7 @@ class Pix2PixConfig(Settings):
     cap: int = Field(256, gt=0, description="Most channels of any level of the modulated generator.")
     levels: int = Field(8, gt=0, description="Halvings in the generator.")
     kernel: int = Field(4, ge=3, description="Side of the published generator's kernels.")
+    noise: bool = Field(True, description="Whether white noise goes into the modulated generator, for texture.")
     dropout: float = Field(0.5, ge=0, lt=1, description="The published generator's only noise.")
     norm: Norm = Field("instance", description="Normalisation (batch norm of one image is instance norm).")
     discriminator_features: int = Field(64, gt=0, description="Channels of the discriminator's first level.")
@@ -96,8 +97,9 @@ class Pix2Pix(Method):
             )  # fmt: skip
         else:
             generator = ModulatedUNet(
-                planes=spec.planes, channels=spec.channels, latent_size=config.latent_size,
-                features=config.features, cap=config.cap, levels=config.levels, encoder=config.style > 0,
+                planes=spec.planes, channels=spec.channels, height=spec.height, width=spec.width,
+                latent_size=config.latent_size, features=config.features, cap=config.cap, levels=config.levels,
+                noise=config.noise, encoder=config.style > 0,
             )  # fmt: skip
         discriminator = PatchDiscriminator(
             channels=spec.planes + spec.channels, features=config.discriminator_features,
@@ -116,7 +118,25 @@ class Pix2Pix(Method):
         return to_planes(batch.masks, self.spec.num_labels), batch.images
 
     def _make(self, planes: Planes, batch: Batch) -> Image:
-        return self.networks["generator"](planes, batch.latents(self.latent_size))
+        """What is made of fresh latents, in the fields of view of the batch."""
+        generator, latents = self.networks["generator"], batch.latents(self.latent_size)
+        if isinstance(generator, ModulatedUNet):
+            return generator(planes, generator.usual_latents(latents), batch.fields)
+        return generator(planes, latents)
+
+    def _reconstruct(self, planes: Planes, real: Image, batch: Batch) -> tuple[Image, dict[str, Tensor]]:
+        """What is made of the latents of the real image, as far as there is an encoder that knows them."""
+        generator = self.networks["generator"]
+        if not isinstance(generator, ModulatedUNet):
+            return self._make(planes, batch), {}
+        if generator.encoder is None:
+            generator.remember(batch.fields)
+            return self._make(planes, batch), {}
+        mean, log_variance = generator.encode(real)
+        generator.remember(batch.fields, mean, log_variance)
+        latents = mean + (log_variance / 2).exp() * batch.latents(self.latent_size)
+        divergence = losses.divergence_from_normal(mean, log_variance)
+        return generator(planes, latents, batch.fields), {"style": self.config.style * divergence}
 
     def discriminator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Tell a real image from a made one, both under the same mask."""
@@ -146,16 +166,7 @@ class Pix2Pix(Method):
         """Convince the discriminator, stay near the real image, make its patches."""
         config = self.config
         planes, real = self.view(batch)
-        terms: dict[str, Tensor] = {}
-        if config.style:
-            generator = self.networks["generator"]
-            assert isinstance(generator, ModulatedUNet)
-            mean, log_variance = generator.encode(real)
-            latents = mean + (log_variance / 2).exp() * batch.latents(self.latent_size)
-            terms["style"] = config.style * losses.divergence_from_normal(mean, log_variance)
-        else:
-            latents = batch.latents(self.latent_size)
-        fake = self.networks["generator"](planes, latents)
+        fake, terms = self._reconstruct(planes, real, batch)
         discriminate = self.networks["discriminator"]
         fake_logits = discriminate(self._seen(fake, planes, batch))
         if config.loss == "logistic":
@@ -197,7 +208,10 @@ class Pix2Pix(Method):
     def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
         """One image a mask and latent; the masks come back unchanged."""
         assert masks is not None, "pix2pix makes images under masks; none were given"
-        images = self.networks["generator"](to_planes(masks, self.spec.num_labels), latents)
+        generator = self.networks["generator"]
+        if isinstance(generator, ModulatedUNet):
+            latents = generator.usual_latents(latents)
+        images = generator(to_planes(masks, self.spec.num_labels), latents)
         return Pairs(images=images, masks=masks)
 
 

@@ -14,10 +14,12 @@ from synthmed.networks.layers import (
     norm_layer,
     widths,
 )
-from synthmed.shapes import Image, Latent, Planes
+from synthmed.shapes import Image, LabelMap, Latent, Planes
 
 _ENCODED_SIDE = 64
 """The encoder sees an image at this size: colour, light and large structure, no vessel."""
+_MEMORY = 0.005
+"""Share of a training step in the usual field and latents."""
 
 
 class ModulatedUNet(nn.Module):
@@ -26,11 +28,13 @@ class ModulatedUNet(nn.Module):
     Works at half the resolution (2x2 pixels become channels) and joins the planes once more at the full one:
     a quarter of the memory traffic, with edges as sharp as the mask's. White noise, drawn from the latents, goes in
     with the planes and at each level of the decoder (Karras et al. 2019): texture is made of it, and whatever differs
-    between two vessels of one width. Coordinates tell where the round field of view ends.
+    between two vessels of one width. The field of view goes in as a plane, or its edge would be a guess: in training
+    that of the real image, afterwards the usual one of all that were seen.
 
     Args:
         planes: P.
         channels: C.
+        height, width: H and W.
         latent_size: Z.
         features: channels at half resolution; doubled at each coarser level up to ``cap``.
         cap: most channels of any level.
@@ -39,25 +43,32 @@ class ModulatedUNet(nn.Module):
     """
 
     def __init__(
-        self, *, planes: int, channels: int, latent_size: int, features: int, cap: int, levels: int,
-        encoder: bool = False,
+        self, *, planes: int, channels: int, height: int, width: int, latent_size: int, features: int, cap: int,
+        levels: int, noise: bool = True, encoder: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        joined = planes + 1 + 3  # the condition, noise, coordinates
+        self.noise = noise
+        planes += 1 + noise  # the condition, the field of view, noise
         sizes = widths(features, levels + 1, cap)
-        self.stem = nn.Conv2d(4 * (planes + 1) + 3, sizes[0], 3, padding=1)
+        self.stem = nn.Conv2d(4 * planes + 3, sizes[0], 3, padding=1)
         self.down = nn.ModuleList(
             nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(before, after, 4, 2, 1), norm_layer("instance", after))
             for before, after in pairwise(sizes)
         )
         self.up = nn.ModuleList(
-            _ModulatedBlock(before, after, latent_size)
+            _ModulatedBlock(before, after, latent_size, noise)
             for before, after in zip(sizes[:0:-1], sizes[-2::-1], strict=True)
         )
         self.expand = nn.Conv2d(sizes[0], 4 * 8, 3, padding=1)
-        self.refine = nn.Conv2d(8 + joined, 12, 3, padding=1)
-        self.to_image = nn.Conv2d(12 + planes + 1, channels, 5, padding=2)
+        self.refine = nn.Conv2d(8 + planes + 3, 12, 3, padding=1)
+        self.to_image = nn.Conv2d(12 + planes, channels, 5, padding=2)
+        self.mean_field: Tensor
+        self.mean_latent: Tensor
+        self.mean_square_latent: Tensor
         self.encoder: nn.Sequential | None = _encoder(channels, latent_size) if encoder else None
+        self.register_buffer("mean_field", torch.ones(1, 1, height, width))
+        self.register_buffer("mean_latent", torch.zeros(latent_size))
+        self.register_buffer("mean_square_latent", torch.ones(latent_size))
         kaiming_initialisation(self)
         with torch.no_grad():
             # The four pixels of a shuffle begin alike, else a grid is born with them (Aitken 2017).
@@ -67,11 +78,14 @@ class ModulatedUNet(nn.Module):
                 if isinstance(layer, _ModulatedBlock):
                     nn.init.normal_(layer.modulate.weight, 0.0, 0.1)
 
-    def forward(self, planes: Planes, latents: Latent) -> Image:
-        """Make one image a mask and latent."""
-        generators = image_generators(latents)
-        planes = torch.cat([planes, _noise(planes[:, :1], generators)], dim=1)  # [N P+1 H W]
-        halved = functional.pixel_unshuffle(planes, 2)  # [N 4(P+1) H/2 W/2]
+    def forward(self, planes: Planes, latents: Latent, fields: LabelMap | None = None) -> Image:
+        """Make one image a mask and latent, in the given fields of view or in the usual one."""
+        seen = self.usual_field.expand(len(planes), -1, -1, -1) if fields is None else fields[:, None].to(planes)
+        generators = image_generators(latents) if self.noise else []
+        planes = torch.cat([planes, seen], dim=1)
+        if self.noise:
+            planes = torch.cat([planes, _noise(planes[:, :1], generators)], dim=1)
+        halved = functional.pixel_unshuffle(planes, 2)  # [N 4(P+2) H/2 W/2]
         features = self.stem(torch.cat([halved, _round_coordinates(halved)], dim=1))
         skips = [features]
         for block in self.down:
@@ -91,23 +105,45 @@ class ModulatedUNet(nn.Module):
         mean, log_variance = encoded.chunk(2, dim=1)
         return mean, log_variance.clamp(-8, 2)
 
+    @property
+    def usual_field(self) -> Planes:
+        """[1 1 H W] of {0, 1}: where most of the images that were learned from show something."""
+        return (self.mean_field > 0.5).to(self.mean_field)
+
+    def usual_latents(self, normal: Latent) -> Latent:
+        """Standard normal numbers moved to where the encoder puts the latents of real images."""
+        if self.encoder is None:
+            return normal
+        variance = self.mean_square_latent - self.mean_latent.square()
+        return self.mean_latent + normal * variance.clamp_min(1e-4).sqrt()
+
+    @torch.no_grad()
+    def remember(self, fields: LabelMap, mean: Latent | None = None, log_variance: Latent | None = None) -> None:
+        """Let the usual field and latents follow those of a training batch."""
+        self.mean_field.lerp_(fields.float().mean(0)[None, None], _MEMORY)
+        if mean is not None and log_variance is not None:
+            self.mean_latent.lerp_(mean.mean(0), _MEMORY)
+            self.mean_square_latent.lerp_((mean.square() + log_variance.exp()).mean(0), _MEMORY)
+
 
 class _ModulatedBlock(nn.Module):
     """Up, join the skip, convolve, normalise, scale and shift by the latents, add noise."""
 
-    def __init__(self, before: int, after: int, latent_size: int) -> None:
+    def __init__(self, before: int, after: int, latent_size: int, noise: bool) -> None:
         super().__init__()
         self.resize = Upsample()
         self.convolve = nn.Conv2d(before + after, after, 3, padding=1)
         self.normalise = norm_layer("instance", after)
         self.modulate = nn.Linear(latent_size, 2 * after)
-        self.noise_strength = nn.Parameter(torch.full((after, 1, 1), 0.2))
+        self.noise_strength = nn.Parameter(torch.full((after, 1, 1), 0.2)) if noise else None
 
     def forward(self, features: Tensor, skip: Tensor, latents: Latent, generators: list[torch.Generator]) -> Tensor:
         joined = torch.cat([self.resize(features), skip], dim=1)
         scale, shift = self.modulate(latents)[:, :, None, None].chunk(2, dim=1)
         features = self.normalise(self.convolve(joined)) * (1 + scale) + shift
-        return functional.leaky_relu(features + self.noise_strength * _noise(features, generators), 0.2)
+        if self.noise_strength is not None:
+            features = features + self.noise_strength * _noise(features, generators)
+        return functional.leaky_relu(features, 0.2)
 
 
 def _encoder(channels: int, latent_size: int) -> nn.Sequential:

@@ -1,0 +1,63 @@
+"""The generator with latents remembers the field of view and the latents of what it learned from."""
+
+import pytest
+import torch
+
+from synthmed.networks.modulated import ModulatedUNet
+
+
+def small(**changes) -> ModulatedUNet:
+    settings = dict(planes=1, channels=3, height=32, width=32, latent_size=4, features=4, cap=8, levels=2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return ModulatedUNet(**(settings | changes))
+
+
+def half_fields(num: int = 2) -> torch.Tensor:
+    fields = torch.zeros(num, 32, 32, dtype=torch.uint8)
+    fields[:, :16] = 1
+    return fields
+
+
+def test_the_usual_field_becomes_that_of_the_images_seen():
+    network = small()
+    assert network.usual_field.all()
+    for _ in range(200):
+        network.remember(half_fields())
+    assert torch.equal(network.usual_field[0, 0], half_fields(1)[0].float())
+
+
+def test_without_a_field_the_usual_one_is_used():
+    network = small().eval()
+    for _ in range(200):
+        network.remember(half_fields())
+    planes, latents = torch.zeros(2, 1, 32, 32), torch.randn(2, 4)
+    with torch.no_grad():
+        assert torch.equal(network(planes, latents), network(planes, latents, half_fields()))
+        assert not torch.equal(network(planes, latents), network(planes, latents, torch.ones_like(half_fields())))
+
+
+def test_usual_latents_have_the_mean_and_spread_of_the_encoded_ones():
+    network = small(encoder=True)
+    mean, log_variance = torch.full((8, 4), 3.0), torch.full((8, 4), -2.0)
+    for _ in range(2000):
+        network.remember(half_fields(8), mean, log_variance)
+    usual = network.usual_latents(torch.randn(20_000, 4, generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(usual.mean(0), torch.full((4,), 3.0), atol=0.02, rtol=0)
+    torch.testing.assert_close(usual.var(0), torch.full((4,), -2.0).exp(), atol=0.02, rtol=0)
+
+
+def test_without_an_encoder_latents_stay_as_they_are():
+    normal = torch.randn(3, 4)
+    assert torch.equal(small().usual_latents(normal), normal)
+
+
+@pytest.mark.parametrize("noise", [True, False])
+def test_latents_draw_noise_only_where_there_is_noise(noise):
+    network = small(noise=noise).eval()
+    torch.nn.init.zeros_(network.up[0].modulate.weight)
+    torch.nn.init.zeros_(network.up[1].modulate.weight)
+    planes = torch.ones(2, 1, 32, 32)
+    with torch.no_grad():
+        one, other = network(planes, torch.randn(2, 4, generator=torch.Generator().manual_seed(0)))
+    assert torch.equal(one, other) != noise
