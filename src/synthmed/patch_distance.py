@@ -16,7 +16,7 @@ from torch.nn import functional
 from synthmed.shapes import Image, LabelMap, PerSample, Planes
 
 SCALES = ((1, 3, 3000), (1, 7, 3000), (2, 5, 2000), (4, 5, 1000))
-"""Reduction of the images, side of the patches, patches an image: from grain to the width of a wide vessel."""
+"""Reduction of the images, side of the patches, most patches an image: from grain to the width of a wide vessel."""
 DIRECTIONS = 48
 """Random projections a scale; every step draws new ones."""
 
@@ -58,6 +58,7 @@ def patch_distance(
         made, real, condition, seen = (
             functional.avg_pool2d(image, reduction) for image in (output, target, planes, fields[:, None].float())
         )
+        number = min(number, real[0, 0].numel() // 4)  # a small image has few patches
         drawn = draw_patches(real, condition, seen, side=side, number=number, generator=generator)
         total = total + sorted_difference(made, real, condition, side, drawn)
     return total / len(SCALES)
