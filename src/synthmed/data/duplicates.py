@@ -76,17 +76,17 @@ def candidates(prints: np.ndarray, patients: np.ndarray) -> list[Pair]:
     told = np.flatnonzero(flat.any(axis=1))
     best = np.full(len(flat), -1.0)
     partner = np.full(len(flat), -1)
-    for bucket in _buckets(flat, told):
-        _compare(flat, patients, bucket, best, partner)
+    for buckets in _buckets(flat, told):
+        _compare(flat, patients, buckets, best, partner)
     places = np.flatnonzero(best >= _CANDIDATE)
     found = {(min(pair), max(pair)) for pair in zip(places.tolist(), partner[places].tolist(), strict=True)}
     return [Pair(*pair) for pair in sorted(found)]
 
 
 def _buckets(flat: np.ndarray, told: np.ndarray) -> Iterator[np.ndarray]:
-    """Sets of images among which every pair is compared."""
+    """Buckets of one size [B m], together not much above ``_EXHAUSTIVE`` images; in each, every pair is compared."""
     if len(told) <= _EXHAUSTIVE:
-        yield told
+        yield told[None]
         return
     projections = np.random.Generator(np.random.Philox(0)).integers(0, 2, (_TABLES, flat.shape[1], _BITS)) * 2 - 1
     weights = 1 << np.arange(_BITS)
@@ -95,24 +95,32 @@ def _buckets(flat: np.ndarray, told: np.ndarray) -> Iterator[np.ndarray]:
         values = np.concatenate([(flat[part].astype(np.float64) @ table).astype(np.float32) for part in parts])
         codes = (values > np.median(values, axis=0)) @ weights
         order = np.argsort(codes, kind="stable")
-        for bucket in np.split(told[order], np.flatnonzero(np.diff(codes[order])) + 1):
-            for first in range(0, len(bucket), _EXHAUSTIVE):
-                if len(part := bucket[first : first + _EXHAUSTIVE]) > 1:
-                    yield part
+        # A bucket ends where the code changes, and where it would grow too large.
+        begins = np.concatenate([[True], np.diff(codes[order]) > 0])
+        run = np.arange(len(order)) - np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))
+        starts = np.flatnonzero(run % _EXHAUSTIVE == 0)
+        sizes = np.diff(starts, append=len(order))
+        for size in np.unique(sizes[sizes > 1]).tolist():
+            alike = told[order[starts[sizes == size, None] + np.arange(size)]]
+            together = max(1, _EXHAUSTIVE // size)
+            yield from (alike[first : first + together] for first in range(0, len(alike), together))
 
 
-def _compare(flat: np.ndarray, patients: np.ndarray, bucket: np.ndarray, best: np.ndarray, partner: np.ndarray) -> None:
-    """Note in ``best`` and ``partner`` the most similar image of another patient within a bucket."""
-    values = flat[bucket].astype(np.float64)
-    length = np.sqrt((values**2).sum(axis=1))
-    whose = patients[bucket]
-    for first in range(0, len(bucket), _ROWS):
+def _compare(
+    flat: np.ndarray, patients: np.ndarray, buckets: np.ndarray, best: np.ndarray, partner: np.ndarray
+) -> None:
+    """Note in ``best`` and ``partner`` the most similar image of another patient within each of the buckets [B m]."""
+    values = flat[buckets].astype(np.float64)  # [B m 256]
+    length = np.sqrt((values**2).sum(axis=2))
+    whose = patients[buckets]
+    for first in range(0, buckets.shape[1], _ROWS):
         rows = slice(first, first + _ROWS)
-        similar = (values[rows] @ values.T) / np.outer(length[rows], length)
-        similar[whose[rows, None] == whose] = -1.0
-        nearest = similar.argmax(axis=1)
-        highest = similar[np.arange(len(similar)), nearest]
-        places, others = bucket[rows], bucket[nearest]
+        similar = values[:, rows] @ values.transpose(0, 2, 1)  # [B rows m]
+        similar /= length[:, rows, None] * length[:, None]
+        similar[whose[:, rows, None] == whose[:, None]] = -1.0
+        nearest = similar.argmax(axis=2)
+        highest = np.take_along_axis(similar, nearest[..., None], axis=2).ravel()
+        places, others = buckets[:, rows].ravel(), np.take_along_axis(buckets, nearest, axis=1).ravel()
         # Of equally similar ones the first counts, whatever bucket it comes from.
         better = (highest > best[places]) | ((highest == best[places]) & (others < partner[places]))
         best[places[better]], partner[places[better]] = highest[better], others[better]
