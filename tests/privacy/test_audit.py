@@ -50,7 +50,7 @@ def test_every_flagged_pair_is_shown_in_a_page_that_needs_nothing_else(blocked):
     page = (blocked / "report.html").read_text()
     assert page.count('<img src="data:image/png;base64,') == 4
     assert not re.search(r"(?:src|href)=\"(?!data:|#)", page) and "<script" not in page
-    assert "images/00007.png shows P0011" in page and "BLOCKED" in page
+    assert "images/00007.png shows P0011 in masks" in page and "BLOCKED" in page
 
 
 def test_a_clean_set_passes_with_its_number_and_power_and_no_certificate(folders):
@@ -69,7 +69,7 @@ def test_the_command_line_ends_with_3_if_blocked(folders, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 3
-    assert capsys.readouterr().err.startswith("synthmed: BLOCKED.")
+    assert "\nsynthmed: BLOCKED. In " in "\n" + capsys.readouterr().err
     assert (folders / "by-command" / "report.html").is_file()
 
 
