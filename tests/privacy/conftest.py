@@ -42,8 +42,8 @@ def look(images, first=0, patients=None, masks=None, features=random_features):
 
 @pytest.fixture(scope="session")
 def sides():
-    """Training, holdout and clean synthetic images, each with masks: 60, 40 and 300."""
-    return population(60, 1), population(40, 2), population(300, 3)
+    """Training, holdout and clean synthetic images, each with masks: 60, 40 and 200."""
+    return population(60, 1), population(40, 2), population(200, 3)
 
 
 @pytest.fixture(scope="session")

@@ -26,9 +26,9 @@ def findings(samples, train, holdout, spaces=("pixels", "features", "patches")):
 def planted(sides, looked):
     """1 % of the clean set replaced by near copies."""
     copies = plant(sides[0][0], 1, seed=4, kinds={kind: ALTERATIONS[kind] for kind in KINDS})
-    three = look(copies.images[[0, 2, 4]])
-    among = join(three, replace(looked[2].rows(np.arange(3, 300)), planes=None))
-    return replace(among, patients=np.arange(300)), copies.rows[[0, 2, 4]]
+    two = look(copies.images[[2, 4]])
+    among = join(two, replace(looked[2].rows(np.arange(2, 200)), planes=None))
+    return replace(among, patients=np.arange(200)), copies.rows[[2, 4]]
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,9 @@ def test_one_percent_of_near_copies_is_blocked_and_a_clean_set_is_not(verdicts, 
     assert not clean.blocked and clean.flagged == []
     assert "No evidence of copying" in clean.verdict and "no certificate" in clean.verdict
     assert found.blocked and found.verdict.startswith("BLOCKED")
-    assert found.flagged == [0, 1, 2]
+    assert found.flagged == [0, 1]
     pixels = found.spaces[0]
-    assert pixels.train.patients[:3, 0].tolist() == planted[1].tolist()
+    assert pixels.train.patients[:2, 0].tolist() == planted[1].tolist()
 
 
 def test_the_ratio_of_medians_would_have_missed_them(verdicts):
@@ -52,14 +52,15 @@ def test_the_ratio_of_medians_would_have_missed_them(verdicts):
     for found in verdicts:
         pixels = found.spaces[0]
         ratios.append(np.median(pixels.equal.distances[:, 0]) / np.median(pixels.holdout.distances[:, 0]))
-    assert abs(ratios[1] / ratios[0] - 1) < 0.005  # what 1 % of copies does to it
+    assert all(abs(ratio - 1) < 0.02 for ratio in ratios)
+    assert abs(ratios[1] - ratios[0]) < 0.01  # all that 1 % of copies does to it
 
 
 def test_the_control_of_equal_size_is_counted_beside_the_holdout(verdicts):
     for found in verdicts:
         pixels = found.spaces[0]
         counts = equal_size_counts(pixels)
-        assert counts.shape == (20,) and (counts <= 300).all()
+        assert counts.shape == (20,) and (counts <= 200).all()
         assert np.array_equal(counts, equal_size_counts(pixels))
         assert len(set(pixels.equal.patients.ravel().tolist())) <= pixels.holdout_patients
 
@@ -82,7 +83,7 @@ def test_brightness_and_contrast_do_not_count_and_the_order_of_images_neither(si
     images = torch.from_numpy(sides[0][0][:5].astype(np.float32))
     value, shift = correlate(images * 0.5 + 20, images)
     assert torch.allclose(value, torch.ones(5), atol=1e-4) and shift.abs().max() == 0
-    order = rng.permutation(len(looked[2]))[:70]
+    order = rng.permutation(len(looked[2]))[:40]
     for space in ("pixels", "features", "patches", "masks"):
         whole = nearest(space, looked[2], looked[0]).relative[order]
         part = nearest(space, looked[2].rows(order), looked[0].rows(rng.permutation(60))).relative
@@ -103,21 +104,21 @@ def test_a_patients_own_images_do_not_make_the_threshold(sides):
 
 def test_copied_masks_are_found_and_empty_ones_are_not(sides, looked):
     train, holdout, clean = looked
-    masks = sides[2][1].copy()
+    masks = sides[2][1][:30].copy()
     masks[0] = sides[0][1][9][:, ::-1]
     masks[1] = 0
-    found = compare("masks", look(sides[2][0], masks=masks), train, holdout, spaces=4)
-    assert found.clear.tolist() == [True] + 299 * [False] and found.blocks
+    found = compare("masks", look(sides[2][0][:30], masks=masks), train, holdout, spaces=4)
+    assert found.clear.tolist() == [True] + 29 * [False] and found.blocks
     assert found.train.patients[0, 0] == 9 and found.train.relative[1] == 1
     assert not compare("masks", clean, train, holdout, spaces=4).clear.any()
 
 
 def test_a_copied_part_in_another_image_is_found(sides, looked, rng):
     holdout = looked[1]
-    lesion = rng.integers(0, 255, (1, 3, 3)).repeat(6, 1).repeat(6, 2)
-    sources, synthetic = sides[0][0].copy(), sides[2][0].copy()
-    sources[5, :, 10:28, 12:30] = lesion
-    synthetic[0, :, 20:38, 8:26] = lesion
+    lesion = rng.integers(0, 255, (1, 4, 4)).repeat(6, 1).repeat(6, 2)
+    sources, synthetic = sides[0][0].copy(), sides[2][0][:30].copy()
+    sources[5, :, 10:34, 12:36] = lesion
+    synthetic[0, :, 20:44, 8:32] = lesion
     found = compare("patches", look(synthetic), look(sources), holdout, spaces=3)
     assert found.clear[0] and found.train.patients[0, 0] == 5
     assert found.train.places is not None

@@ -44,7 +44,7 @@ def test_copies_give_members_away_and_clean_images_do_not(sides, looked):
     both = np.concatenate([sides[0][0], sides[1][0]])
     members = np.arange(100) < 60
     noisy = np.clip(sides[0][0].astype(int) + np.random.default_rng(0).integers(-9, 10, sides[0][0].shape), 0, 255)
-    for synthetic, low, high in ((look(noisy.astype(np.uint8)), 0.95, 1), (clean, 0.3, 0.7)):
+    for synthetic, low, high in ((look(noisy.astype(np.uint8)), 0.85, 1), (clean, 0.3, 0.7)):
         for name, scores in known_attacks(look(both), synthetic).items():
             found = infer(name, scores, np.arange(100), members, np.random.default_rng(0))
             assert low <= found.auc <= high, name

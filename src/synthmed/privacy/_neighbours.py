@@ -6,8 +6,7 @@ quotient, the relative distance, is what the audit judges.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -53,8 +52,11 @@ class Neighbours:
 
     def of(self, chosen: NDArray[np.intp]) -> "Neighbours":
         """The neighbours of some of the images."""
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: value[chosen] for name, value in values.items() if value is not None})
+        return Neighbours(
+            distances=self.distances[chosen], patients=self.patients[chosen], rows=self.rows[chosen],
+            orientations=self.orientations[chosen], shifts=self.shifts[chosen],
+            places=None if self.places is None else self.places[chosen],
+        )  # fmt: skip
 
 
 def nearest(space: str, queries: Views, references: Views, *, exclude_own: bool = False) -> Neighbours:

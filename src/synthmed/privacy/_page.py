@@ -164,7 +164,8 @@ def _pair_figure(pair: Pair, found: Findings, made: SampleSet, train: PreparedDa
         f"Synthetic image {made.samples[pair.sample].file_name} ({name_of(pair.orientation)}{moved}), then training "
         f"image {row.id} of patient {row.patient_id}, then {third}. {told}."
     )
-    return picture(f"{made.samples[pair.sample].file_name} shows {row.patient_id}", caption, grid(rows))
+    title = f"{made.samples[pair.sample].file_name} shows {row.patient_id} in {', '.join(pair.spaces)}"
+    return picture(title, caption, grid(rows))
 
 
 def _aligned(pixels: RGB, pair: Pair) -> RGB:

@@ -20,6 +20,9 @@ from synthmed.errors import ConfigError
 from synthmed.methods._contract import Privacy, Stage
 from synthmed.shapes import Batch
 
+_ORDERS = [1 + order / 10 for order in range(1, 100)] + list(range(12, 64)) + [2**power for power in range(6, 11)]
+"""Renyi orders among which the best is taken; any set of them gives a bound that holds."""
+
 ASSUMPTION = "each patient is drawn for each step with the same probability, apart from all others, with one image"
 
 
@@ -112,4 +115,4 @@ def epsilon(noise: float, rate: float, steps: int, delta: float) -> float:
         ) from error
     accountant = RDPAccountant()
     accountant.history = [(noise, rate, steps)]
-    return float(accountant.get_epsilon(delta))
+    return float(accountant.get_epsilon(delta, alphas=_ORDERS))
