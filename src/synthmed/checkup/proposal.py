@@ -5,7 +5,7 @@ A kind is asked what it would find, with its own function, so what is told to be
 
 import re
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +30,7 @@ _VOLUMES = ("NIfTI", "NRRD")
 _MINI_MIAS = re.compile(r"mdb\d{3}\b")
 _DDSM = re.compile(r"[A-Z]_\d+_\d+\.(LEFT|RIGHT)_(MLO|CC)")
 _DDSM_NAMES = r"(?P<patient_id>[A-Z]_\d+)_\d+\.(?P<laterality>LEFT|RIGHT)_(?P<view>MLO|CC)"
+_MASK_WORD = re.compile(r"mask|label|lesion|seg|gold|truth", re.IGNORECASE)
 _MOST = 0.4  # of the files, so that a mask for each image does not hide what the images are called
 _BELOW_AIR = -500  # a volume with smaller values is in Hounsfield units
 
@@ -136,6 +137,7 @@ def _candidates(source: Path, looks: Mapping[Path, Look]) -> Iterator[_Candidate
             yield _Candidate("ct", source)
         elif modality == "MR":
             yield _Candidate("breast_mr", source)
+            yield from _named_contrasts(source, looks)
             yield _Candidate("breast_mr", source, ("output=slices",))
     names = {relative(path, source): path for path, one in looks.items() if not one.modality}
     yield from _named_mammograms(source, names)
@@ -157,6 +159,21 @@ def _has_hounsfield_units(looks: Mapping[Path, Look]) -> bool:
         except (SourceError, MemoryError):
             continue
     return False
+
+
+def _named_contrasts(source: Path, looks: Mapping[Path, Look]) -> Iterator[_Candidate]:
+    """Volumes of the same names in a folder for each patient: a contrast each, and perhaps a mask of lesions."""
+    folders: dict[Path, set[str]] = defaultdict(set)
+    for path, one in looks.items():
+        if one.format in _VOLUMES:
+            folders[path.parent].add(path.name)
+    names = sorted(set.intersection(*folders.values())) if folders else []
+    masks = [name for name in names if _MASK_WORD.search(name)]
+    contrasts = {re.split(r"[_.]", name)[0]: f"*/{name}" for name in names if name not in masks}
+    if len(masks) < 2 and len(contrasts) > 1 and len(contrasts) + len(masks) == len(names) and source not in folders:
+        table = ", ".join(f'"{contrast}"="{pattern}"' for contrast, pattern in contrasts.items())
+        mask = [f"mask=*/{name}" for name in masks]
+        yield _Candidate("breast_mr", source, (f"contrasts={{{table}}}", *mask, "region=body"))
 
 
 def _folders_to_the_fullest(source: Path, looks: Mapping[Path, Look]) -> list[Path]:
