@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from data.film import breast_film
 from PIL import Image, ImageDraw
 from sources.dicom_files import dataset_of, write
 
@@ -34,9 +35,9 @@ def odd_folder(tmp_path):
     """Films of two patients, a copy, something broken, a text file, and a link that leads out; names that tell."""
     folder = tmp_path / "Klinik"
     folder.mkdir()
-    generator = np.random.default_rng(0)
     for number, patient in enumerate(("Meier", "Meier", "Schulze")):
-        pixels = generator.integers(0, 4096, (40, 30), np.uint16)
+        film, _ = breast_film(40, 30, seed=number)
+        pixels = np.rint(1500 + 1000 * film).astype(np.uint16)
         words = {"PatientID": patient, "PatientName": f"{patient}^Anna", "Modality": "MG", "BitsStored": 12}
         words |= {"HighBit": 11, "StudyInstanceUID": f"1.{number}", "SeriesInstanceUID": f"1.{number}.1"}
         words |= {"WindowCenter": 2000, "WindowWidth": 1000, "ImagerPixelSpacing": [0.1, 0.1]}
@@ -153,6 +154,15 @@ def _drive(folder):
 
 
 KINDS = dict(zip(FOLDERS, ("mammogram", "mammogram", "generic", "generic", "retina"), strict=True))
+
+
+def test_masks_that_a_kind_cannot_read_are_found_out_before(tmp_path):
+    _colours(tmp_path / "images")
+    for number in range(6):
+        save(tmp_path / "masks" / f"{number}.png", np.arange(400, dtype=np.uint16).reshape(20, 20).astype(np.uint8))
+    proposal = doctor(tmp_path).folder.proposal
+    assert "different values" in proposal.refused["generic"]
+    assert proposal.command.startswith(f"synthmed prepare {tmp_path / 'images'} ") and proposal.items == 6
 
 
 @pytest.mark.parametrize("name", FOLDERS)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from film import breast_film, letter
+from data.film import breast_film, letter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

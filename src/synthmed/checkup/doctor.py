@@ -32,7 +32,7 @@ class Folder:
         census: counts of all that the headers say.
         copies: files that have the same bytes as another one before them.
         sample: what the pixels of some pictures show; None = no pixels were looked at.
-        proposal: the command to prepare it, and what would be left out; None = it cannot be prepared.
+        proposal: the command to prepare it, and what would be left out.
     """
 
     files: int
@@ -61,8 +61,8 @@ def doctor(
 
     Args:
         source: a folder; links out of it are not followed.
-        pixels: pictures, evenly spread over the files, whose pixels are looked at too: likely text in the picture and
-            likely copies under other names. 0 = headers only.
+        pixels: pictures, evenly spread over what would be prepared, whose pixels are looked at too: likely text in
+            the picture and likely copies under other names. 0 = headers only.
         workers: processes; None = as many as there are cores.
         progress: called with (files read, files in all).
 
@@ -83,11 +83,12 @@ def doctor(
             if progress:
                 progress(len(looks), len(files))
         readable = {path: seen for path, seen in zip(files, looks, strict=True) if isinstance(seen, Look)}
+        proposal, items = propose(source, readable, pool.map)
         folder = Folder(
             files=len(files) + len(left_out),
             census=Census.of(readable.values()),
             copies=count_copies(list(readable)),
-            sample=look_at_pixels(readable, pixels, pool.map) if pixels else None,
-            proposal=propose(source, readable, pool.map),
+            sample=look_at_pixels(items, pixels, pool.map) if pixels else None,
+            proposal=proposal,
         )
     return Checkup(machine=look_at_machine(source), folder=folder)

@@ -1,13 +1,14 @@
-"""The command that prepares a folder: kinds are proposed by modality, names and layout, and tried without decoding.
+"""The command that prepares a folder: kinds are proposed by modality, names and layout, and tried.
 
 A kind is asked what it would find, with its own function, so what is told to be left out is what would be left out.
 """
 
 import re
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +17,20 @@ from synthmed import sources
 from synthmed.checkup.headers import Look
 from synthmed.checkup.reasons import Anonymous
 from synthmed.config import parse, read_overrides
+from synthmed.data.dataset import DatasetInfo
 from synthmed.data.kinds import find_kind, kind_names
-from synthmed.data.kinds._contract import Map
+from synthmed.data.kinds._contract import Item, KindSettings, Map
 from synthmed.data.planning import Plan, plan
 from synthmed.errors import InputError, SourceError
 from synthmed.sources.folders import relative
 
+_TRIED = 3  # items that are made into images, to see whether the command works
 _NO_KEY = bytes(32)  # the pseudonyms of a plan that is thrown away
 _VOLUMES = ("NIfTI", "NRRD")
 _MINI_MIAS = re.compile(r"mdb\d{3}\b")
 _DDSM = re.compile(r"[A-Z]_\d+_\d+\.(LEFT|RIGHT)_(MLO|CC)")
 _DDSM_NAMES = r"(?P<patient_id>[A-Z]_\d+)_\d+\.(?P<laterality>LEFT|RIGHT)_(?P<view>MLO|CC)"
+_MASK_WORD = re.compile(r"mask|label|lesion|seg|gold|truth", re.IGNORECASE)
 _MOST = 0.4  # of the files, so that a mask for each image does not hide what the images are called
 _BELOW_AIR = -500  # a volume with smaller values is in Hounsfield units
 
@@ -40,7 +44,7 @@ class Proposal:
         command: to type.
         items: images, series or studies that would be used.
         left_out: reason -> files that would be left out for it.
-        refused: what other kinds say that were tried before.
+        refused: kind -> what it said, of those that were tried before.
     """
 
     kind: str
@@ -65,8 +69,8 @@ class _Candidate:
         return shlex.join(words)
 
 
-def propose(source: Path, looks: Mapping[Path, Look], run: Map) -> Proposal:
-    """The first kind that finds something in the folder.
+def propose(source: Path, looks: Mapping[Path, Look], run: Map) -> tuple[Proposal, list[Item]]:
+    """The first kind that finds something in the folder, and what it would make images of.
 
     Args:
         source: the folder.
@@ -84,18 +88,23 @@ def propose(source: Path, looks: Mapping[Path, Look], run: Map) -> Proposal:
             refused.setdefault(candidate.kind, anonymous.reason(str(error)))
             continue
         reasons = Counter(anonymous.reason(reason, file) for file, reason in planned.rejected)
-        return Proposal(
+        proposal = Proposal(
             kind=candidate.kind,
             command=candidate.command,
             items=len(planned.items),
             left_out=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
             refused=refused,
         )
-    return Proposal(kind="", command="", items=0, left_out={}, refused=refused)
+        return proposal, planned.items
+    return Proposal(kind="", command="", items=0, left_out={}, refused=refused), []
 
 
 def _try(candidate: _Candidate, run: Map) -> Plan:
-    """What ``prepare`` would do, up to the first pixel."""
+    """What ``prepare`` would do.
+
+    Raises:
+        InputError: the kind finds nothing here, or cannot make an image of what it finds.
+    """
     kind = find_kind(candidate.kind)
     settings = parse(kind.Settings, read_overrides(candidate.settings), candidate.kind)
     found = kind.find(candidate.folder, settings, run)
@@ -103,7 +112,16 @@ def _try(candidate: _Candidate, run: Map) -> Plan:
     planned = plan(found, info, settings, _NO_KEY, {"holdout": 0.1, "test": 0.2, "seed": 0}, run)
     if not planned.items:
         raise SourceError("It finds nothing that it can use.")
+    # Headers can promise what pixels do not keep: at least one of the smallest items has to come out.
+    smallest = sorted(planned.items, key=lambda item: (len(item.files), item.name))[:_TRIED]
+    outcomes = list(run(partial(_made, candidate.kind, planned.info, settings), smallest))
+    if all(isinstance(outcome, SourceError) for outcome in outcomes):
+        raise outcomes[0]
     return planned
+
+
+def _made(kind: str, info: DatasetInfo, settings: KindSettings, item: Item) -> int:
+    return len(find_kind(kind).make(item, info, settings))
 
 
 def _candidates(source: Path, looks: Mapping[Path, Look]) -> Iterator[_Candidate]:
@@ -119,6 +137,7 @@ def _candidates(source: Path, looks: Mapping[Path, Look]) -> Iterator[_Candidate
             yield _Candidate("ct", source)
         elif modality == "MR":
             yield _Candidate("breast_mr", source)
+            yield from _named_contrasts(source, looks)
             yield _Candidate("breast_mr", source, ("output=slices",))
     names = {relative(path, source): path for path, one in looks.items() if not one.modality}
     yield from _named_mammograms(source, names)
@@ -140,6 +159,21 @@ def _has_hounsfield_units(looks: Mapping[Path, Look]) -> bool:
         except (SourceError, MemoryError):
             continue
     return False
+
+
+def _named_contrasts(source: Path, looks: Mapping[Path, Look]) -> Iterator[_Candidate]:
+    """Volumes of the same names in a folder for each patient: a contrast each, and perhaps a mask of lesions."""
+    folders: dict[Path, set[str]] = defaultdict(set)
+    for path, one in looks.items():
+        if one.format in _VOLUMES:
+            folders[path.parent].add(path.name)
+    names = sorted(set.intersection(*folders.values())) if folders else []
+    masks = [name for name in names if _MASK_WORD.search(name)]
+    contrasts = {re.split(r"[_.]", name)[0]: f"*/{name}" for name in names if name not in masks}
+    if len(masks) < 2 and len(contrasts) > 1 and len(contrasts) + len(masks) == len(names) and source not in folders:
+        table = ", ".join(f'"{contrast}"="{pattern}"' for contrast, pattern in contrasts.items())
+        mask = [f"mask=*/{name}" for name in masks]
+        yield _Candidate("breast_mr", source, (f"contrasts={{{table}}}", *mask, "region=body"))
 
 
 def _folders_to_the_fullest(source: Path, looks: Mapping[Path, Look]) -> list[Path]:

@@ -7,6 +7,22 @@ from pathlib import Path, PurePosixPath
 from synthmed.sources.folders import list_files, relative
 
 _EDGES = ".,;:()[]'\""
+_LAYOUT = {
+    "data",
+    "field",
+    "fields",
+    "image",
+    "images",
+    "label",
+    "labels",
+    "mask",
+    "masks",
+    "raw",
+    "test",
+    "train",
+    "training",
+}
+"""Names of folders that say nothing of a patient, and words of our own sentences."""
 _PATIENT = re.compile(r"Patient .+? is in the splits")
 
 
@@ -22,7 +38,7 @@ class Anonymous:
         files, left_out = list_files(source)
         for name in [*(relative(path, source) for path in files), *left_out]:
             place = PurePosixPath(name)
-            for word in {name, *(part for part in place.parts), place.stem}:
+            for word in {name, *place.parts, place.stem} - _LAYOUT:
                 # Names with blanks are found by their last word.
                 self._known[_last_word(word)].append(word)
 
@@ -34,6 +50,7 @@ class Anonymous:
             for name in sorted(set(self._known.get(word, ())), key=len, reverse=True):
                 if len(name) > 2:
                     sentence = re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w)", "a file", sentence)
+        sentence = re.sub(r"(a file/)+a file", "a file", sentence)
         sentence = _PATIENT.sub("A patient is in the splits", sentence)
         return sentence[:1].upper() + sentence[1:]
 

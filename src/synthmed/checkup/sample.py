@@ -1,16 +1,15 @@
 """What the pixels of some pictures show: text in the picture, and pictures that are alike."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from synthmed import sources
-from synthmed.checkup.headers import Look
 from synthmed.checkup.text import count_letters
 from synthmed.data.duplicates import ALIKE, SIDE, candidates, correlation, fingerprint
-from synthmed.data.kinds._contract import Map
+from synthmed.data.kinds._contract import Item, Map
 from synthmed.errors import SourceError
 
 
@@ -22,7 +21,7 @@ class Sample:
         pictures: whose pixels were looked at; of a file of several frames the middle one.
         unreadable: files whose header can be read and whose pixels cannot.
         with_text: pictures with what looks like letters outside the anatomy.
-        alike: pairs of pictures of different patients, as far as the headers say, that look the same.
+        alike: pairs of pictures that are said to be of different patients and look the same.
     """
 
     pictures: int
@@ -31,16 +30,16 @@ class Sample:
     alike: int
 
 
-def look_at_pixels(looks: Mapping[Path, Look], number: int, run: Map) -> Sample:
-    """Look at ``number`` pictures, evenly spread over the files."""
-    paths = list(looks)
-    chosen = sorted({round(place) for place in np.linspace(0, len(paths) - 1, min(number, len(paths)))})
-    files = [paths[place] for place in chosen]
+def look_at_pixels(items: Sequence[Item], number: int, run: Map) -> Sample:
+    """Look at ``number`` files of images, evenly spread over what would be prepared; masks are not looked at."""
+    owners = [(path, item.patient_id) for item in items for path in item.files]
+    chosen = sorted({round(place) for place in np.linspace(0, len(owners) - 1, min(number, len(owners)))})
+    files = [owners[place][0] for place in chosen]
+    patient_of = dict(owners)
     seen = list(run(_look, files))
     good = [(path, one) for path, one in zip(files, seen, strict=True) if not isinstance(one, SourceError)]
-    patients: dict[bytes, int] = {}
-    # A file that does not say whose it is counts as a patient of its own.
-    whose = [patients.setdefault(looks[path].patient or str(path).encode(), len(patients)) for path, _ in good]
+    patients: dict[str, int] = {}
+    whose = [patients.setdefault(patient_of[path], len(patients)) for path, _ in good]
     prints = np.array([one[1] for _, one in good], np.int8).reshape(-1, SIDE, SIDE)
     pairs = [(good[pair.first][1][2], good[pair.second][1][2]) for pair in candidates(prints, np.array(whose, int))]
     return Sample(

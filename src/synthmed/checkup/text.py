@@ -4,16 +4,19 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 from skimage.filters import threshold_otsu
+from skimage.morphology import convex_hull_image
 
 _SIDE = 1024  # pictures are looked at with at most this longer side
-_CONTRAST = 0.2  # of the range: letters are set to be read
+_CONTRAST = 0.15  # of the range: letters are set to be read
 _HEIGHTS = (6, 60)
+_EVEN = 0.06  # of the range: how much the ground under letters varies
+_TOGETHER = 0.03  # of the longer side: bright parts that are nearer than twice this belong together
 _FEWEST = 3
 """Letters in a line that make a text."""
 
 
 def count_letters(picture: np.ndarray) -> int:
-    """Letter-like things that stand in lines of at least three, outside the largest bright part.
+    """Letter-like things that stand in lines of at least three, outside the anatomy.
 
     A hint, not proof: seams, scales and grids can look like letters, and letters over the anatomy are not seen.
 
@@ -29,7 +32,11 @@ def count_letters(picture: np.ndarray) -> int:
     grain = float(np.median(raised[outside])) if outside.any() else 0.0
     bright = (raised > _CONTRAST + 2 * grain) & outside
     parts, _ = ndimage.label(bright, np.ones((3, 3)))
-    boxes = [box for number, box in enumerate(ndimage.find_objects(parts), start=1) if _is_letter(parts[box] == number)]
+    boxes = [
+        box
+        for number, box in enumerate(ndimage.find_objects(parts), start=1)
+        if _is_letter(parts, number, box, shown, _EVEN + 2 * grain)
+    ]
     return max(_in_lines(boxes, along) for along in (0, 1))
 
 
@@ -43,23 +50,31 @@ def _reduced(picture: np.ndarray) -> np.ndarray:
 
 
 def _anatomy(shown: np.ndarray) -> np.ndarray:
-    """The largest bright part that is more than strokes, and a little around it."""
-    if np.ptp(shown) == 0:
-        return np.zeros(shown.shape, bool)
-    solid = ndimage.grey_opening(shown, 15)
-    parts, num = ndimage.label(solid > threshold_otsu(solid) / 2)
-    if num == 0:
-        return np.zeros(shown.shape, bool)
-    sizes = np.bincount(parts.ravel())
+    """The convex hull of the largest group of bright parts that are more than strokes, and a little around it."""
+    nothing = np.zeros(shown.shape, bool)
+    solid = ndimage.grey_opening(shown, 7)
+    if np.ptp(solid) == 0:
+        return nothing
+    bright = solid > threshold_otsu(solid) / 2
+    near = ndimage.distance_transform_edt(~bright) <= _TOGETHER * max(shown.shape)
+    parts, _ = ndimage.label(near)
+    sizes = np.bincount(parts[bright], minlength=parts.max() + 1)
     sizes[0] = 0
-    largest = ndimage.binary_fill_holes(parts == sizes.argmax())
-    return ndimage.distance_transform_edt(~largest) <= 8
+    hull = convex_hull_image(bright & (parts == sizes.argmax()))
+    return ndimage.distance_transform_edt(~hull) <= 8
 
 
-def _is_letter(part: np.ndarray) -> bool:
-    height, width = part.shape
-    share = part.mean()
-    return _HEIGHTS[0] <= max(height, width) <= _HEIGHTS[1] and min(height, width) >= 2 and 0.15 < share < 0.95
+def _is_letter(parts: np.ndarray, number: int, box: tuple[slice, slice], shown: np.ndarray, even: float) -> bool:
+    """Whether a part has the size of a letter, is no block, and stands on an even ground, as anatomy never does."""
+    height, width = (side.stop - side.start for side in box)
+    if not (_HEIGHTS[0] <= max(height, width) <= _HEIGHTS[1] and min(height, width) >= 2):
+        return False
+    around = tuple(slice(max(0, side.start - 4), side.stop + 4) for side in box)
+    part = parts[around] == number
+    distance = ndimage.distance_transform_edt(~part)
+    ground = shown[around][(distance > 2) & (distance <= 4) & (parts[around] == 0)]
+    filled = part.sum() / (height * width)
+    return 0.15 < filled < 0.95 and ground.size > 0 and float(np.ptp(np.percentile(ground, (10, 90)))) < even
 
 
 def _in_lines(boxes: list[tuple[slice, slice]], along: int) -> int:

@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from film import breast_film, letter
+from data.film import breast_film, letter
 from PIL import Image
 from sources.dicom_files import dataset_of, write
 
