@@ -74,3 +74,12 @@ def test_the_same_draws_give_the_same_change() -> None:
         for _ in range(2)
     )
     assert torch.equal(once, again)
+
+
+def test_images_without_masks_are_moved_as_those_with_masks() -> None:
+    batch = disc_batch()
+    bare = replace(batch, masks=torch.zeros(2, 0, 0, dtype=torch.uint8))
+    drawn = augment.draw_warp(augment.Warp(rotation=20, elastic=0.01), 2, batch.generator)
+    moved, moved_bare = augment.apply_warp(batch, drawn), augment.apply_warp(bare, drawn)
+    assert torch.equal(moved.images, moved_bare.images) and torch.equal(moved.fields, moved_bare.fields)
+    assert moved_bare.masks.shape == (2, 0, 0)

@@ -89,9 +89,11 @@ def apply_warp(batch: Batch, drawn: DrawnWarp) -> Batch:
     images = batch.images
     if images.shape[1]:
         images = functional.grid_sample(images + 1, grid, mode="bilinear", align_corners=False) - 1
-    labels = torch.stack([batch.masks, batch.fields], dim=1).float()
-    masks, fields = functional.grid_sample(labels, grid, mode="nearest", align_corners=False).to(torch.uint8).unbind(1)
-    return replace(batch, images=images, masks=masks, fields=fields)
+    # A set without masks has label maps of height 0; there is nothing of them to move.
+    maps = [batch.fields, batch.masks] if batch.masks.shape[-1] else [batch.fields]
+    labels = torch.stack(maps, dim=1).float()
+    moved = functional.grid_sample(labels, grid, mode="nearest", align_corners=False).to(torch.uint8)
+    return replace(batch, images=images, fields=moved[:, 0], masks=moved[:, 1] if len(maps) > 1 else batch.masks)
 
 
 def warp(batch: Batch, config: Warp) -> Batch:

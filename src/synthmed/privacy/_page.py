@@ -43,7 +43,8 @@ def pairs(found: Findings) -> list[Pair]:
     listed = []
     for sample in found.flagged:
         here = [space for space in found.spaces if space.clear[sample]]
-        best = min(here, key=lambda space: space.train.relative[sample] / space.clear_below)
+        # Whole images tell more than a part: the patch is shown where nothing else is alike.
+        best = min(here, key=lambda space: (space.name == "patches", space.train.relative[sample] / space.clear_below))
         near = best.train
         listed.append((
             float(best.train.relative[sample] / best.clear_below),
