@@ -159,15 +159,19 @@ def _check(mask: np.ndarray, frame: np.ndarray) -> None:
 
 def _bright_things(picture: np.ndarray, mask: np.ndarray, air: float) -> np.ndarray:
     """What is brighter than the air around it, with its soft edge, and stands clear of the breast [H W]."""
-    outside = ~_within(mask, _MARGIN)
+    distance = ndimage.distance_transform_edt(~mask)
+    outside = distance > _MARGIN
     ground = ndimage.grey_opening(picture, 2 * _LETTER_SIZE + 1)
     film = outside & (picture > _DARK)
     noise = float(np.median((picture - ground)[film])) if film.any() else 0.0
     contrast = min(max(_LETTER_CONTRAST[0], 6 * noise), _LETTER_CONTRAST[1])
     thin = picture - ground > contrast  # letters and lines, on whatever they stand
     large = picture - air > 3 * contrast  # labels and tape
-    parts, _ = ndimage.label((thin | (picture - air > contrast)) & outside)
-    seen = np.bincount(parts[(thin | large) & outside], minlength=parts.max() + 1) > 0
+    seeds = (thin | large) & outside
+    # The dim rest of a bright thing goes with it; near the breast it may be the slope of the skin, and stays.
+    dim = (picture - air > contrast) & (distance > 4 * _MARGIN)
+    parts, _ = ndimage.label(seeds | dim)
+    seen = np.bincount(parts[seeds], minlength=parts.max() + 1) > 0
     seen[0] = False
     return ndimage.binary_dilation(seen[parts], iterations=2) & outside
 
