@@ -27,6 +27,7 @@ _NECK = 8  # what hangs on the breast by less than twice this many pixels is not
 _MARGIN = 8  # the soft slope of the skin beyond the outline, never touched
 _LETTER_SIZE = 9  # letters and lines are thinner than this
 _LETTER_CONTRAST = (0.04, 0.12)  # of the range; between the two, 6 times the unevenness of air
+_RINGING = 4  # pixels around a letter that resizing changes
 _SMALLEST_BREAST = 0.03  # of the picture
 
 
@@ -173,7 +174,8 @@ def _bright_things(picture: np.ndarray, mask: np.ndarray, air: float) -> np.ndar
     parts, _ = ndimage.label(seeds | dim)
     seen = np.bincount(parts[seeds], minlength=parts.max() + 1) > 0
     seen[0] = False
-    return ndimage.binary_dilation(seen[parts], iterations=2) & outside
+    # Resizing rings around sharp letters: what is left of them could still be read.
+    return ndimage.binary_dilation(seen[parts], np.ones((3, 3)), iterations=_RINGING) & outside
 
 
 def _reaching_the_edge(bright: np.ndarray, film: np.ndarray) -> np.ndarray:
