@@ -27,6 +27,7 @@ _NECK = 8  # what hangs on the breast by less than twice this many pixels is not
 _MARGIN = 8  # the soft slope of the skin beyond the outline, never touched
 _LETTER_SIZE = 9  # letters and lines are thinner than this
 _LETTER_CONTRAST = (0.04, 0.12)  # of the range; between the two, 6 times the unevenness of air
+_RINGING = 4  # pixels around a letter that resizing changes
 _SMALLEST_BREAST = 0.03  # of the picture
 
 
@@ -159,17 +160,22 @@ def _check(mask: np.ndarray, frame: np.ndarray) -> None:
 
 def _bright_things(picture: np.ndarray, mask: np.ndarray, air: float) -> np.ndarray:
     """What is brighter than the air around it, with its soft edge, and stands clear of the breast [H W]."""
-    outside = ~_within(mask, _MARGIN)
+    distance = ndimage.distance_transform_edt(~mask)
+    outside = distance > _MARGIN
     ground = ndimage.grey_opening(picture, 2 * _LETTER_SIZE + 1)
     film = outside & (picture > _DARK)
     noise = float(np.median((picture - ground)[film])) if film.any() else 0.0
     contrast = min(max(_LETTER_CONTRAST[0], 6 * noise), _LETTER_CONTRAST[1])
     thin = picture - ground > contrast  # letters and lines, on whatever they stand
     large = picture - air > 3 * contrast  # labels and tape
-    parts, _ = ndimage.label((thin | (picture - air > contrast)) & outside)
-    seen = np.bincount(parts[(thin | large) & outside], minlength=parts.max() + 1) > 0
+    seeds = (thin | large) & outside
+    # The dim rest of a bright thing goes with it; near the breast it may be the slope of the skin, and stays.
+    dim = (picture - air > contrast) & (distance > 4 * _MARGIN)
+    parts, _ = ndimage.label(seeds | dim)
+    seen = np.bincount(parts[seeds], minlength=parts.max() + 1) > 0
     seen[0] = False
-    return ndimage.binary_dilation(seen[parts], iterations=2) & outside
+    # Resizing rings around sharp letters: what is left of them could still be read.
+    return ndimage.binary_dilation(seen[parts], np.ones((3, 3)), iterations=_RINGING) & outside
 
 
 def _reaching_the_edge(bright: np.ndarray, film: np.ndarray) -> np.ndarray:

@@ -130,6 +130,15 @@ def test_markers_go_and_what_went_is_noted(tmp_path):
     np.testing.assert_array_equal(clean.image[0][inside], whole.image[0][inside])
 
 
+def test_nothing_of_a_sharp_letter_can_be_read_afterwards(tmp_path):
+    film, _ = breast_film(1024, 600, air=0.0)
+    film[film < 0.1] = 0
+    letter(film, 80, 500, size=60, value=1.0)
+    save(tmp_path / "a.png", film)
+    (one,) = made_from(tmp_path, "bits=16")[0].values()
+    assert one.image[0, :130, 180:].max() == 0
+
+
 def test_every_breast_can_be_turned_to_one_side(tmp_path):
     for side in ("left", "right"):
         film, _ = breast_film(side=side)
