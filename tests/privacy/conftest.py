@@ -66,7 +66,7 @@ def dataset(path, train, holdout, masks=None):
             row = Row(
                 id=f"{index:06d}", patient_id=f"P{index:04d}", split="train" if index < len(train) else "holdout",
                 label="", mask_source="none" if masks is None else "manual", source_digest=str(index),
-                source_height=SIDE, source_width=SIDE, scale=1.0, pad_top=0, pad_left=0,
+                source_height=SIDE, source_width=SIDE, scale=1.0, pad_top=0, pad_left=0, low=(0.0,), high=(255.0,),
             )  # fmt: skip
             writer.add(row, image, None if masks is None else masks[index], None)
     return PreparedDataset.open(path)

@@ -42,7 +42,7 @@ def open_real(path: Path) -> PreparedDataset:
             "silently: bring them to one kind, or run synthmed prepare."
         )
     channels, height, width, bits = headers.pop()
-    rows = tuple(_row(image, path, height, width) for image in found.images)
+    rows = tuple(_row(image, path, height, width, bits) for image in found.images)
     info = DatasetInfo(
         kind="folder",
         channels=_COLOURS
@@ -126,7 +126,7 @@ def _all(found: FoundImages, what: str) -> bool:
     return all(getattr(image, what) is not None for image in found.images)
 
 
-def _row(image: FoundImage, folder: Path, height: int, width: int) -> Row:
+def _row(image: FoundImage, folder: Path, height: int, width: int, bits: int) -> Row:
     whole: dict[str, Any] = {"source_height": height, "source_width": width, "scale": 1.0, "pad_top": 0, "pad_left": 0}
     return Row(
         id=image.path.relative_to(folder).as_posix(),
@@ -136,6 +136,8 @@ def _row(image: FoundImage, folder: Path, height: int, width: int) -> Row:
         mask_source="manual" if image.mask_path else "none",
         source_digest=file_digest(image.path),
         **whole,
+        low=(0.0,),
+        high=(2.0**bits - 1,),
     )
 
 

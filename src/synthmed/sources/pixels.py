@@ -256,6 +256,8 @@ def _decoder(layout: _Layout) -> Callable[[Path], np.ndarray]:
         return tiff.read
     if layout.format == "PPM":
         return netpbm.read
+    if layout.format == "NPY":
+        return npy.read
     if layout.format == "PNG" and layout.bits == 16:
         return _read_deep_png
     return _read_pillow

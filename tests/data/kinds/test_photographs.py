@@ -43,7 +43,7 @@ def test_black_and_white_that_are_given_are_recorded_in_every_row(tmp_path):
     (row,) = dataset.rows
     assert (row.low, row.high, row.curve) == ((1000.0,), (3000.0,), "linear")
     assert (dataset.info.intensity.low, dataset.info.intensity.high) == (1000, 3000)
-    back = dataset.images()[0, 0] * (row.high - row.low) / 65535 + row.low
+    back = dataset.images()[0, 0] * (row.high[0] - row.low[0]) / 65535 + row.low[0]
     np.testing.assert_allclose(back, picture.clip(1000, 3000), atol=0.02)
 
 
@@ -88,8 +88,8 @@ def test_every_frame_of_a_volume_is_an_image_that_leads_back_to_its_values(tmp_p
     assert [row.part for row in dataset.rows] == ["frame 0001", "frame 0002", "frame 0003"] * 2
     assert len({row.patient_id for row in dataset.rows}) == 1
     row = dataset.rows[0]
-    assert (row.low, row.high, row.spacing_mm, row.view) == (-1000, 151, (0.25, 0.25), "AX")
-    values = dataset.images()[:, 0, ::2, ::2] * (row.high - row.low) / 65535 + row.low
+    assert (row.low, row.high, row.spacing_mm, row.view) == ((-1000.0,), (151.0,), (0.25, 0.25), "AX")
+    values = dataset.images()[:, 0, ::2, ::2] * (row.high[0] - row.low[0]) / 65535 + row.low[0]
     assert values.min() < -990 and values.max() > 140
     assert dataset.masks().max() == 1 and dataset.info.mask_labels["1"] == "foreground"
 
