@@ -21,13 +21,13 @@ import numpy as np
 PREPARE = "from pathlib import Path; from synthmed import prepare; prepare(Path({source!r}), Path({out!r}), size=16, " \
           "key=Path({key!r}), workers={workers})"  # fmt: skip
 OPEN = """
-import resource, time
+import resource, sys, time
+from pathlib import Path
 began = time.perf_counter()
 from synthmed import PreparedDataset
-from pathlib import Path
-data = PreparedDataset.open(Path({out!r}), verify=False)
+data = PreparedDataset.open(Path(sys.argv[1]), verify=False)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(f"opening {{len(data)}} rows: {{time.perf_counter() - began:.1f} s, peak {{peak:.0f}} MiB")
+print(f"opening {len(data)} rows: {time.perf_counter() - began:.1f} s, peak {peak:.0f} MiB")
 """
 
 
@@ -93,7 +93,7 @@ def main() -> None:
             f"{given.num / seconds:.0f} files/s, peak {peak:.0f} MiB in all processes"
         )
         if not failed:
-            subprocess.run([sys.executable, "-c", OPEN.format(out=out)], check=True)
+            subprocess.run([sys.executable, "-c", OPEN, out], check=True)
         sys.exit(failed)
 
 
