@@ -51,7 +51,7 @@ def test_a_stopped_training_goes_on_and_ends_in_the_same_bits(recipe: str, toy_d
     settings = ["training.budget=0.01", "training.checkpoint_images=8"]
     straight = train(recipe, toy_dataset, tmp_path / "straight", overrides=settings)
     with pytest.raises(Interrupted, match="same command goes on"):
-        train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings, progress=StopAfter(16))
+        train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings, progress=StopAfter(12))
     resumed = train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings)
     assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
 
@@ -158,7 +158,7 @@ def test_a_second_process_on_the_same_run_is_refused(toy_dataset: Path, tmp_path
 def test_the_log_tells_each_interval_once_also_after_a_stop(toy_dataset: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(Interrupted):
-        train(TINY, toy_dataset, run, overrides=SHORT, progress=StopAfter(16))
+        train(TINY, toy_dataset, run, overrides=SHORT, progress=StopAfter(12))
     train(TINY, toy_dataset, run, overrides=SHORT)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["images"] for line in lines] == [8, 16, 24, 32]
