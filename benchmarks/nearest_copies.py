@@ -24,9 +24,10 @@ def smooth(num: int, size: int, seed: int) -> NDArray[np.uint8]:
     """Smooth noise [num 1 size size]."""
     coarse = torch.rand(num, 1, 24, 24, generator=torch.Generator().manual_seed(seed))
     parts = [
-        torch.nn.functional.interpolate(part, (size, size), mode="bicubic").clamp(0, 1) for part in coarse.split(256)
+        (torch.nn.functional.interpolate(part, (size, size), mode="bicubic").clamp(0, 1) * 255).to(torch.uint8)
+        for part in coarse.split(256)
     ]
-    return (torch.cat(parts) * 255).to(torch.uint8).numpy()
+    return torch.cat(parts).numpy()
 
 
 def main() -> int:
