@@ -1,13 +1,13 @@
 """Folders of series and volumes: which files there are, which is the mask of which, and whose they are."""
 
-import os
 import re
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from synthmed.data.kinds._contract import Map, Rejection
 from synthmed.errors import ConfigError, SourceError
-from synthmed.sources import open_header
+from synthmed.sources import folders, open_header
+from synthmed.sources.folders import relative
 from synthmed.sources.image import SourceHeader
 
 _ENDINGS = (
@@ -32,39 +32,9 @@ _SLICE_OF_A_PATIENT = re.compile(r"(\d+)_\d+")
 
 
 def list_files(source: Path) -> tuple[list[Path], list[Rejection]]:
-    """All files below a folder, sorted; hidden ones are passed over, links that lead out are rejected.
-
-    Raises:
-        SourceError: not a folder.
-    """
-    if not source.is_dir():
-        raise SourceError(f"{source} is not a folder; expected a folder of images. Check the path.")
-    files: list[Path] = []
-    rejected: list[Rejection] = []
-    inside = source.resolve()
-    for folder, folders, names in os.walk(source):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        for name in sorted(name for name in [*names, *links] if not name.startswith(".")):
-            path = Path(folder) / name
-            reason = _why_not(path, inside)
-            if reason:
-                rejected.append(Rejection(file=relative(path, source), reason=reason))
-            elif path.is_file():
-                files.append(path)
-    return sorted(files), rejected
-
-
-def _why_not(path: Path, inside: Path) -> str:
-    if not path.resolve().is_relative_to(inside):
-        return "It is a symbolic link out of the folder; expected a file inside it. Copy it."
-    if path.is_symlink() and path.is_dir():
-        return "It is a symbolic link to a folder; expected a folder. Its files are found where they are."
-    if any("\ud800" <= character <= "\udfff" for character in path.name):
-        return "Its name is not UTF-8; expected a name that can be written down. Rename it."
-    if path.name.upper() == "DICOMDIR":
-        return "It is the index of a DICOM medium, not an image; the images are found without it."
-    return ""
+    """All files below a folder, sorted, and what is left out, as ``sources.folders`` finds them."""
+    files, reasons = folders.list_files(source)
+    return files, [Rejection(file=file, reason=reason) for file, reason in reasons.items()]
 
 
 def read_headers(files: list[Path], source: Path, run: Map) -> tuple[list[SourceHeader], list[Rejection]]:
@@ -84,12 +54,6 @@ def _header_or_error(path: Path) -> SourceHeader | SourceError:
         return open_header(path)
     except SourceError as error:
         return error
-
-
-def relative(path: Path, source: Path) -> str:
-    """The name of a file in ``rejected.csv``: relative to the source, with / between folders."""
-    name = path.relative_to(source).as_posix()
-    return name.encode(errors="backslashreplace").decode()
 
 
 def chosen(files: list[Path], source: Path, pattern: str) -> list[Path]:

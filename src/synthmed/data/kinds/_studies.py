@@ -6,8 +6,9 @@ from pathlib import Path, PurePosixPath
 
 from synthmed.data.kinds._contract import Item, Rejection
 from synthmed.data.kinds._contrasts import Stack, stacks_of
-from synthmed.data.kinds._folders import IMAGE_FOLDERS, MASK_FOLDERS, place_of, relative
+from synthmed.data.kinds._folders import IMAGE_FOLDERS, MASK_FOLDERS, place_of
 from synthmed.data.kinds._series import series_of, without_copies
+from synthmed.sources.folders import relative
 from synthmed.sources.image import SourceHeader
 
 

@@ -24,7 +24,6 @@ from synthmed.data.kinds._folders import (
     patient_of,
     place_of,
     read_headers,
-    relative,
     roles,
 )
 from synthmed.data.kinds._hounsfield import BODY_ABOVE, TISSUES, check_hounsfield, tissues_of
@@ -32,6 +31,7 @@ from synthmed.data.kinds._label_table import LabelTable, read_table
 from synthmed.data.kinds._series import Volume, read_stack, same_grid, series_of, why_no_stack, without_copies
 from synthmed.errors import ConfigError, SourceError
 from synthmed.sources import read
+from synthmed.sources.folders import relative
 from synthmed.sources.image import SourceHeader
 
 DEFAULT_SIZE = (512, 512)

@@ -1,0 +1,16 @@
+"""No file of a source folder is left out without a word."""
+
+from synthmed.data.kinds._folders import list_files
+
+
+def test_a_broken_link_and_a_link_out_are_told_and_the_rest_is_found(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.nii").write_bytes(b"")
+    (source / "broken.nii").symlink_to(source / "nowhere.nii")
+    (tmp_path / "outside.nii").write_bytes(b"")
+    (source / "out.nii").symlink_to(tmp_path / "outside.nii")
+    files, rejected = list_files(source)
+    assert files == [source / "a.nii"]
+    reasons = {rejection.file: rejection.reason for rejection in rejected}
+    assert "broken link" in reasons["broken.nii"] and "out of the folder" in reasons["out.nii"]
