@@ -70,7 +70,17 @@ def test_two_processes_of_which_one_is_killed_give_the_same_digest(place):
     assert not list(folder.glob(".*"))
 
 
-def test_a_dask_cluster_of_which_a_worker_is_killed_gives_the_same_digest(place):
+@pytest.fixture
+def kept_environment():
+    """Undo what a Dask cluster leaves in this process: OMP_NUM_THREADS=1, and children with other sums for it."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
+def test_a_dask_cluster_of_which_a_worker_is_killed_gives_the_same_digest(place, kept_environment):
     distributed = pytest.importorskip("distributed", reason="Dask is not installed")
     folder, run, digest = place
     victims = []
