@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional
 
-from synthmed.patch_distance import DIRECTIONS, draw_patches, patch_distance, sorted_difference
+from synthmed.patch_distance import DIRECTIONS, NEIGHBOURHOOD, draw_patches, patch_distance, sorted_difference
 
 
 def drawn_from(seed: int = 0) -> torch.Generator:
@@ -11,15 +11,15 @@ def drawn_from(seed: int = 0) -> torch.Generator:
 
 
 def textures(num: int = 2, seed: int = 0) -> torch.Tensor:
-    return torch.rand(num, 3, 32, 32, generator=drawn_from(seed)) * 2 - 1
+    return torch.rand(num, 3, 64, 64, generator=drawn_from(seed)) * 2 - 1
 
 
 def discs(num: int = 2) -> torch.Tensor:
-    rows, columns = torch.meshgrid(torch.arange(32) - 16, torch.arange(32) - 16, indexing="ij")
-    return ((rows**2 + columns**2) < 64).float().expand(num, 1, 32, 32)
+    rows, columns = torch.meshgrid(torch.arange(64) - 32, torch.arange(64) - 32, indexing="ij")
+    return ((rows**2 + columns**2) < 256).float().expand(num, 1, 64, 64)
 
 
-FIELDS = torch.ones(2, 32, 32, dtype=torch.uint8)
+FIELDS = torch.ones(2, 64, 64, dtype=torch.uint8)
 
 
 def test_equal_images_have_no_distance():
@@ -56,17 +56,17 @@ def test_dark_where_the_mask_is_differs_from_as_much_dark_elsewhere():
 
 
 def test_what_lies_outside_the_field_of_view_is_not_compared():
-    fields = torch.zeros(2, 32, 32, dtype=torch.uint8)
+    fields = torch.zeros(2, 64, 64, dtype=torch.uint8)
     fields[:, 4:12, 4:12] = 1
     target = textures()
     changed = target.clone()
     changed[:, :, 28:, 28:] = 0
-    assert patch_distance(changed, target, torch.zeros(2, 1, 32, 32), fields, drawn_from()).max() < 1e-6
+    assert patch_distance(changed, target, torch.zeros(2, 1, 64, 64), fields, drawn_from()).max() < 1e-6
 
 
 def test_it_pulls_an_output_towards_its_target():
     target = textures(1)
-    output = torch.zeros(1, 3, 32, 32, requires_grad=True)
+    output = torch.zeros(1, 3, 64, 64, requires_grad=True)
     before = patch_distance(output, target, discs(1), FIELDS[:1], drawn_from())
     before.sum().backward()
     assert output.grad is not None
@@ -75,11 +75,21 @@ def test_it_pulls_an_output_towards_its_target():
 
 
 def test_patches_are_drawn_near_the_foreground_and_for_every_direction():
-    planes = torch.zeros(1, 1, 32, 32)
+    planes = torch.zeros(1, 1, 64, 64)
     planes[:, :, 10, 10] = 1
-    drawn = draw_patches(textures(1), planes, torch.ones(1, 1, 32, 32), side=3, number=1000, generator=drawn_from())
-    rows, columns = drawn.positions // 32, drawn.positions % 32
+    drawn = draw_patches(textures(1), planes, torch.ones(1, 1, 64, 64), side=3, number=1000, generator=drawn_from())
+    rows, columns = drawn.positions // 64, drawn.positions % 64
     near = ((rows - 10).abs() <= 1) & ((columns - 10).abs() <= 1)
     assert 0.4 < near.float().mean() < 0.6
     assert drawn.image_directions.shape == (3, 9, DIRECTIONS)
     assert sorted_difference(textures(1), textures(1), planes, 3, drawn).item() == 0
+
+
+def test_all_patches_of_a_draw_come_from_one_neighbourhood():
+    planes = torch.ones(4, 1, 64, 64)
+    images = textures(4)
+    drawn = draw_patches(images, planes, torch.ones(4, 1, 64, 64), side=3, number=1000, generator=drawn_from())
+    places = torch.stack([drawn.positions // 64, drawn.positions % 64]).float()  # rows, columns
+    reach = places.quantile(0.99, dim=2) - places.quantile(0.01, dim=2)
+    assert (reach <= 2 * NEIGHBOURHOOD * 64).all()
+    assert places.mean(2)[0].unique().numel() == 4  # another for each image

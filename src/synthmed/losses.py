@@ -56,6 +56,11 @@ def squared_error(output: Image, target: Image) -> PerSample:
     return _per_sample((output - target).square())
 
 
+def cross_entropy(logits: Tensor, target: Tensor) -> PerSample:
+    """Mean cross-entropy of the pixels of planes [N P H W] in {0, 1}, each on its own."""
+    return _per_sample(functional.binary_cross_entropy_with_logits(logits, target, reduction="none"))
+
+
 def divergence_from_normal(mean: Latent, log_variance: Latent) -> PerSample:
     """Kullback-Leibler divergence of N(mean, variance) from N(0, 1) (Kingma and Welling 2014, appendix B)."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)

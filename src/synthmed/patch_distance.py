@@ -3,7 +3,9 @@
 The sliced Wasserstein distance of small patches (Elnekave and Weiss 2022; Rabin et al. 2011): project the patches of
 both images on random directions, sort, compare. A pixel error rewards the mean of all photographs that a mask may
 have, which is smooth and faint; this distance is smallest where texture and contrast are spread as in the real one.
-Each projection also sees the condition, so that it is a vessel's pixels that are compared with a vessel's.
+Each projection also sees the condition, so that it is a vessel's pixels that are compared with a vessel's; and all
+patches of a draw come from one neighbourhood, so that what is compared lies in the same light: vessels are faint at
+the border of a retina and dark in its middle, and a distance that mixes both teaches their mean.
 """
 
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from synthmed.shapes import Image, LabelMap, PerSample, Planes
 
 SCALES = ((1, 3, 3000), (1, 7, 3000), (2, 5, 2000), (4, 5, 1000))
 """Reduction of the images, side of the patches, most patches an image: from grain to the width of a wide vessel."""
+NEIGHBOURHOOD = 0.2
+"""Radius of the neighbourhood that the patches of a scale are drawn from, as a share of the sides."""
 DIRECTIONS = 48
 """Random projections a scale; every step draws new ones."""
 
@@ -68,10 +72,12 @@ def draw_patches(
     target: Image, planes: Planes, fields: Float[Tensor, "batch 1 height width"], *, side: int, number: int,
     generator: torch.Generator,
 ) -> DrawnPatches:  # fmt: skip
-    """Draw positions, half of them near the condition's foreground, and directions."""
+    """Draw positions in one neighbourhood an image, half of them near the condition's foreground, and directions."""
+    around = _neighbourhoods(target, generator)
     near = functional.max_pool2d(planes.amax(1, keepdim=True), 3, 1, 1).flatten(1)
     seen = functional.max_pool2d(fields, side, 1, side // 2).flatten(1)  # patches that touch the field
-    shares = [part / part.sum(1, keepdim=True).clamp_min(1e-6) for part in (near, seen)]
+    inside = [part * around for part in (near, seen)]
+    shares = [part / part.sum(1, keepdim=True).clamp_min(1e-6) for part in inside]
     chances = shares[0] + shares[1] + 1e-9
     pixels = side * side
     image_directions = torch.randn(target.shape[1], pixels, DIRECTIONS, generator=generator)
@@ -97,6 +103,16 @@ def sorted_difference(output: Image, target: Image, planes: Planes, side: int, d
     condition = condition / (condition.std(2, keepdim=True) + 1e-3) * drawn.condition_weights[:, None]
     difference = (made / spread + condition).sort(2)[0] - (real / spread + condition).sort(2)[0]
     return difference.abs().mean((1, 2))
+
+
+def _neighbourhoods(images: Image, generator: torch.Generator) -> Float[Tensor, "batch pixels"]:
+    """1 within a random ellipse of each image, and next to 0 elsewhere: nowhere may be all that is left."""
+    batch, _, height, width = images.shape
+    rows, columns = torch.meshgrid((torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width,
+                                   indexing="ij")  # fmt: skip
+    centre = 0.1 + 0.8 * torch.rand(batch, 2, 1, 1, generator=generator)
+    distance = ((rows - centre[:, 0]).square() + (columns - centre[:, 1]).square()).sqrt()
+    return ((distance < NEIGHBOURHOOD).float() + 1e-6).flatten(1).to(images.device)
 
 
 def _projections(image: Image, side: int, positions: Tensor, directions: Tensor) -> Float[Tensor, "batch k m"]:

@@ -9,17 +9,16 @@ and R2, a patch discriminator that knows positions, joint warps, differentiable 
 """
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional
 
 from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.methods._contract import Adam, MaskSource, Method, Privacy, Stage, both_phases
-from synthmed.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from synthmed.networks.dcgan import DCGANDiscriminator, DCGANGenerator, WholeAndParts
 from synthmed.networks.layers import Norm
 from synthmed.networks.patchgan import PatchDiscriminator
 from synthmed.shapes import (
@@ -29,7 +28,6 @@ from synthmed.shapes import (
     LabelMap,
     Latent,
     Pairs,
-    Planes,
     from_planes,
     no_masks,
     to_planes,
@@ -40,14 +38,15 @@ class DCGANConfig(Settings):
     """Everything about a DCGAN and its training."""
 
     makes: Literal["images", "masks", "pairs"] = Field("images", description="What it makes from noise.")
-    reduction: int = Field(1, ge=1, description="Masks are made this many times smaller, as shares of covered area.")
     latent_size: int = Field(100, gt=0, description="Numbers that make one image.")
     features: int = Field(32, gt=0, description="Channels of the generator's finest level.")
     cap: int = Field(256, gt=0, description="Most channels of any level.")
     kernel: int = Field(5, ge=3, description="Side of the generator's kernels; odd.")
     upsampling: Literal["transposed", "resize"] = Field("transposed", description="How the generator doubles.")
     norm: Norm = Field("batch", description="Normalisation in the generator.")
-    discriminator: Literal["dense", "patch"] = Field("dense", description="One logit an image, or one a patch.")
+    discriminator: Literal["dense", "patch", "both"] = Field(
+        "dense", description="One logit an image, or one a patch, or both."
+    )
     discriminator_features: int = Field(32, gt=0, description="Channels of the discriminator's finest level.")
     discriminator_norm: Norm = Field("batch", description="Normalisation in the discriminator.")
     loss: Literal["logistic", "relativistic"] = Field("logistic", description="Adversarial pair.")
@@ -62,46 +61,47 @@ class DCGANConfig(Settings):
     privacy: Privacy = Field(Privacy(), description="Differential privacy of the discriminator.")
 
 
+class Codes(Protocol):
+    """What stands between masks and what is made of them."""
+
+    shape: tuple[int, int, int]
+
+    def encode(self, batch: Batch) -> Batch:
+        """The batch with the codes of its masks, of this shape, as its images."""
+
+
 class DCGAN(Method):
-    """Latents -> images, masks or pairs."""
+    """Latents -> images, masks or pairs.
+
+    Args:
+        codes: what it makes in place of masks.
+    """
 
     Config = DCGANConfig
     condition = "nothing"
     generator_networks = ("generator",)
 
-    def __init__(self, config: DCGANConfig, spec: ImageSpec) -> None:
-        self.config, self.spec = config, spec
+    def __init__(self, config: DCGANConfig, spec: ImageSpec, codes: Codes | None = None) -> None:
+        self.config, self.spec, self.codes = config, spec, codes
         self.latent_size = config.latent_size
         channels = {"images": spec.channels, "masks": spec.planes, "pairs": spec.channels + spec.planes}
-        if config.reduction > 1 and config.makes != "masks":
-            raise ValueError("A reduction above 1 is for masks only")
         if config.makes != "images" and spec.num_labels < 2:
             raise ValueError("The images have no masks; this recipe learns masks")
         if config.privacy.noise and not can_be_private(config):
             raise ValueError("A private discriminator needs logistic loss, no penalty and no norm over batches")
-        height, width = spec.height // config.reduction, spec.width // config.reduction
-        size = {"channels": channels[config.makes], "height": height, "width": width}
+        shape = codes.shape if codes else (channels[config.makes], spec.height, spec.width)
+        size = dict(zip(("channels", "height", "width"), shape, strict=True))
         generator = DCGANGenerator(
             latent_size=config.latent_size, features=config.features, cap=config.cap, kernel=config.kernel,
             upsampling=config.upsampling, norm=config.norm, **size,
         )  # fmt: skip
-        discriminator: nn.Module
-        if config.discriminator == "dense":
-            discriminator = DCGANDiscriminator(
-                features=config.discriminator_features, cap=config.cap, norm=config.discriminator_norm, **size
-            )
-        else:
-            discriminator = PatchDiscriminator(
-                channels=channels[config.makes], features=config.discriminator_features, levels=4,
-                norm=config.discriminator_norm, positions=True,
-            )  # fmt: skip
-        self.networks = nn.ModuleDict({"generator": generator, "discriminator": discriminator})
+        self.networks = nn.ModuleDict({"generator": generator, "discriminator": _discriminator(config, size)})
 
     def _real(self, batch: Batch) -> Image:
         """What the generator should make: channels in [-1, 1], masks as planes of -1 and 1."""
-        if self.config.makes == "images":
+        if self.config.makes == "images" or self.codes:
             return batch.images
-        planes = reduce(to_planes(batch.masks, self.spec.num_labels), self.config.reduction) * 2 - 1
+        planes = to_planes(batch.masks, self.spec.num_labels) * 2 - 1
         return planes if self.config.makes == "masks" else torch.cat([batch.images, planes], dim=1)
 
     def _seen(self, images: Image, batch: Batch) -> Image:
@@ -165,7 +165,8 @@ class DCGAN(Method):
         """Warp what is learned from, and nothing else: photographs are no part of masks."""
         if self.config.makes == "masks":
             batch = replace(batch, images=batch.images[:, :0])
-        return augment.warp(batch, self.config.warp)
+        batch = augment.warp(batch, self.config.warp)
+        return self.codes.encode(batch) if self.codes else batch
 
     def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
         """Images, with masks if it makes them; for ``makes = "masks"`` the images are the planes."""
@@ -183,14 +184,16 @@ def can_be_private(config: DCGANConfig) -> bool:
     return alone and config.loss == "logistic" and not config.penalty
 
 
-def reduce(planes: Planes, times: int) -> Planes:
-    """Planes made smaller: each pixel the share of its area that is covered."""
-    return functional.avg_pool2d(planes, times) if times > 1 else planes
-
-
-def enlarge(planes: Planes, times: int) -> Planes:
-    """Planes made larger, smoothly."""
-    return functional.interpolate(planes, scale_factor=times, mode="bilinear", align_corners=False)
+def _discriminator(config: DCGANConfig, size: dict[str, int]) -> nn.Module:
+    features, norm = config.discriminator_features, config.discriminator_norm
+    if config.discriminator == "patch":
+        return PatchDiscriminator(
+            channels=size["channels"], features=features, levels=4, norm=norm, positions=True
+        )  # fmt: skip
+    dense = DCGANDiscriminator(features=features, cap=config.cap, norm=norm, **size)
+    if config.discriminator == "dense":
+        return dense
+    return WholeAndParts(dense, channels=size["channels"], features=2 * features)
 
 
 METHOD = DCGAN

@@ -4,33 +4,28 @@ Guibas, Virdi, Li 2017 (S4). Stage one is a DCGAN on masks drawn by hand (sectio
 vessel-to-retina network on pairs (section 7), whose masks may come from a segmenter (section 3: MESSIDOR).
 The printed losses of section 6 have D and 1 - D swapped; we minimise the cross-entropy that the text describes.
 
-Ours beyond the paper, apart from what is in the two files it is made of: with ``mask.reduction`` above 1 stage
-one makes the mask small, as shares of covered area, and a further translation makes it full size and sharp. A
-DCGAN learns a small smooth map from 20 masks; thin vessels at full size it does not (docs/log.md).
+Ours beyond the paper, apart from what is in the files it is made of: with ``codes.channels`` above 0 an autoencoder
+learns the parts of masks first, and stage one makes its codes: a grid 16 times coarser than the masks. A DCGAN
+learns these from 20 masks; thin vessels at full size it does not (docs/log.md).
 """
-
-from dataclasses import replace
 
 from pydantic import Field
 from torch import nn
 
-from synthmed import augment
 from synthmed.config import Settings
 from synthmed.methods._contract import Method, Stage, prefixed
-from synthmed.methods.dcgan import DCGAN, DCGANConfig, enlarge, reduce
+from synthmed.methods._mask_codes import MaskCodes, MaskCodesConfig
+from synthmed.methods.dcgan import DCGAN, DCGANConfig
 from synthmed.methods.pix2pix import Pix2Pix, Pix2PixConfig
 from synthmed.networks.modulated import ModulatedUNet
-from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Pairs, Planes, from_planes, to_planes
+from synthmed.shapes import ImageSpec, LabelMap, Latent, Pairs
 
 
 class DualGANConfig(Settings):
     """The stages; each stage's settings are those of the method that it is."""
 
-    mask: DCGANConfig = Field(DCGANConfig(makes="masks"), description="Stage one: masks from noise.")
-    refiner: Pix2PixConfig = Field(
-        Pix2PixConfig(masks="manual"),
-        description="Small masks to full size; used if mask.reduction is above 1.",
-    )
+    codes: MaskCodesConfig = Field(MaskCodesConfig(), description="Before stage one: masks to codes and back.")
+    mask: DCGANConfig = Field(DCGANConfig(makes="masks"), description="Stage one: masks, or their codes, from noise.")
     photograph: Pix2PixConfig = Field(Pix2PixConfig(), description="Stage two: photographs from masks.")
 
 
@@ -42,59 +37,41 @@ class DualGAN(Method):
 
     def __init__(self, config: DualGANConfig, spec: ImageSpec) -> None:
         self.config, self.spec = config, spec
-        self.mask_gan = DCGAN(config.mask, spec)
         self.photograph_gan = Pix2Pix(config.photograph, spec)
-        self.parts: dict[str, DCGAN | Pix2Pix] = {"mask_": self.mask_gan}
-        if config.mask.reduction > 1:
-            mask_spec = replace(spec, channels=spec.planes)
-            self.refiner = Pix2Pix(config.refiner, mask_spec, self._small_and_full_masks)
-            self.parts["refiner_"] = self.refiner
-        self.parts["photograph_"] = self.photograph_gan
-        self.latent_size = sum(part.latent_size for part in self.parts.values())
-        self.generator_networks = tuple(f"{prefix}generator" for prefix in self.parts)
+        self.codes = MaskCodes(config.codes, spec) if config.codes.channels else None
+        self.mask_gan = DCGAN(config.mask, spec, self.codes)
+        self.parts: dict[str, MaskCodes | DCGAN | Pix2Pix] = {
+            **({"codes_": self.codes} if self.codes else {}),
+            "mask_": self.mask_gan,
+            "photograph_": self.photograph_gan,
+        }
+        self.latent_size = self.mask_gan.latent_size + self.photograph_gan.latent_size
+        self.generator_networks = (
+            *(["codes_autoencoder"] if self.codes else []), "mask_generator", "photograph_generator",
+        )  # fmt: skip
         self.networks = nn.ModuleDict(
             {prefix + name: network for prefix, part in self.parts.items() for name, network in part.networks.items()}
         )
 
-    def _small_and_full_masks(self, batch: Batch) -> tuple[Planes, Image]:
-        """What the refiner learns: planes that were made small and large again, and the planes themselves."""
-        planes = to_planes(batch.masks, self.spec.num_labels)
-        times = self.config.mask.reduction
-        return enlarge(reduce(planes, times), times), planes * 2 - 1
-
     def stages(self) -> list[Stage]:
-        """The masks, if they are small their refinement, then the photographs."""
-        stages = [prefixed(stage, prefix) for prefix, part in self.parts.items() for stage in part.stages()]
-        return [
-            replace(stage, transform=self._masks_only) if stage.name.startswith("refiner_") else stage
-            for stage in stages
-        ]
-
-    def _masks_only(self, batch: Batch) -> Batch:
-        return augment.warp(replace(batch, images=batch.images[:, :0]), self.config.refiner.warp)
+        """The codes, if there are any, then the masks, then the photographs."""
+        return [prefixed(stage, prefix) for prefix, part in self.parts.items() for stage in part.stages()]
 
     def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
         """A mask from the first latents, its photograph from the last; given masks take the place of the first."""
-        own = dict(
-            zip(
-                self.parts,
-                latents.split([part.latent_size for part in self.parts.values()], dim=1),
-                strict=True,
-            )
-        )
+        own, photograph = latents.split([self.mask_gan.latent_size, self.photograph_gan.latent_size], dim=1)
         if masks is None:
             masks = self._masks(own)
-        return self.photograph_gan.generate(own["photograph_"], masks)
+        return self.photograph_gan.generate(photograph, masks)
 
-    def _masks(self, latents: dict[str, Latent]) -> LabelMap:
-        if "refiner_" not in self.parts:
-            return self.mask_gan.generate(latents["mask_"]).masks
-        small = (self.networks["mask_generator"](latents["mask_"]) + 1) / 2
-        refiner = self.networks["refiner_generator"]
-        full = refiner(enlarge(small, self.config.mask.reduction), latents["refiner_"])
-        if isinstance(refiner, ModulatedUNet):
-            full = (full + 1) * refiner.usual_field - 1  # nothing is marked where nothing is seen
-        return from_planes((full + 1) / 2)
+    def _masks(self, latents: Latent) -> LabelMap:
+        if not self.codes:
+            return self.mask_gan.generate(latents).masks
+        masks = self.codes.decode(self.networks["mask_generator"](latents))
+        photograph = self.networks["photograph_generator"]
+        if isinstance(photograph, ModulatedUNet):  # nothing is marked where nothing is seen
+            masks = masks * photograph.usual_field[:, 0].to(masks)
+        return masks
 
 
 METHOD = DualGAN

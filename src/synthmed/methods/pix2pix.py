@@ -38,6 +38,10 @@ class Pix2PixConfig(Settings):
     levels: int = Field(8, gt=0, description="Halvings in the generator.")
     kernel: int = Field(4, ge=3, description="Side of the published generator's kernels.")
     noise: bool = Field(True, description="Whether white noise goes into the modulated generator, for texture.")
+    smoothing: float = Field(0.0, ge=0, description="Pixels by which the modulated generator's planes are smoothed.")
+    displacement: float = Field(
+        0.0, ge=0, description="Pixels that the modulated generator's image may lie beside its mask."
+    )
     dropout: float = Field(0.5, ge=0, lt=1, description="The published generator's only noise.")
     norm: Norm = Field("instance", description="Normalisation (batch norm of one image is instance norm).")
     discriminator_features: int = Field(64, gt=0, description="Channels of the discriminator's first level.")
@@ -99,7 +103,8 @@ class Pix2Pix(Method):
             generator = ModulatedUNet(
                 planes=spec.planes, channels=spec.channels, height=spec.height, width=spec.width,
                 latent_size=config.latent_size, features=config.features, cap=config.cap, levels=config.levels,
-                noise=config.noise, encoder=config.style > 0,
+                noise=config.noise, smoothing=config.smoothing, displacement=config.displacement,
+                encoder=config.style > 0,
             )  # fmt: skip
         discriminator = PatchDiscriminator(
             channels=spec.planes + spec.channels, features=config.discriminator_features,

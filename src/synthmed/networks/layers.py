@@ -9,6 +9,9 @@ from torch.nn import functional
 
 from synthmed.shapes import Latent
 
+DISPLACEMENT_LENGTH = 4.0
+"""Standard deviation, in pixels, of the Gaussian along which ``displace`` is alike: a vessel's wall, not a vessel."""
+
 Norm = Literal["batch", "instance", "pixel", "none"]
 
 
@@ -95,3 +98,29 @@ def image_generators(latents: Latent) -> list[torch.Generator]:
     So an image's noise depends on its latents alone, not on the batch that it is made in.
     """
     return [torch.Generator().manual_seed(int(bits)) for bits in latents[:, 0].detach().float().cpu().view(torch.int32)]
+
+
+def gaussian_blur(planes: Tensor, sigma: float) -> Tensor:
+    """[N C H W] smoothed by a Gaussian of standard deviation ``sigma`` in pixels; 0 leaves it as it is."""
+    if not sigma:
+        return planes
+    reach = math.ceil(3 * sigma)
+    offsets = torch.arange(-reach, reach + 1, device=planes.device, dtype=planes.dtype)
+    kernel = (-0.5 * (offsets / sigma).square()).exp()
+    kernel = kernel / kernel.sum()
+    flat = functional.pad(planes.flatten(0, 1)[:, None], (reach,) * 4, mode="replicate")  # [NC 1 H+2r W+2r]
+    flat = functional.conv2d(functional.conv2d(flat, kernel[None, None, None]), kernel[None, None, :, None])
+    return flat.view(planes.shape)
+
+
+def displace(planes: Tensor, spread: float, generators: list[torch.Generator]) -> Tensor:
+    """[N C H W] moved smoothly by ``spread`` pixels (standard deviation), each image by its own generator's draw."""
+    if not spread:
+        return planes
+    size = planes.shape[-2:]
+    white = torch.stack([torch.randn(2, *size, generator=generator) for generator in generators])
+    smooth = gaussian_blur(white, DISPLACEMENT_LENGTH)
+    pixels = spread * smooth / smooth.std((2, 3), keepdim=True)  # [N 2 H W]: columns, rows
+    grid = functional.affine_grid(torch.eye(2, 3).expand(len(planes), 2, 3), [len(planes), 1, *size], False)
+    grid = grid + pixels.permute(0, 2, 3, 1) * 2 / torch.tensor([size[1], size[0]])
+    return functional.grid_sample(planes, grid.to(planes), mode="bilinear", align_corners=False)

@@ -9,6 +9,8 @@ from torch.nn import functional
 from synthmed.networks.layers import (
     Upsample,
     coordinates,
+    displace,
+    gaussian_blur,
     image_generators,
     kaiming_initialisation,
     norm_layer,
@@ -17,7 +19,7 @@ from synthmed.networks.layers import (
 from synthmed.shapes import Image, LabelMap, Latent, Planes
 
 _ENCODED_SIDE = 64
-"""The encoder sees an image at this size: colour, light and large structure, no vessel."""
+"""The encoder sees an image at this size: colour, light and large structure, and how strong detail is where."""
 _MEMORY = 0.005
 """Share of a training step in the usual field and latents."""
 
@@ -31,6 +33,10 @@ class ModulatedUNet(nn.Module):
     between two vessels of one width. The field of view goes in as a plane, or its edge would be a guess: in training
     that of the real image, afterwards the usual one of all that were seen.
 
+    No hand draws the wall of a vessel to the pixel. A generator that sees a label map as it is learns to draw what
+    no camera shows, stairs of pixels with every vessel exactly under its label, and a segmenter that learns from such
+    pairs trusts edges too much. So the planes may be smoothed, and displaced by a little, other for every latent.
+
     Args:
         planes: P.
         channels: C.
@@ -39,15 +45,18 @@ class ModulatedUNet(nn.Module):
         features: channels at half resolution; doubled at each coarser level up to ``cap``.
         cap: most channels of any level.
         levels: halvings below half resolution.
+        noise: whether white noise goes in.
+        smoothing: standard deviation, in pixels, of the Gaussian that smooths the planes.
+        displacement: standard deviation, in pixels, of how far the image may lie beside the planes.
         encoder: whether it can also tell the latents of an image (Zhu et al. 2017).
     """
 
     def __init__(
         self, *, planes: int, channels: int, height: int, width: int, latent_size: int, features: int, cap: int,
-        levels: int, noise: bool = True, encoder: bool = False,
+        levels: int, noise: bool = True, smoothing: float = 0.0, displacement: float = 0.0, encoder: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.noise = noise
+        self.noise, self.smoothing, self.displacement = noise, smoothing, displacement
         planes += 1 + noise  # the condition, the field of view, noise
         sizes = widths(features, levels + 1, cap)
         self.stem = nn.Conv2d(4 * planes + 3, sizes[0], 3, padding=1)
@@ -64,11 +73,11 @@ class ModulatedUNet(nn.Module):
         self.to_image = nn.Conv2d(12 + planes, channels, 5, padding=2)
         self.mean_field: Tensor
         self.mean_latent: Tensor
-        self.mean_square_latent: Tensor
+        self.mean_square_latent: Tensor  # of every pair of latents
         self.encoder: nn.Sequential | None = _encoder(channels, latent_size) if encoder else None
         self.register_buffer("mean_field", torch.ones(1, 1, height, width))
         self.register_buffer("mean_latent", torch.zeros(latent_size))
-        self.register_buffer("mean_square_latent", torch.ones(latent_size))
+        self.register_buffer("mean_square_latent", torch.eye(latent_size))
         kaiming_initialisation(self)
         with torch.no_grad():
             # The four pixels of a shuffle begin alike, else a grid is born with them (Aitken 2017).
@@ -81,7 +90,8 @@ class ModulatedUNet(nn.Module):
     def forward(self, planes: Planes, latents: Latent, fields: LabelMap | None = None) -> Image:
         """Make one image a mask and latent, in the given fields of view or in the usual one."""
         seen = self.usual_field.expand(len(planes), -1, -1, -1) if fields is None else fields[:, None].to(planes)
-        generators = image_generators(latents) if self.noise else []
+        generators = image_generators(latents)
+        planes = displace(gaussian_blur(planes, self.smoothing), self.displacement, generators)
         planes = torch.cat([planes, seen], dim=1)
         if self.noise:
             planes = torch.cat([planes, _noise(planes[:, :1], generators)], dim=1)
@@ -94,14 +104,17 @@ class ModulatedUNet(nn.Module):
         features = functional.leaky_relu(skips.pop(), 0.2)
         for block in self.up:
             features = block(features, skips.pop(), latents, generators)
-        features = functional.leaky_relu(functional.pixel_shuffle(self.expand(features), 2), 0.2)  # [N 8 H W]
+        features = _without_grid(functional.pixel_shuffle(self.expand(features), 2))  # [N 8 H W]
+        features = functional.leaky_relu(features, 0.2)
         features = self.refine(torch.cat([features, planes, _round_coordinates(planes)], dim=1))
         return torch.tanh(self.to_image(torch.cat([functional.leaky_relu(features, 0.2), planes], dim=1)))
 
     def encode(self, images: Image) -> tuple[Latent, Latent]:
         """Mean and logarithm of the variance of the latents that an image may have been made with."""
         assert self.encoder is not None, "this generator was built without an encoder"
-        encoded = self.encoder(functional.adaptive_avg_pool2d(images, _ENCODED_SIDE))
+        detail = (images - functional.avg_pool2d(images, 9, 1, 4, count_include_pad=False)).abs()
+        seen = torch.cat([images, 4 * detail], dim=1)
+        encoded = self.encoder(functional.adaptive_avg_pool2d(seen, _ENCODED_SIDE))
         mean, log_variance = encoded.chunk(2, dim=1)
         return mean, log_variance.clamp(-8, 2)
 
@@ -111,11 +124,12 @@ class ModulatedUNet(nn.Module):
         return (self.mean_field > 0.5).to(self.mean_field)
 
     def usual_latents(self, normal: Latent) -> Latent:
-        """Standard normal numbers moved to where the encoder puts the latents of real images."""
+        """Standard normal numbers, with the mean and the covariance of the latents of real images."""
         if self.encoder is None:
             return normal
-        variance = self.mean_square_latent - self.mean_latent.square()
-        return self.mean_latent + normal * variance.clamp_min(1e-4).sqrt()
+        covariance = self.mean_square_latent - torch.outer(self.mean_latent, self.mean_latent)
+        jitter = 1e-4 * torch.eye(len(covariance), device=covariance.device)
+        return self.mean_latent + normal @ torch.linalg.cholesky(covariance + jitter).T
 
     @torch.no_grad()
     def remember(self, fields: LabelMap, mean: Latent | None = None, log_variance: Latent | None = None) -> None:
@@ -123,7 +137,8 @@ class ModulatedUNet(nn.Module):
         self.mean_field.lerp_(fields.float().mean(0)[None, None], _MEMORY)
         if mean is not None and log_variance is not None:
             self.mean_latent.lerp_(mean.mean(0), _MEMORY)
-            self.mean_square_latent.lerp_((mean.square() + log_variance.exp()).mean(0), _MEMORY)
+            squares = mean[:, :, None] * mean[:, None] + torch.diag_embed(log_variance.exp())
+            self.mean_square_latent.lerp_(squares.mean(0), _MEMORY)
 
 
 class _ModulatedBlock(nn.Module):
@@ -148,7 +163,7 @@ class _ModulatedBlock(nn.Module):
 
 def _encoder(channels: int, latent_size: int) -> nn.Sequential:
     blocks: list[nn.Module] = []
-    for before, after in pairwise((channels, 24, 48, 64)):
+    for before, after in pairwise((2 * channels, 24, 48, 64)):
         blocks += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
     blocks += [nn.Flatten(), nn.Linear(64 * (_ENCODED_SIDE // 8) ** 2, 2 * latent_size)]
     return nn.Sequential(*blocks)
@@ -157,6 +172,12 @@ def _encoder(channels: int, latent_size: int) -> nn.Sequential:
 def _noise(like: Tensor, generators: list[torch.Generator]) -> Tensor:
     """White noise of the shape of ``like``, every image's from its own generator."""
     return torch.stack([torch.randn(like.shape[1:], generator=generator) for generator in generators]).to(like)
+
+
+def _without_grid(features: Tensor) -> Tensor:
+    """Each pixel the weighted mean of its neighbours (1 2 1): what a shuffle makes of period two is gone."""
+    padded = functional.pad(features, (1, 1, 1, 1), mode="replicate")
+    return functional.avg_pool2d(functional.avg_pool2d(padded, 2, 1), 2, 1)
 
 
 def _round_coordinates(features: Tensor) -> Tensor:
