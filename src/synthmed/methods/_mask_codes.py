@@ -15,10 +15,10 @@ from synthmed.shapes import Batch, ImageSpec, LabelMap, Planes, from_planes, to_
 
 SPREADS = 3.0
 """Standard deviations of the prior that a made code of 1 stands for."""
-SURROUNDINGS = 0.7
-"""Share of the mean of its surroundings that a pixel must exceed."""
-REGION = 8.0
-"""Standard deviation, in pixels, of the Gaussian that says how much is marked in a region."""
+SURE = 0.9
+"""A pixel of at least this chance is marked before any other."""
+SURROUNDINGS, REGION = 1.5, 8.0
+"""Standard deviations, in pixels, of the Gaussians that say what is marked around a pixel, and in its region."""
 
 
 class MaskCodesConfig(Settings):
@@ -28,8 +28,9 @@ class MaskCodesConfig(Settings):
     halvings: int = Field(4, ge=2, description="How often a mask is halved until it is a code.")
     features: int = Field(32, gt=0, multiple_of=4, description="Channels at a quarter of the resolution.")
     divergence: float = Field(2e-4, ge=0, description="Weight of the divergence of the codes from N(0, 1).")
-    sharpening: float = Field(1.5, ge=0, description="Pixels around a pixel whose mean it must exceed; 0 = none.")
-    threshold: float = Field(0.28, gt=0, lt=1, description="By how much, where all around is sure; see the method.")
+    coverage: float = Field(
+        1.2, gt=0, description="How much is marked in made masks, as a multiple of what is in the training masks."
+    )
     warp: augment.Warp = Field(augment.Warp(), description="How training masks are moved.")
     images: int = Field(6_400, gt=0, description="Masks seen in training.")
     batch_size: int = Field(2, gt=0, description="Masks a step.")
@@ -60,24 +61,34 @@ class MaskCodes:
         with torch.no_grad():
             return replace(batch, images=self.autoencoder.encode(self._planes(batch))[0] / SPREADS)
 
-    def decode(self, code: Code) -> LabelMap:
-        """The masks of codes that the mask GAN made.
+    def scores(self, code: Code) -> Tensor:
+        """How well each pixel deserves to be marked, [N P H W]: the order counts, not the number.
 
-        Where the autoencoder is not sure it smears: one threshold for all leaves blobs of what is sure and nothing of
-        thin vessels. So a pixel is marked that exceeds most of the mean of its own surroundings, by less where
-        little is marked in the region (a local threshold in the manner of Sauvola and Pietikainen 2000). The inside
-        of a large object, all around which is sure, exceeds it too.
+        Where the autoencoder is not sure it smears, and one threshold of its chances leaves blobs of what it is sure
+        of and no thin vessel. So a pixel counts by how far it exceeds the mean of its surroundings, the more the less
+        is marked in the region (a local threshold in the manner of Sauvola and Pietikainen 2000); and first by
+        being sure, or large objects would be hollow.
         """
         chances = self.autoencoder.decode(code * SPREADS).sigmoid()
-        if not self.config.sharpening:
-            return from_planes(chances / (2 * self.config.threshold))
-        excess = chances - SURROUNDINGS * gaussian_blur(chances, self.config.sharpening)
-        scale = (gaussian_blur(chances, REGION) + 0.1).sqrt()
-        return from_planes((excess / (2 * self.config.threshold * scale)).clamp_min(0))
+        excess = chances - gaussian_blur(chances, SURROUNDINGS)
+        excess = excess / (gaussian_blur(chances, REGION) + 0.02).sqrt()
+        return torch.where(chances >= SURE, 10 + chances, excess)
+
+    def thresholds(self, scores: Tensor) -> Tensor:
+        """The scores above which these masks cover, all together, as much as they should: [P 1 1]."""
+        every = scores.transpose(0, 1).flatten(1).sort(1, descending=True)[0]  # [P N*H*W]
+        share = (self.config.coverage * self.autoencoder.mean_coverage).clamp(0, 1)
+        marked = (share * (every.shape[1] - 1)).long()
+        return every.gather(1, marked[:, None])[:, :, None]
+
+    def masks(self, scores: Tensor, thresholds: Tensor) -> LabelMap:
+        """What is above its threshold, the highest plane where several are."""
+        return from_planes((scores - thresholds).sigmoid())
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Give back each mask from a code drawn near its own."""
         planes = self._planes(batch)
+        self.autoencoder.remember(planes)
         mean, log_variance = self.autoencoder.encode(planes)
         noise = batch.latents(mean[0].numel()).view(mean.shape)
         logits = self.autoencoder.decode(mean + (log_variance / 2).exp() * noise)

@@ -9,6 +9,7 @@ learns the parts of masks first, and stage one makes its codes: a grid 16 times 
 learns these from 20 masks; thin vessels at full size it does not (docs/log.md).
 """
 
+import torch
 from pydantic import Field
 from torch import nn
 
@@ -19,6 +20,9 @@ from synthmed.methods.dcgan import DCGAN, DCGANConfig
 from synthmed.methods.pix2pix import Pix2Pix, Pix2PixConfig
 from synthmed.networks.modulated import ModulatedUNet
 from synthmed.shapes import ImageSpec, LabelMap, Latent, Pairs
+
+CALIBRATED = 16
+"""Masks of always the same latents that say from where on a pixel is marked: no mask depends on its batch."""
 
 
 class DualGANConfig(Settings):
@@ -67,7 +71,10 @@ class DualGAN(Method):
     def _masks(self, latents: Latent) -> LabelMap:
         if not self.codes:
             return self.mask_gan.generate(latents).masks
-        masks = self.codes.decode(self.networks["mask_generator"](latents))
+        make = self.networks["mask_generator"]
+        usual = torch.randn(CALIBRATED, latents.shape[1], generator=torch.Generator().manual_seed(0)).to(latents)
+        thresholds = self.codes.thresholds(self.codes.scores(make(usual)))
+        masks = self.codes.masks(self.codes.scores(make(latents)), thresholds)
         photograph = self.networks["photograph_generator"]
         if isinstance(photograph, ModulatedUNet):  # nothing is marked where nothing is seen
             masks = masks * photograph.usual_field[:, 0].to(masks)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from synthmed.shapes import Latent
 
-DISPLACEMENT_LENGTH = 4.0
+DISPLACEMENT_LENGTH = 8.0
 """Standard deviation, in pixels, of the Gaussian along which ``displace`` is alike: a vessel's wall, not a vessel."""
 
 Norm = Literal["batch", "instance", "pixel", "none"]

@@ -5,6 +5,7 @@ autoencoder learns a vessel's parts from every part of every mask, so few masks 
 how the parts go together, on a grid 16 times coarser (latent GANs: Rombach et al. 2022 has the same split).
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,6 +15,8 @@ from synthmed.shapes import Planes
 Code = Float[Tensor, "batch code rows columns"]
 """Near N(0, 1)."""
 
+_MEMORY = 0.01
+"""Share of a training step in the usual coverage."""
 _SHUFFLED = 4
 """The masks are read and written in squares of this side: full resolution costs a sixteenth."""
 
@@ -43,6 +46,8 @@ class MaskAutoencoder(nn.Module):
             *up, _Residual(features), nn.SiLU(), nn.Conv2d(features, 8 * _SHUFFLED**2, 3, padding=1),
             nn.PixelShuffle(_SHUFFLED), nn.SiLU(), nn.Conv2d(8, planes, 3, padding=1),
         )  # fmt: skip
+        self.mean_coverage: Tensor
+        self.register_buffer("mean_coverage", torch.zeros(planes))
 
     def encode(self, planes: Planes) -> tuple[Code, Code]:
         """Mean and logarithm of the variance of the codes of planes (Kingma and Welling 2014)."""
@@ -52,6 +57,11 @@ class MaskAutoencoder(nn.Module):
     def decode(self, code: Code) -> Tensor:
         """Logits of the planes, [N P H W]."""
         return self.decoder(code)
+
+    @torch.no_grad()
+    def remember(self, planes: Planes) -> None:
+        """Let the usual coverage of each plane follow that of a training batch."""
+        self.mean_coverage.lerp_(planes.mean((0, 2, 3)), _MEMORY)
 
 
 class _Residual(nn.Module):

@@ -1,0 +1,36 @@
+"""Blur and displacement: what they leave, and how far they move."""
+
+import torch
+
+from synthmed.networks.layers import displace, gaussian_blur
+
+
+def generators(*seeds: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def test_a_blurred_dot_is_a_gaussian_and_a_plain_stays_plain():
+    dot = torch.zeros(1, 1, 33, 33)
+    dot[0, 0, 16, 16] = 1
+    blurred = gaussian_blur(dot, 2.0)
+    offsets = torch.arange(33.0) - 16
+    torch.testing.assert_close(blurred.sum(), torch.tensor(1.0))
+    torch.testing.assert_close((blurred[0, 0].sum(0) * offsets.square()).sum(), torch.tensor(4.0), rtol=0.03, atol=0)
+    torch.testing.assert_close(gaussian_blur(torch.full((2, 3, 9, 9), 0.4), 1.0), torch.full((2, 3, 9, 9), 0.4))
+    assert gaussian_blur(dot, 0.0) is dot
+
+
+def test_a_displacement_has_the_spread_asked_for_and_is_smooth():
+    ramp = torch.arange(64.0).expand(1, 1, 64, 64).contiguous()
+    moved = displace(ramp, 0.5, generators(0)) - ramp
+    inside = moved[0, 0, 4:-4, 4:-4]
+    assert 0.35 < inside.std() < 0.65
+    assert (inside[:, 1:] - inside[:, :-1]).abs().mean() < 0.2 * inside.std()
+
+
+def test_each_image_is_displaced_by_its_own_generator():
+    ramp = torch.arange(32.0).expand(2, 1, 32, 32).contiguous()
+    one, other = displace(ramp, 0.5, generators(0, 1))
+    assert not torch.equal(one, other)
+    assert torch.equal(displace(ramp[:1], 0.5, generators(1))[0], other)
+    assert displace(ramp, 0.0, []) is ramp

@@ -1,0 +1,62 @@
+"""What the dual GAN makes of the codes of masks."""
+
+import pytest
+import torch
+
+from synthmed.methods._mask_codes import SPREADS, MaskCodes, MaskCodesConfig
+from synthmed.shapes import Batch, ImageSpec
+
+SPEC = ImageSpec(channels=3, height=64, width=64, num_labels=2)
+
+
+class Decoded(torch.nn.Module):
+    """An autoencoder whose codes are the logits themselves."""
+
+    def __init__(self, coverage: torch.Tensor) -> None:
+        super().__init__()
+        self.mean_coverage = coverage
+
+    def decode(self, code):
+        return code
+
+
+def decoded(chances: torch.Tensor, covered: int) -> torch.Tensor:
+    """The mask of one image of these chances, if so many pixels are covered in the training masks."""
+    codes = MaskCodes(MaskCodesConfig(channels=4, halvings=4, features=8, coverage=1.0), SPEC)
+    codes.autoencoder = Decoded(torch.tensor([covered / chances.numel()]))
+    scores = codes.scores(torch.logit(chances, eps=1e-6)[None, None] / SPREADS)
+    return codes.masks(scores, codes.thresholds(scores))[0] > 0
+
+
+def test_a_faint_thin_vessel_is_marked_and_the_smear_beside_a_wide_one_is_not():
+    chances = torch.full((64, 64), 0.01)
+    chances[20, :] = 0.3  # a vessel that it is not sure of
+    chances[40:46, :] = 0.95
+    chances[[39, 46], :] = 0.35  # smeared
+    marked = decoded(chances, covered=7 * 64)
+    assert marked[20, 4:-4].all() and marked[40:46].all() and not marked[[39, 46]].any()
+
+
+def test_as_much_is_marked_as_in_the_training_masks():
+    chances = torch.rand(64, 64, generator=torch.Generator().manual_seed(0)) * 0.8
+    assert abs(int(decoded(chances, covered=300).sum()) - 300) <= 1
+
+
+def test_the_inside_of_a_large_object_stays_marked():
+    chances = torch.full((64, 64), 0.001)
+    chances[8:56, 8:56] = 0.999
+    assert torch.equal(decoded(chances, covered=48 * 48), chances > 0.5)
+
+
+def test_the_mask_gan_learns_small_numbers_of_the_size_it_is_told():
+    found = MaskCodes(MaskCodesConfig(channels=4, halvings=3, features=8), SPEC)
+    batch = Batch(images=torch.zeros(2, 0, 64, 64), masks=torch.zeros(2, 64, 64, dtype=torch.uint8),
+                  fields=torch.ones(2, 64, 64, dtype=torch.uint8), generator=torch.Generator())  # fmt: skip
+    coded = found.encode(batch).images
+    assert coded.shape[1:] == found.shape == (4, 8, 8)
+    assert not coded.requires_grad
+
+
+def test_a_size_that_cannot_be_halved_is_refused():
+    with pytest.raises(ValueError, match="multiples of 16"):
+        MaskCodes(MaskCodesConfig(channels=4), ImageSpec(channels=3, height=64, width=72, num_labels=2))
