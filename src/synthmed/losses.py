@@ -51,11 +51,6 @@ def absolute_error(output: Image, target: Image) -> PerSample:
     return _per_sample((output - target).abs())
 
 
-def squared_error(output: Image, target: Image) -> PerSample:
-    """Mean squared difference of two images; for sparse targets, whose median is the background."""
-    return _per_sample((output - target).square())
-
-
 def cross_entropy(logits: Tensor, target: Tensor) -> PerSample:
     """Mean cross-entropy of the pixels of planes [N P H W] in {0, 1}, each on its own."""
     return _per_sample(functional.binary_cross_entropy_with_logits(logits, target, reduction="none"))

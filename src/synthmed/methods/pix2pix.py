@@ -9,7 +9,6 @@ a distance of patches under the mask (Elnekave and Weiss 2022) for contrast and 
 with lazy R1 and R2; differentiable augmentation of mask and image together; joint warps; averaged weights.
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -37,7 +36,6 @@ class Pix2PixConfig(Settings):
     cap: int = Field(256, gt=0, description="Most channels of any level of the modulated generator.")
     levels: int = Field(8, gt=0, description="Halvings in the generator.")
     kernel: int = Field(4, ge=3, description="Side of the published generator's kernels.")
-    noise: bool = Field(True, description="Whether white noise goes into the modulated generator, for texture.")
     smoothing: float = Field(0.0, ge=0, description="Pixels by which the modulated generator's planes are smoothed.")
     displacement: float = Field(
         0.0, ge=0, description="Pixels that the modulated generator's image may lie beside its mask."
@@ -51,7 +49,6 @@ class Pix2PixConfig(Settings):
     loss: Literal["logistic", "relativistic"] = Field("logistic", description="Adversarial pair.")
     adversarial: float = Field(1.0, ge=0, description="Weight of the adversarial term of the generator.")
     pixel: float = Field(100.0, ge=0, description="Weight of the mean error of pixels against the real image.")
-    pixel_error: Literal["absolute", "squared"] = Field("absolute", description="How that error is measured.")
     light: float = Field(0.0, ge=0, description="Weight of the mean absolute error of the means of small squares.")
     light_size: int = Field(16, gt=0, description="Side of these squares in pixels; it must divide both sides.")
     patches: float = Field(0.0, ge=0, description="Weight of the distance of patches under the mask.")
@@ -69,10 +66,6 @@ class Pix2PixConfig(Settings):
     average_images: int = Field(0, ge=0, description="Half-life of the averaged weights, in images; 0 = none.")
 
 
-View = Callable[[Batch], tuple[Planes, Image]]
-"""What of a batch is translated, and into what; masks into images unless another method says otherwise."""
-
-
 class Pix2Pix(Method):
     """Masks (and latents) -> images."""
 
@@ -80,9 +73,8 @@ class Pix2Pix(Method):
     condition = "masks"
     generator_networks = ("generator",)
 
-    def __init__(self, config: Pix2PixConfig, spec: ImageSpec, view: View | None = None) -> None:
+    def __init__(self, config: Pix2PixConfig, spec: ImageSpec) -> None:
         self.config, self.spec = config, spec
-        self.view = view or self._masks_and_images
         multiple = 2 ** (config.levels + (config.generator == "modulated"))
         if spec.height % multiple or spec.width % multiple:
             raise ValueError(f"{spec.height}x{spec.width} cannot be halved; both sides must be multiples of {multiple}")
@@ -103,7 +95,7 @@ class Pix2Pix(Method):
             generator = ModulatedUNet(
                 planes=spec.planes, channels=spec.channels, height=spec.height, width=spec.width,
                 latent_size=config.latent_size, features=config.features, cap=config.cap, levels=config.levels,
-                noise=config.noise, smoothing=config.smoothing, displacement=config.displacement,
+                smoothing=config.smoothing, displacement=config.displacement,
                 encoder=config.style > 0,
             )  # fmt: skip
         discriminator = PatchDiscriminator(
@@ -145,7 +137,7 @@ class Pix2Pix(Method):
 
     def discriminator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Tell a real image from a made one, both under the same mask."""
-        planes, real = self.view(batch)
+        planes, real = self._masks_and_images(batch)
         with torch.no_grad():
             fake = self._make(planes, batch)
         discriminate = self.networks["discriminator"]
@@ -157,7 +149,7 @@ class Pix2Pix(Method):
 
     def penalty_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Keep the discriminator's slope small at real and made images: weight/2 * (R1 + R2)."""
-        planes, real = self.view(batch)
+        planes, real = self._masks_and_images(batch)
         with torch.no_grad():
             fake = self._make(planes, batch)
         discriminate = self.networks["discriminator"]
@@ -170,7 +162,7 @@ class Pix2Pix(Method):
     def generator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Convince the discriminator, stay near the real image, make its patches."""
         config = self.config
-        planes, real = self.view(batch)
+        planes, real = self._masks_and_images(batch)
         fake, terms = self._reconstruct(planes, real, batch)
         discriminate = self.networks["discriminator"]
         fake_logits = discriminate(self._seen(fake, planes, batch))
@@ -181,8 +173,7 @@ class Pix2Pix(Method):
                 real_logits = discriminate(self._seen(real, planes, batch))
             adversarial = losses.relativistic_generator(real_logits, fake_logits)
         terms["adversarial"] = config.adversarial * adversarial
-        pixel_error = losses.absolute_error if config.pixel_error == "absolute" else losses.squared_error
-        terms["pixel"] = config.pixel * pixel_error(fake, real)
+        terms["pixel"] = config.pixel * losses.absolute_error(fake, real)
         if config.light:
             means = (functional.avg_pool2d(image, config.light_size) for image in (fake, real))
             terms["light"] = config.light * losses.absolute_error(*means)

@@ -45,7 +45,6 @@ class ModulatedUNet(nn.Module):
         features: channels at half resolution; doubled at each coarser level up to ``cap``.
         cap: most channels of any level.
         levels: halvings below half resolution.
-        noise: whether white noise goes in.
         smoothing: standard deviation, in pixels, of the Gaussian that smooths the planes.
         displacement: standard deviation, in pixels, of how far the image may lie beside the planes.
         encoder: whether it can also tell the latents of an image (Zhu et al. 2017).
@@ -53,11 +52,11 @@ class ModulatedUNet(nn.Module):
 
     def __init__(
         self, *, planes: int, channels: int, height: int, width: int, latent_size: int, features: int, cap: int,
-        levels: int, noise: bool = True, smoothing: float = 0.0, displacement: float = 0.0, encoder: bool = False,
+        levels: int, smoothing: float = 0.0, displacement: float = 0.0, encoder: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.noise, self.smoothing, self.displacement = noise, smoothing, displacement
-        planes += 1 + noise  # the condition, the field of view, noise
+        self.smoothing, self.displacement = smoothing, displacement
+        planes += 2  # the condition, the field of view, noise
         sizes = widths(features, levels + 1, cap)
         self.stem = nn.Conv2d(4 * planes + 3, sizes[0], 3, padding=1)
         self.down = nn.ModuleList(
@@ -65,7 +64,7 @@ class ModulatedUNet(nn.Module):
             for before, after in pairwise(sizes)
         )
         self.up = nn.ModuleList(
-            _ModulatedBlock(before, after, latent_size, noise)
+            _ModulatedBlock(before, after, latent_size)
             for before, after in zip(sizes[:0:-1], sizes[-2::-1], strict=True)
         )
         self.expand = nn.Conv2d(sizes[0], 4 * 8, 3, padding=1)
@@ -92,9 +91,7 @@ class ModulatedUNet(nn.Module):
         seen = self.usual_field.expand(len(planes), -1, -1, -1) if fields is None else fields[:, None].to(planes)
         generators = image_generators(latents)
         planes = displace(gaussian_blur(planes, self.smoothing), self.displacement, generators)
-        planes = torch.cat([planes, seen], dim=1)
-        if self.noise:
-            planes = torch.cat([planes, _noise(planes[:, :1], generators)], dim=1)
+        planes = torch.cat([planes, seen, _noise(planes[:, :1], generators)], dim=1)
         halved = functional.pixel_unshuffle(planes, 2)  # [N 4(P+2) H/2 W/2]
         features = self.stem(torch.cat([halved, _round_coordinates(halved)], dim=1))
         skips = [features]
@@ -144,20 +141,19 @@ class ModulatedUNet(nn.Module):
 class _ModulatedBlock(nn.Module):
     """Up, join the skip, convolve, normalise, scale and shift by the latents, add noise."""
 
-    def __init__(self, before: int, after: int, latent_size: int, noise: bool) -> None:
+    def __init__(self, before: int, after: int, latent_size: int) -> None:
         super().__init__()
         self.resize = Upsample()
         self.convolve = nn.Conv2d(before + after, after, 3, padding=1)
         self.normalise = norm_layer("instance", after)
         self.modulate = nn.Linear(latent_size, 2 * after)
-        self.noise_strength = nn.Parameter(torch.full((after, 1, 1), 0.2)) if noise else None
+        self.noise_strength = nn.Parameter(torch.full((after, 1, 1), 0.2))
 
     def forward(self, features: Tensor, skip: Tensor, latents: Latent, generators: list[torch.Generator]) -> Tensor:
         joined = torch.cat([self.resize(features), skip], dim=1)
         scale, shift = self.modulate(latents)[:, :, None, None].chunk(2, dim=1)
         features = self.normalise(self.convolve(joined)) * (1 + scale) + shift
-        if self.noise_strength is not None:
-            features = features + self.noise_strength * _noise(features, generators)
+        features = features + self.noise_strength * _noise(features, generators)
         return functional.leaky_relu(features, 0.2)
 
 
