@@ -5,12 +5,14 @@ import pytest
 import torch
 from privacy.conftest import SIDE, look, population
 
-from synthmed.privacy._neighbours import correlate, nearest
+from synthmed.privacy._correlation import correlate
+from synthmed.privacy._spaces import nearest
 from synthmed.privacy._tails import fit_tail
 from synthmed.privacy._views import join, orient
-from synthmed.privacy.audit import Findings, conclude
+from synthmed.privacy.audit import conclude
 from synthmed.privacy.canaries import ALTERATIONS, paste, plant
 from synthmed.privacy.copies import compare, equal_size_counts, one_a_patient
+from synthmed.privacy.findings import Findings
 
 KINDS = ("shifted", "brightened", "re-compressed", "turned", "all of it")
 

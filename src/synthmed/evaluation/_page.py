@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from synthmed import __version__
 from synthmed.evaluation._contract import Measurement, Table, number
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
+from synthmed.evaluation._html import page
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
 from synthmed.samples import SampleSet
 
@@ -107,21 +108,13 @@ def as_json(report: "Report", method: dict[str, Any]) -> dict[str, Any]:
 
 def as_html(report: "Report", method: dict[str, Any], pairs: list[Figure], made: SampleSet) -> str:
     """The page ``report.html``."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("synthmed.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters["number"] = number
     measurements = ordered(report.measurements)
     figures = [figure for one in measurements for figure in one.figures]
     sets = {str(method["synthetic"]["name"]): measurements, **report.compared}
     overview = [overview_figure(sets)] if any(one.floor_low is not None for one in measurements) else []
-    return pages.get_template("report.html").render(
+    return page(
+        "report.html",
+        (),
         report=report,
         method=method,
         measurements=measurements,

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from synthmed.evaluation._comparison import Points
 from synthmed.evaluation._contract import Conditions, Measurement, Table, number
-from synthmed.evaluation._featured import FEATURED, FeatureConfig, Sides, chunks, judge_points, own_groups
+from synthmed.evaluation._featured import FEATURED, FeatureConfig, Sides, judge_points, own_groups
 from synthmed.evaluation._observers import BOUNDS, NAMES, Reading, answers, hotelling, read, roc_figure
+from synthmed.evaluation.features.images import chunks
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:

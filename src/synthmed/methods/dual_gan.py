@@ -20,7 +20,7 @@ from synthmed.methods._contract import Method, Stage, prefixed
 from synthmed.methods.dcgan import DCGAN, DCGANConfig, enlarge, reduce
 from synthmed.methods.pix2pix import Pix2Pix, Pix2PixConfig
 from synthmed.networks.modulated import ModulatedUNet
-from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Pairs, Planes, from_planes, to_planes
+from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Logits, Pairs, Planes, from_planes, to_planes
 
 
 class DualGANConfig(Settings):
@@ -61,6 +61,14 @@ class DualGAN(Method):
         planes = to_planes(batch.masks, self.spec.num_labels)
         times = self.config.mask.reduction
         return enlarge(reduce(planes, times), times), planes * 2 - 1
+
+    def discriminate(self, batch: Batch) -> dict[str, Logits]:
+        """What the discriminator of each stage says of real masks and photographs."""
+        return {
+            prefix + name: logits
+            for prefix, part in self.parts.items()
+            for name, logits in part.discriminate(batch).items()
+        }
 
     def stages(self) -> list[Stage]:
         """The masks, if they are small their refinement, then the photographs."""

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from synthmed import __version__
 from synthmed.data.dataset import PreparedDataset
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
+from synthmed.evaluation._html import page
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
 from synthmed.privacy._tails import proportion
 from synthmed.privacy._views import PATCH, PATCH_SIDE, name_of
-from synthmed.privacy.audit import LEVEL, Findings
 from synthmed.privacy.copies import CLEAR, Space, equal_size_counts
+from synthmed.privacy.findings import LEVEL, Findings
 from synthmed.samples import SampleSet
 
 _SIDE = 256
@@ -121,12 +122,10 @@ def _space_json(space: Space) -> dict[str, Any]:
 
 def as_html(found: Findings, made: SampleSet, true: PreparedDataset, origin: dict[str, Any]) -> str:
     """The page, complete in itself."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(loader=PackageLoader("synthmed.privacy"), autoescape=True, undefined=StrictUndefined,
-                        trim_blocks=True, lstrip_blocks=True)  # fmt: skip
     train = true.split("train")
-    return pages.get_template("audit.html").render(
+    return page(
+        "audit.html",
+        ["synthmed.privacy"],
         found=found,
         origin=origin,
         figures=[_pair_figure(pair, found, made, train) for pair in pairs(found)],

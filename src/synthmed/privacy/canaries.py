@@ -148,6 +148,36 @@ def paste(
     return np.rint(result).astype(background.dtype)
 
 
+def redraw(mask: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """A label map drawn anew by another hand: edges wander by about a fiftieth of the side, smoothly."""
+    from scipy import ndimage
+
+    height, width = mask.shape[1:]
+    away = [
+        ndimage.zoom(numbers.normal(0, max(height, width) / 100, (8, 8)), (height / 8, width / 8), order=1)
+        for _ in range(2)
+    ]
+    rows, columns = np.mgrid[0:height, 0:width]
+    places = (np.clip(np.rint(at + by), 0, side - 1).astype(int)
+              for at, by, side in zip((rows, columns), away, (height, width), strict=True))  # fmt: skip
+    return np.ascontiguousarray(mask[(slice(None), *places)])
+
+
+def redraw_elsewhere(mask: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Turned, shifted and drawn anew."""
+    for alter in (turn, shift, redraw):
+        mask = alter(mask, numbers)
+    return mask
+
+
+MASK_ALTERATIONS: Mapping[str, Alteration] = {
+    "shifted mask": shift,
+    "turned mask": turn,
+    "redrawn mask": redraw,
+    "mask with all of it": redraw_elsewhere,
+}
+"""Kinds of copied masks that the audit plants: label maps [1 H W]."""
+
 ALTERATIONS: Mapping[str, Alteration] = {
     "shifted": shift,
     "brightened": brighten,
