@@ -22,8 +22,8 @@ def test_the_same_seed_plants_the_same_and_says_what_it_copied():
     sources, others = population(4, 0)[0], population(3, 1)[0]
     first, second = (plant(sources, 2, seed=5, backgrounds=others) for _ in range(2))
     assert np.array_equal(first.images, second.images) and first.kinds == second.kinds
-    assert first.kinds.count("shifted") == 2 and first.kinds.count("pasted part") == 2
-    assert len(first.rows) == len(first.images) == 14
+    assert first.kinds.count("shifted") == 2 and first.kinds.count("pasted quarter") == 2
+    assert len(first.rows) == len(first.images) == 16
     with pytest.raises(DataError, match="expected at least 1"):
         plant(sources, 0)
 

@@ -129,6 +129,15 @@ def test_a_copied_part_in_another_image_is_found(sides, looked, rng):
     assert found.clear[1:].sum() == 0
 
 
+def test_a_part_that_was_reduced_at_another_fraction_of_a_pixel_is_found(looked, rng):
+    """Images of twice the side at which patches are compared: an odd shift is half a pixel there."""
+    large = np.kron(rng.integers(0, 255, (20, 1, 32, 32)), np.ones((8, 8))).astype(np.uint8)  # 256 x 256
+    sources, synthetic = large[:10], large[10:].copy()
+    synthetic[0, :, 101:181, 33:113] = sources[5, :, 60:140, 120:200]
+    near = nearest("patches", look(synthetic), look(sources))
+    assert near.patients[0, 0] == 5 and near.relative[0] < 0.1 and near.relative[1:].min() > 0.3
+
+
 def test_constant_images_are_copies_of_nobody(looked):
     flat = look(np.stack([np.full((1, SIDE, SIDE), value, np.uint8) for value in (0, 90, 255)]))
     for space in ("pixels", "patches"):

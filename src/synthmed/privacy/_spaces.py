@@ -189,14 +189,22 @@ def _by_patches(queries: Views, references: Views, own: NDArray[np.intp] | None)
 
 
 def _slide(patches: Tensor, wide: Tensor) -> Tensor:
-    """The highest correlation [N] of patches [N 13 13] with wider ones [N 17 17] over their 25 positions."""
-    windows = wide.unfold(1, PATCH, 1).unfold(2, PATCH, 1).flatten(3)  # [N 5 5 169]
-    windows = windows - windows.mean(-1, keepdim=True)
+    """The highest correlation [N] of patches [N 13 13] with wider ones [N 17 17], every half pixel.
+
+    An image that was reduced to a quarter has its parts at other fractions of a pixel than the copy of a part.
+    """
     flat = (patches - patches.mean((1, 2), keepdim=True)).flatten(1)
-    bottom = windows.norm(dim=-1) * flat.norm(dim=1)[:, None, None]
-    over = torch.einsum("nijk,nk->nij", windows, flat)
-    value = torch.where(bottom > 1e-3, over / bottom.clamp_min(1e-3), torch.zeros_like(over))
-    return value.flatten(1).amax(1).clamp(-1, 1)
+    length, best = flat.norm(dim=1)[:, None, None], torch.zeros(len(patches))
+    size = 2 * wide.shape[-1] - 1
+    fine = functional.interpolate(wide[:, None], (size, size), mode="bilinear", align_corners=True)[:, 0]
+    for down, right in np.ndindex(2, 2):
+        windows = fine[:, down::2, right::2].unfold(1, PATCH, 1).unfold(2, PATCH, 1).flatten(3)  # [N S S 169]
+        windows = windows - windows.mean(-1, keepdim=True)
+        bottom = windows.norm(dim=-1) * length
+        over = torch.einsum("nijk,nk->nij", windows, flat)
+        value = torch.where(bottom > 1e-3, over / bottom.clamp_min(1e-3), torch.zeros_like(over))
+        best = torch.maximum(best, value.flatten(1).amax(1))
+    return best.clamp(-1, 1)
 
 
 def _sorted(
