@@ -88,6 +88,11 @@ def test_unlike_sets_bad_settings_and_a_taken_place_are_refused(folders, tmp_pat
     for name in ("small", "deep"):
         with pytest.raises(DataError, match="Nothing is resized or converted silently"):
             audit(tmp_path / name, folders / "real", tmp_path / "out")
+    samples(tmp_path / "one", population(1, 0)[0])
+    samples(tmp_path / "flat", np.full((3, 1, SIDE, SIDE), 7, np.uint8))
+    for name, told in (("one", "expected at least 2"), ("flat", "are of one value everywhere")):
+        with pytest.raises(DataError, match=told):
+            audit(tmp_path / name, folders / "real", tmp_path / "out")
     with pytest.raises(ConfigError, match="expected 0 or more"):
         audit(folders / "clean", folders / "real", tmp_path / "out", canaries=-1)
     with pytest.raises(ArtifactError, match="already exists"):
@@ -96,8 +101,8 @@ def test_unlike_sets_bad_settings_and_a_taken_place_are_refused(folders, tmp_pat
         audit(folders / "clean", folders / "real", tmp_path / "out", extractor="beauty")
 
 
-def test_one_image_and_attacks_from_outside_are_audited(folders, sides, tmp_path):
-    made = samples(tmp_path / "one", sides[2][0][:1])
+def test_two_images_and_attacks_from_outside_are_audited(folders, sides, tmp_path):
+    made = samples(tmp_path / "two", sides[2][0][:2])
     real = synthmed.PreparedDataset.open(folders / "real")
     known = {image.tobytes() for image in sides[0][0]}
 

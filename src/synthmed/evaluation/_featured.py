@@ -23,13 +23,11 @@ from synthmed.samples import SampleSet
 if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset
 
-FEATURED = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
 
 class FeatureConfig(BaseModel):
     """What every metric of features can be told."""
 
-    model_config = FEATURED
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     draws: int = Field(default=100, ge=10)
     """Sub-samples for the interval, and halves of the real patients for the floor."""

@@ -14,6 +14,7 @@ from synthmed.artifacts import digest_of
 from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import DataError
 from synthmed.evaluation.features.extractor import open_extractor
+from synthmed.evaluation.inputs import check_sides
 from synthmed.privacy._tails import holm
 from synthmed.privacy._views import Look, Views, join
 from synthmed.privacy.copies import SPACES, Space, compare
@@ -84,13 +85,13 @@ def examine(
         progress: called with how much is done, how much there is, and what is being done.
 
     Raises:
-        DataError: there is no holdout, or the two sets differ in size, channels or bit depth.
+        DataError: there is no holdout, the sets differ in size, channels or bit depth, or one is no set of pictures.
         ConfigError: an unknown extractor or channel.
         WeightsError: the extractor's weights are not there.
     """
     settings, attacks = settings or Settings(), attacks or Attacks()
     tell = progress or (lambda done, total, what: None)
-    _check_alike(made, true)
+    flat = check_sides(made, true)
     train, holdout = _sides(true)
     masks = made.has_masks and all(row.mask_source != "none" for row in (*train.rows, *holdout.rows))
     look = Look(
@@ -132,7 +133,7 @@ def examine(
         tests=tests,
         power=power,
         statement=_statement(made),
-        warnings=tuple(_warnings(made, spaces, counts, masks, insiders)),
+        warnings=(*_warnings(made, spaces, counts, masks, insiders), *flat),
     )
 
 
@@ -166,17 +167,6 @@ def _infer_all(
     members = np.r_[np.ones(len(known), bool), np.zeros(len(sealed), bool)]
     patients, draws = np.concatenate([known.patients, sealed.patients]), np.random.default_rng(seed)
     return tuple(infer(name, values, patients, members, draws, inside=inside) for name, values in scores.items())
-
-
-def _check_alike(made: SampleSet, true: PreparedDataset) -> None:
-    found = (*made.shape, made.images([0]).dtype.itemsize * 8)
-    expected = (len(true.info.channels), true.info.height, true.info.width, true.info.bits)
-    if found != expected:
-        raise DataError(
-            "The synthetic images have {} channels, {} x {} pixels and {} bits; ".format(*found)
-            + "the real ones have {}, {} x {} and {}. ".format(*expected)
-            + "Nothing is resized or converted silently: bring both to one kind first."
-        )
 
 
 def _sides(true: PreparedDataset) -> tuple[PreparedDataset, PreparedDataset]:
