@@ -124,6 +124,7 @@ class Judged:
         figures: Sequence[Figure] = (),
         tables: Sequence[Table] = (),
         warnings: Sequence[str] = (),
+        alarm: str = "",
     ) -> Measurement:
         """The measurement; ``what`` begins its sentence and ends with the subject of "is 0.3"."""
         found, column = self.compared, self.shown
@@ -160,7 +161,8 @@ class Judged:
             details={**(details or {}), "extractor": self.sides.about, "draws": len(found.floors)},
             figures=figures,
             tables=tables,
-            warnings=[*warnings, *told],
+            warnings=[*([alarm] if alarm else []), *warnings, *told],
+            alarm=alarm,
         )
         return replace_sentence(one, what)
 

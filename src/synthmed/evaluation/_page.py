@@ -45,14 +45,17 @@ def ordered(measurements: Sequence[Measurement]) -> list[Measurement]:
     return sorted(measurements, key=lambda one: ORDER.index(one.name) if one.name in ORDER else len(ORDER))
 
 
-def verdict(measurements: Sequence[Measurement], compared: Mapping[str, Sequence[Measurement]], proof: str) -> str:
-    """The result in a few plain sentences: are they of use, do they differ, was a test patient seen."""
+def verdict(
+    measurements: Sequence[Measurement], compared: Mapping[str, Sequence[Measurement]], proof: str
+) -> list[str]:
+    """The result in a few plain sentences: alarms, use, differences, and whether a test patient was seen."""
+    sets = {"synthetic": measurements, **compared}
+    alarms = [f"Alarm, {name}: {one.alarm}" for name, found in sets.items() for one in ordered(found) if one.alarm]
+    told = [_difference(found, name) for name, found in sets.items()]
     first = next(iter(ordered(measurements)), None)
-    told = [_difference(measurements, "synthetic")]
-    told += [_difference(found, name) for name, found in compared.items()]
     if first is not None and (first.name == "usefulness" or not any(told)):
         told.insert(0, first.sentence)
-    return " ".join([*filter(None, told), proof])
+    return [*alarms, *filter(None, told), proof]
 
 
 def grouped_warnings(measurements: Sequence[Measurement]) -> list[tuple[str, str]]:
@@ -64,6 +67,15 @@ def grouped_warnings(measurements: Sequence[Measurement]) -> list[tuple[str, str
     return [
         ("All numbers" if 1 < len(measurements) == len(named) else ", ".join(named), warning)
         for warning, named in titles.items()
+    ]
+
+
+def warnings_of(sets: Mapping[str, Sequence[Measurement]]) -> list[tuple[str, str]]:
+    """The grouped warnings of every set, under its name where there are several."""
+    return [
+        (titles if len(sets) == 1 else f"{name}, {titles}", warning)
+        for name, measured in sets.items()
+        for titles, warning in grouped_warnings(ordered(measured))
     ]
 
 
@@ -115,11 +127,12 @@ def as_html(report: "Report", method: dict[str, Any], pairs: list[Figure], left_
         "report.html",
         (),
         report=report,
+        sentences=verdict(report.measurements, report.compared, report.proof.sentence),
         method=method,
         measurements=measurements,
         overview=overview,
         comparison=comparison_table(sets) if report.compared else None,
-        warnings=grouped_warnings(measurements),
+        warnings=warnings_of(sets),
         pairs=pairs,
         pictures=figures_of(sets, "png"),
         plots=figures_of(sets, "svg"),

@@ -55,11 +55,11 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
     found = nearest(both.synthetic.values, both.real.values)
     between = nearest(both.real.values, both.real.values, both.real.groups, both.real.groups)
     share, compared = float(judged.compared.value[1]), judged.compared
-    warnings = []
+    alarm = ""
     if len(compared.floors):
         matched, ceiling = compared.matched[:, 1].mean(), percentiles(compared.floors[:, 1])[1]
         if matched > ceiling:
-            warnings.append(
+            alarm = (
                 f"{share:.0%} of the synthetic images are nearer to a real image than any two real patients are to "
                 f"each other; in sets of {compared.half_size} images {matched:.0%}, where real images give at most "
                 f"{ceiling:.0%} (97.5 % of the draws). Look at them, and run the privacy audit, before the set goes "
@@ -83,7 +83,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
             _picture("Worst: farthest from all real images", synthetic, reference, order[::-1][: config.shown], found),
             _plot(found, between),
         ],
-        warnings=warnings,
+        alarm=alarm,
     )
 
 

@@ -89,7 +89,12 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
                 rows=rows,
             )
         ],
-        warnings=[f"{_SIDES[name]}: {alarm}." for name, alarm in zip(NAMES, alarms, strict=True) if "copies" in alarm],
+        warnings=[
+            f"{_SIDES[name]}: {alarm}."
+            for name, alarm in zip(NAMES[1:], alarms[1:], strict=True)
+            if "copies" in alarm and not alarms[0]
+        ],
+        alarm=f"{_SIDES['both']}: {alarms[0]}." if "copies" in alarms[0] else "",
     )
 
 

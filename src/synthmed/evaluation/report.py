@@ -137,7 +137,7 @@ def evaluate(
     compared = {title: tuple(ordered(found)) for title, (found, _) in zip(titles[1:], taken[1:], strict=True)}
     report = Report(
         path=out,
-        verdict=verdict(measurements, compared, proof.sentence),
+        verdict=" ".join(verdict(measurements, compared, proof.sentence)),
         measurements=tuple(measurements),
         proof=proof,
         skipped=skipped,
