@@ -19,10 +19,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synthmed.privacy._views import Views, random_features, view
-from synthmed.privacy.audit import Findings, conclude
+from synthmed.evaluation.features.filters import random_filters
+from synthmed.privacy._views import InMemory, Look, Views
+from synthmed.privacy.audit import conclude
 from synthmed.privacy.canaries import ALTERATIONS, plant
 from synthmed.privacy.copies import Space, compare
+from synthmed.privacy.findings import Findings
 
 SIDE = 64
 SPACES = ("pixels", "features", "patches")
@@ -55,7 +57,8 @@ def population(num: int, numbers: np.random.Generator, side: int = SIDE) -> NDAr
 
 def look(images: NDArray[np.uint8], first: int = 0) -> Views:
     """The views of images of one patient each."""
-    return view(lambda rows: images[list(rows)], range(first, first + len(images)), random_features)
+    how = Look(extractor=random_filters(), channels=["grey"])
+    return how.at(InMemory(pixels=images), range(first, first + len(images)))
 
 
 def verdict(

@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synthmed.privacy._neighbours import correlate, nearest
-from synthmed.privacy._views import orient, random_features, view
+from synthmed.evaluation.features.filters import random_filters
+from synthmed.privacy._correlation import correlate
+from synthmed.privacy._spaces import nearest
+from synthmed.privacy._views import InMemory, Look, orient
 
 
 def smooth(num: int, size: int, seed: int) -> NDArray[np.uint8]:
@@ -43,8 +45,8 @@ def main() -> int:
     synthetic[7] = np.roll(np.rot90(train[num // 2], 1, (1, 2)), (size // 32, -size // 40), (1, 2))
 
     began = time.monotonic(), time.process_time()
-    views = [view(lambda rows, images=images: images[list(rows)], range(num), random_features)  # type: ignore[misc]
-             for images in (train, synthetic)]  # fmt: skip
+    look = Look(extractor=random_filters(), channels=["grey"])
+    views = [look.at(InMemory(pixels=images), range(num)) for images in (train, synthetic)]
     looked = time.monotonic() - began[0], time.process_time() - began[1]
     began = time.monotonic(), time.process_time()
     found = nearest("pixels", views[1], views[0])

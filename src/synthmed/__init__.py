@@ -19,7 +19,7 @@ _HOME = {
     "generate": "synthmed.generation",
     "evaluate": "synthmed.evaluation.report",
     "weights": "synthmed.pretrained.folder",
-    "audit": "synthmed.privacy.audit",
+    "audit": "synthmed.auditing",
     "load_model": "synthmed.model",
     "PreparedDataset": "synthmed.data.dataset",
     "SampleSet": "synthmed.samples",

@@ -226,15 +226,23 @@ def weights(action: Annotated[str, typer.Argument(metavar="ACTION", help="list, 
 @app.command()
 def audit(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Sample set, or a folder.")],
           real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared data set with a holdout.")], out: Out,
+          run: Annotated[Path | None, typer.Option(metavar="RUN",
+                         help="The training behind the images: its discriminators attack membership.")] = None,
           canaries: Annotated[int, typer.Option(help="Copies of each kind planted to measure the power.")] = 20,
           scores: Annotated[Path | None, typer.Option(metavar="CSV",
                             help="Membership scores of other attacks: id and one column each.")] = None,
-          seed: Seed = 0, as_json: Json = False) -> None:  # fmt: skip
+          extractor: Annotated[str, typer.Option(help="What makes the features.")] = "random_filters",
+          channels: Annotated[str, typer.Option(help="auto, each, or one or three joined by commas.")] = "auto",
+          features: Annotated[Path | None, typer.Option(help="Folder of features; default beside OUT.")] = None,
+          weights: Annotated[Path | None, typer.Option(help="Folder of pretrained weights.")] = None,
+          seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Look for copies of training patients; may block a release (exit code 3), never certifies one."""
-    from synthmed.privacy.audit import audit as run
+    from synthmed.auditing import audit as audited
 
     with _bar("Auditing") as progress:
-        report = run(synthetic, real, out, canaries=canaries, scores=scores, seed=seed, progress=progress)
+        report = audited(synthetic, real, out, run=run, canaries=canaries, scores=scores, extractor=extractor,
+                         channels=channels, features=features, weights=weights, seed=seed, device=device,
+                         progress=progress)  # fmt: skip
     _tell(as_json, f"{report.verdict}\nThe report is {out / 'report.html'}.", out=out, verdict=report.verdict)
 
 

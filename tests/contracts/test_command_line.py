@@ -29,7 +29,8 @@ VERBS = {
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
     "--seed --seeds --steps --weights",
     "weights": "ACTION [NAME]... --folder --json",
-    "audit": "SYNTHETIC REAL OUT --canaries --json --scores --seed",
+    "audit": "SYNTHETIC REAL OUT --canaries --channels --device --extractor --features --json --run --scores --seed "
+    "--weights",
 }
 HEAVY = {"jinja2", "matplotlib", "monai", "numpy", "PIL", "safetensors", "scipy", "skimage", "sklearn", "torch"}
 HELP = [sys.executable, "-m", "synthmed", "--help"]

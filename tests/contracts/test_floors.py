@@ -33,9 +33,10 @@ FLOORS = {
     "labelling": 8,
     "evaluation": 9,
     "privacy": 10,
-    "demonstration": 11,
-    "cli": 12,
-    "__main__": 13,
+    "auditing": 11,
+    "demonstration": 12,
+    "cli": 13,
+    "__main__": 14,
 }
 ONLY = {"networks": {"shapes"}, "losses": {"shapes"}, "patch_distance": {"shapes"}} | {
     helper: HELPERS for helper in HELPERS

@@ -53,7 +53,7 @@ def test_two_folders_of_any_tool_are_measured_and_other_files_are_named(noise, t
     [
         (lambda images: images[..., :16], "Nothing is resized"),
         (lambda images: np.repeat(images, 3, 1), "Nothing is resized"),
-        (lambda images: images[:1], "1 synthetic image; expected at least 2"),
+        (lambda images: images[:1], "1 synthetic image in made; expected at least 2"),
         (lambda images: np.full_like(images, 9), "of one value everywhere"),
     ],
     ids=["size", "channels", "one image", "constant images"],

@@ -5,7 +5,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from synthmed.evaluation._comparison import Points, compare
 from synthmed.evaluation._featured import own_groups
-from synthmed.evaluation.one_nn import Config, measure, one_nn
+from synthmed.evaluation.one_nn import Config, chance, measure, one_nn
 
 
 def test_it_is_scikit_learns_leave_one_out(rng):
@@ -50,8 +50,27 @@ def test_the_interval_holds_one_half_for_sides_of_one_distribution(rng):
 
 
 def test_both_sides_are_reported_with_an_alarm(make_dataset, make_samples, conditions):
-    real = make_dataset(train=10)
+    real = make_dataset(train=14)
     found = measure(make_samples(real.split("train").images()), real, Config(draws=10), conditions)
     assert found.value == 0 and found.details["real"] == 0
     assert "copies" in found.details["alarms"]["both"] and "copies" in found.sentence
     assert any("copies" in warning for warning in found.warnings)
+
+
+def test_the_exact_test_raises_as_many_alarms_as_it_says_and_knows_copies(rng):
+    """Of 200 pairs of sets of one distribution about 1 in 20 has a two-sided p below 0.05."""
+    low = 0
+    for _ in range(200):
+        made, true = (Points(values=v.astype(np.float32), groups=own_groups(20)) for v in rng.normal(size=(2, 20, 5)))
+        low += 2 * min(chance(made, true, rng)["both"]) < 0.05
+    assert low <= 18
+    copies = Points(values=true.values + 1e-4, groups=true.groups)
+    assert chance(copies, true, rng)["both"][0] < 0.001
+
+
+def test_patients_with_many_images_are_one_each_in_the_exact_test(rng):
+    patients = np.repeat([f"P{index}" for index in range(20)], 5)
+    alike = np.repeat(rng.normal(size=(20, 4)), 5, 0) + 1e-3 * rng.normal(size=(100, 4))
+    true = Points(values=alike.astype(np.float32), groups=patients)
+    made = Points(values=rng.normal(size=(100, 4)).astype(np.float32), groups=own_groups(100))
+    assert min(chance(made, true, rng)["both"]) > 0.005

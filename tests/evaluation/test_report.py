@@ -120,6 +120,17 @@ def test_several_sets_stand_in_one_table(make_dataset, make_samples, tmp_path):
     assert "All sets against the same real images" in html and "--compare dark" in html
 
 
+def test_pictures_of_every_set_are_shown(make_dataset, make_samples, tmp_path):
+    real = make_dataset(train=8)
+    sets = [make_samples(real.split("test").images(), name=name) for name in ("first", "second", "third")]
+    compare = [made.path for made in sets[1:]]
+    report = evaluate(sets[0].path, real.path, tmp_path / "report", metrics=["nearest_real"], compare=compare)
+    html = (report.path / "report.html").read_text()
+    for name in ("first", "second", "third"):
+        assert f"<h3>Synthetic: {name}</h3>" in html and html.count(f'<h3 class="set">{name}</h3>') == 2
+    assert html.count("<h3>Worst: farthest from all real images</h3>") == 3 and html.count("<h3>Real</h3>") == 1
+
+
 def test_the_reference_is_the_split_that_was_asked_for(make_dataset, make_samples, tmp_path):
     real = make_dataset(train=6, test=4)
     synthetic = make_samples(real.split("test").images())

@@ -1,11 +1,13 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, Row
 from synthmed.data.store import DatasetWriter
-from synthmed.privacy._views import random_features, view
+from synthmed.evaluation.features.filters import random_filters
+from synthmed.privacy._views import InMemory, Look
 from synthmed.samples import Sample, write_samples
 
 SIDE = 48
@@ -33,11 +35,14 @@ def population(num, seed, side=SIDE):
     return images, masks
 
 
-def look(images, first=0, patients=None, masks=None, features=random_features):
+LOOK = Look(extractor=random_filters(), channels=["grey"])
+
+
+def look(images, first=0, patients=None, masks=None):
     """The views of images, of one patient each unless said otherwise."""
     patients = range(first, first + len(images)) if patients is None else patients
-    given = None if masks is None else lambda rows: masks[list(rows)]
-    return view(lambda rows: images[list(rows)], patients, features, masks=given)
+    how = LOOK if masks is None else replace(LOOK, num_labels=2)
+    return how.at(InMemory(pixels=images, labels=masks), patients)
 
 
 @pytest.fixture(scope="session")

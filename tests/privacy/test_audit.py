@@ -8,8 +8,9 @@ from privacy.conftest import SIDE, dataset, population, samples
 
 import synthmed
 from synthmed import cli
+from synthmed.auditing import audit
 from synthmed.errors import ArtifactError, ConfigError, DataError, GateError
-from synthmed.privacy.audit import audit, examine
+from synthmed.privacy.audit import Attacks, Settings, examine
 from synthmed.privacy.canaries import ALTERATIONS, plant
 
 
@@ -56,9 +57,11 @@ def test_a_clean_set_passes_with_its_number_and_power_and_no_certificate(folders
     report = synthmed.audit(folders / "clean", folders / "real", folders / "passed", canaries=3)
     assert report.verdict.startswith("No evidence of copying (n = 60 synthetic images against 60 training and 40")
     assert "power = " in report.verdict and "no certificate" in report.verdict
-    power = {one.kind: one for one in report.findings.power}
-    assert power["turned"].found == power["turned"].planted == 3
-    assert power["all kinds"].planted == 21 and power["all kinds"].found >= 12
+    power = {(one.of, one.kind): one for one in report.findings.power}
+    assert power["images", "turned"].found == power["images", "turned"].planted == 3
+    assert power["images", "all kinds"].planted == 24 and power["images", "all kinds"].found >= 12
+    assert power["masks", "all kinds"].planted == 12 and power["masks", "all kinds"].found >= 9
+    assert "power for masks = " in report.verdict
     assert not json.loads((folders / "passed" / "report.json").read_text())["blocked"]
 
 
@@ -85,36 +88,62 @@ def test_unlike_sets_bad_settings_and_a_taken_place_are_refused(folders, tmp_pat
     for name in ("small", "deep"):
         with pytest.raises(DataError, match="Nothing is resized or converted silently"):
             audit(tmp_path / name, folders / "real", tmp_path / "out")
+    samples(tmp_path / "one", population(1, 0)[0])
+    samples(tmp_path / "flat", np.full((3, 1, SIDE, SIDE), 7, np.uint8))
+    for name, told in (("one", "expected at least 2"), ("flat", "are of one value everywhere")):
+        with pytest.raises(DataError, match=told):
+            audit(tmp_path / name, folders / "real", tmp_path / "out")
     with pytest.raises(ConfigError, match="expected 0 or more"):
         audit(folders / "clean", folders / "real", tmp_path / "out", canaries=-1)
     with pytest.raises(ArtifactError, match="already exists"):
         audit(folders / "clean", folders / "real", folders / "real")
-    with pytest.raises(DataError, match=r"expected \[N D\] of finite numbers"):
-        audit(folders / "clean", folders / "real", tmp_path / "out", features=lambda images: images.mean())
+    with pytest.raises(ConfigError, match="The extractor 'beauty' is unknown"):
+        audit(folders / "clean", folders / "real", tmp_path / "out", extractor="beauty")
 
 
-def test_one_image_and_attacks_from_outside_are_audited(folders, sides, tmp_path):
-    made = samples(tmp_path / "one", sides[2][0][:1])
+def test_two_images_and_attacks_from_outside_are_audited(folders, sides, tmp_path):
+    made = samples(tmp_path / "two", sides[2][0][:2])
     real = synthmed.PreparedDataset.open(folders / "real")
     known = {image.tobytes() for image in sides[0][0]}
 
-    def white_box(images):
-        return np.array([float(image.tobytes() in known) for image in images])
+    def white_box(side):
+        return np.array([float(image.tobytes() in known) for image in side.images()])
 
-    found = examine(made, real, canaries=0, attacks={"white box": white_box})
+    found = examine(made, real, Settings(canaries=0), Attacks(outside={"white box": white_box}))
     assert found.blocked and "The attack 'white box' tells" in found.verdict
+
+
+def test_what_is_never_handed_on_is_reported_and_does_not_block(folders, sides, tmp_path):
+    made = samples(tmp_path / "inside", sides[2][0][:8])
+    real = synthmed.PreparedDataset.open(folders / "real")
+    known = {image.tobytes() for image in sides[0][0]}
+    attack = Attacks(inside={"white box": lambda side: [float(one.tobytes() in known) for one in side.images()]})
+    found = examine(made, real, Settings(canaries=0), attack)
+    assert not found.blocked and found.inferences[-1].auc == 1 and found.inferences[-1].inside
+    assert any("'white box' tells training from holdout patients (AUC 1.00" in told for told in found.warnings)
+    assert not any("white box" in test.question for test in found.tests)
+
+
+def test_features_are_kept_and_the_second_audit_takes_them(folders, sides, tmp_path):
+    made, real = (one.open(folders / name) for one, name in
+                  ((synthmed.SampleSet, "clean"), (synthmed.PreparedDataset, "real")))  # fmt: skip
+    first, second = (
+        examine(made, real, Settings(canaries=0, extractor="texture", features=tmp_path / "kept")) for _ in range(2)
+    )
+    assert len(list((tmp_path / "kept").iterdir())) == 3
+    assert first.spaces[1].train.relative.tolist() == second.spaces[1].train.relative.tolist()
 
 
 def test_a_private_model_is_named_with_epsilon_delta_and_unit(folders, sides, tmp_path):
     privacy = {"epsilon": 3.21, "delta": 1e-5, "unit": "patient", "assumption": "Poisson sampling"}
     made = samples(tmp_path / "private", sides[2][0][:4], facts={"run_seed": 0, "model": {"privacy": privacy}})
-    found = examine(made, synthmed.PreparedDataset.open(folders / "real"), canaries=0)
+    found = examine(made, synthmed.PreparedDataset.open(folders / "real"), Settings(canaries=0))
     assert "power not measured" in found.verdict
     assert "epsilon = 3.21, delta = 1e-05, unit: one patient" in found.verdict
 
 
 def test_images_made_from_real_masks_are_named(folders, sides, tmp_path):
     made = samples(tmp_path / "conditioned", sides[2][0][:5], lineage="mask_from_real")
-    found = examine(made, synthmed.PreparedDataset.open(folders / "real"), canaries=0)
+    found = examine(made, synthmed.PreparedDataset.open(folders / "real"), Settings(canaries=0))
     assert any("5 synthetic images were made from real masks" in warning for warning in found.warnings)
     assert made.shape[1] == SIDE

@@ -5,12 +5,14 @@ import pytest
 import torch
 from privacy.conftest import SIDE, look, population
 
-from synthmed.privacy._neighbours import correlate, nearest
+from synthmed.privacy._correlation import correlate
+from synthmed.privacy._spaces import nearest
 from synthmed.privacy._tails import fit_tail
 from synthmed.privacy._views import join, orient
-from synthmed.privacy.audit import Findings, conclude
+from synthmed.privacy.audit import conclude
 from synthmed.privacy.canaries import ALTERATIONS, paste, plant
 from synthmed.privacy.copies import compare, equal_size_counts, one_a_patient
+from synthmed.privacy.findings import Findings
 
 KINDS = ("shifted", "brightened", "re-compressed", "turned", "all of it")
 
@@ -125,6 +127,15 @@ def test_a_copied_part_in_another_image_is_found(sides, looked, rng):
     row, column, other_row, other_column = found.train.places[0, 0]
     assert (row - other_row, column - other_column) == (10, -4)
     assert found.clear[1:].sum() == 0
+
+
+def test_a_part_that_was_reduced_at_another_fraction_of_a_pixel_is_found(looked, rng):
+    """Images of twice the side at which patches are compared: an odd shift is half a pixel there."""
+    large = np.kron(rng.integers(0, 255, (20, 1, 32, 32)), np.ones((8, 8))).astype(np.uint8)  # 256 x 256
+    sources, synthetic = large[:10], large[10:].copy()
+    synthetic[0, :, 101:181, 33:113] = sources[5, :, 60:140, 120:200]
+    near = nearest("patches", look(synthetic), look(sources))
+    assert near.patients[0, 0] == 5 and near.relative[0] < 0.1 and near.relative[1:].min() > 0.3
 
 
 def test_constant_images_are_copies_of_nobody(looked):

@@ -99,6 +99,7 @@ class Measurement:
         details: all else that was computed, as JSON values.
         figures, tables: for the report.
         warnings: what a reader must know before trusting the number.
+        alarm: what a reader must know before anything else, such as that images look like copies; "" = nothing.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Measurement:
     figures: Sequence[Figure] = ()
     tables: Sequence[Table] = ()
     warnings: Sequence[str] = ()
+    alarm: str = ""
 
     @property
     def differs(self) -> bool | None:

@@ -1,7 +1,7 @@
 """What all metrics of features share: the features of both sides, and the way from a statistic to a measurement."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,22 +16,18 @@ from synthmed.evaluation._comparison import Bounds, Compared, Points, Statistic,
 from synthmed.evaluation._contract import Conditions, Measurement, Table, few_samples, number
 from synthmed.evaluation._figures import Figure
 from synthmed.evaluation._intervals import percentiles
-from synthmed.evaluation.features.channels import channel_views, select
 from synthmed.evaluation.features.extractor import Extractor, open_extractor
-from synthmed.evaluation.features.store import stored
+from synthmed.evaluation.features.images import Images, image_features
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset
 
-FEATURED = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-_READ = 64
-
 
 class FeatureConfig(BaseModel):
     """What every metric of features can be told."""
 
-    model_config = FEATURED
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     draws: int = Field(default=100, ge=10)
     """Sub-samples for the interval, and halves of the real patients for the floor."""
@@ -65,8 +61,14 @@ def sides(synthetic: SampleSet, real: "PreparedDataset", conditions: Conditions)
     extractor = _opened(conditions.extractor, conditions.device, conditions.weights)
     rows = digest_of([row.id for row in reference.rows])
     real_key = {"set": real.digest, "rows": rows}
-    made = image_features(synthetic, {"set": synthetic.digest}, real.info.channels, extractor, conditions)
-    true = image_features(reference, real_key, real.info.channels, extractor, conditions)
+
+    def features(images: Images, key: dict[str, str]) -> NDArray[np.float32]:
+        return image_features(
+            images, key, real.info.channels, extractor, channels=conditions.channels, folder=conditions.features,
+            told=lambda done, total: conditions.progress(done, total, f"features of {extractor.name}"),
+        )  # fmt: skip
+
+    made, true = features(synthetic, {"set": synthetic.digest}), features(reference, real_key)
     if extractor.arbitrary_units:
         made, true = in_real_units(made, true)
     return Sides(
@@ -75,43 +77,6 @@ def sides(synthetic: SampleSet, real: "PreparedDataset", conditions: Conditions)
         extractor=extractor.name,
         about=extractor.about,
     )
-
-
-def image_features(
-    images: "SampleSet | PreparedDataset",
-    key: dict[str, str],
-    names: Sequence[str],
-    extractor: Extractor,
-    conditions: Conditions,
-) -> NDArray[np.float32]:
-    """The features [N D] of a set, read from the disk where they are stored.
-
-    Args:
-        images: the set.
-        key: names its content.
-        names: of its channels.
-        extractor: makes the features.
-        conditions: channels, folder of stored features, progress.
-    """
-    views = channel_views(conditions.channels, names, extractor.planes)
-
-    def make() -> NDArray[np.float32]:
-        parts = []
-        for done, chunk in chunks(images, extractor.batch):
-            conditions.progress(done, len(images), f"features of {extractor.name}")
-            parts.append(np.concatenate([extractor.run(select(chunk, view)) for view in views], 1))
-        return np.concatenate(parts)
-
-    if conditions.features is None:
-        return make()
-    whole = {"images": key, "extractor": extractor.key, "channels": [list(view) for view in views]}
-    return stored(conditions.features, whole, make)
-
-
-def chunks(images: "SampleSet | PreparedDataset", size: int = _READ) -> Iterator[tuple[int, NDArray[np.integer]]]:
-    """Some images [n C H W] after the other, each with how many came before."""
-    for first in range(0, len(images), size):
-        yield first, images.images(range(first, min(first + size, len(images))))
 
 
 def in_real_units(
@@ -159,6 +124,7 @@ class Judged:
         figures: Sequence[Figure] = (),
         tables: Sequence[Table] = (),
         warnings: Sequence[str] = (),
+        alarm: str = "",
     ) -> Measurement:
         """The measurement; ``what`` begins its sentence and ends with the subject of "is 0.3"."""
         found, column = self.compared, self.shown
@@ -195,7 +161,8 @@ class Judged:
             details={**(details or {}), "extractor": self.sides.about, "draws": len(found.floors)},
             figures=figures,
             tables=tables,
-            warnings=[*warnings, *told],
+            warnings=[*([alarm] if alarm else []), *warnings, *told],
+            alarm=alarm,
         )
         return replace_sentence(one, what)
 

@@ -8,10 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 CHUNK_BYTES = 128 << 20
 """Memory of one block of distances."""
+PRODUCTS = 2**23
+"""Products that are held at once by ``nearest_groups``."""
 
 Features = NDArray[np.float32]
 """[N D]: one image a row."""
@@ -93,6 +96,64 @@ def nearest(
         apart = queries[part].astype(np.float64) - references[best]
         distance[part] = np.where(np.isinf(squared[rows, best]), np.inf, np.sqrt(np.square(apart).sum(1)))
     return Neighbours(distance=distance, index=index)
+
+
+def nearest_groups(
+    variants: Sequence[Features],
+    references: Features,
+    groups: NDArray[np.intp],
+    own: NDArray[np.intp] | None,
+    count: int,
+) -> tuple[Features, NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """The nearest groups (groups) of each query, by the highest product with a row of theirs.
+
+    Args:
+        variants: [N D] each, the queries as they are, turned, moved; the best variant counts.
+        references: [M D], in the order of their groups.
+        groups: [M].
+        own: [N] the group of each query, which is left out; None = none is.
+        count: how many groups, at most.
+
+    Returns:
+        Products, groups, reference rows and numbers of the variants, each [N count], the nearest first.
+    """
+    chunk = max(1, PRODUCTS // len(references))
+    parts = []
+    stored = torch.from_numpy(references)
+    for first in range(0, len(variants[0]), chunk):
+        part = slice(first, first + chunk)
+        asked = [torch.from_numpy(variant[part]) for variant in variants]
+        scores = asked[0] @ stored.T  # [n M]
+        for other in asked[1:]:
+            torch.maximum(scores, other @ stored.T, out=scores)
+        best, who, rows = _best_groups(scores.numpy(), groups, None if own is None else own[part], count)
+        chosen = stored[torch.from_numpy(rows)]  # [n count D]
+        number = torch.stack([torch.einsum("nd,ncd->nc", one, chosen) for one in asked]).argmax(0)
+        parts.append((best, who, rows, number.numpy()))
+    best, who, rows, numbers = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return best, who, rows, numbers
+
+
+def _best_groups(
+    scores: Features, groups: NDArray[np.intp], own: NDArray[np.intp] | None, count: int
+) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp]]:
+    """Scores [n M] of references in order of their groups -> scores, groups and rows of the best, each [n count]."""
+    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
+    names, ends = groups[starts], np.r_[starts[1:], len(groups)]
+    by_group = scores if len(starts) == len(groups) else np.maximum.reduceat(scores, starts, axis=1)
+    if own is not None:
+        by_group = np.where(own[:, None] == names[None], -np.inf, by_group)
+    count = min(count, len(names) - (own is not None))
+    top = np.argpartition(-by_group, count - 1, axis=1)[:, :count]
+    best = np.take_along_axis(by_group, top, 1)
+    order = np.argsort(-best, axis=1, kind="stable")
+    top, best = np.take_along_axis(top, order, 1), np.take_along_axis(best, order, 1)
+    rows = starts[top]
+    if len(starts) != len(groups):
+        for place in np.ndindex(*top.shape):
+            first, last = starts[top[place]], ends[top[place]]
+            rows[place] = first + scores[place[0], first:last].argmax()
+    return best, names[top], rows
 
 
 class _Kin:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from synthmed.evaluation._comparison import Points
+from synthmed.evaluation._comparison import Compared, Points
+from synthmed.evaluation._contract import Table, number
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, plot_figure
 
 FOLDS = 5
@@ -109,6 +110,15 @@ def hotelling(values: NDArray[np.floating], is_synthetic: NDArray[np.bool_]) -> 
     ridge = 1e-3 * np.trace(covariance) / len(covariance) + 1e-12
     template = np.linalg.solve(covariance + ridge * np.eye(len(covariance)), one.mean(0) - other.mean(0))
     return lambda seen: (seen - middle) @ template
+
+
+def reader_table(found: Compared) -> Table:
+    """The answers in the form of a reader study."""
+    rows = [
+        [name, number(found.value[place]), f"{number(found.low[place])} to {number(found.high[place])}"]
+        for place, name in enumerate(NAMES)
+    ]
+    return Table(caption="As in a reader study", columns=["", "Value", "95 % interval"], rows=rows)
 
 
 def roc_figure(reading: Reading, title: str, who: str) -> Figure:

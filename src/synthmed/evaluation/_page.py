@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from synthmed import __version__
 from synthmed.evaluation._contract import Measurement, Table, number
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
+from synthmed.evaluation._html import page
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
 from synthmed.samples import SampleSet
 
@@ -44,14 +45,17 @@ def ordered(measurements: Sequence[Measurement]) -> list[Measurement]:
     return sorted(measurements, key=lambda one: ORDER.index(one.name) if one.name in ORDER else len(ORDER))
 
 
-def verdict(measurements: Sequence[Measurement], compared: Mapping[str, Sequence[Measurement]], proof: str) -> str:
-    """The result in a few plain sentences: are they of use, do they differ, was a test patient seen."""
+def verdict(
+    measurements: Sequence[Measurement], compared: Mapping[str, Sequence[Measurement]], proof: str
+) -> list[str]:
+    """The result in a few plain sentences: alarms, use, differences, and whether a test patient was seen."""
+    sets = {"synthetic": measurements, **compared}
+    alarms = [f"Alarm, {name}: {one.alarm}" for name, found in sets.items() for one in ordered(found) if one.alarm]
+    told = [_difference(found, name) for name, found in sets.items()]
     first = next(iter(ordered(measurements)), None)
-    told = [_difference(measurements, "synthetic")]
-    told += [_difference(found, name) for name, found in compared.items()]
     if first is not None and (first.name == "usefulness" or not any(told)):
         told.insert(0, first.sentence)
-    return " ".join([*filter(None, told), proof])
+    return [*alarms, *filter(None, told), proof]
 
 
 def grouped_warnings(measurements: Sequence[Measurement]) -> list[tuple[str, str]]:
@@ -63,6 +67,15 @@ def grouped_warnings(measurements: Sequence[Measurement]) -> list[tuple[str, str
     return [
         ("All numbers" if 1 < len(measurements) == len(named) else ", ".join(named), warning)
         for warning, named in titles.items()
+    ]
+
+
+def warnings_of(sets: Mapping[str, Sequence[Measurement]]) -> list[tuple[str, str]]:
+    """The grouped warnings of every set, under its name where there are several."""
+    return [
+        (titles if len(sets) == 1 else f"{name}, {titles}", warning)
+        for name, measured in sets.items()
+        for titles, warning in grouped_warnings(ordered(measured))
     ]
 
 
@@ -105,33 +118,25 @@ def as_json(report: "Report", method: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def as_html(report: "Report", method: dict[str, Any], pairs: list[Figure], made: SampleSet) -> str:
+def as_html(report: "Report", method: dict[str, Any], pairs: list[Figure], left_out: Sequence[str]) -> str:
     """The page ``report.html``."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("synthmed.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters["number"] = number
     measurements = ordered(report.measurements)
-    figures = [figure for one in measurements for figure in one.figures]
     sets = {str(method["synthetic"]["name"]): measurements, **report.compared}
     overview = [overview_figure(sets)] if any(one.floor_low is not None for one in measurements) else []
-    return pages.get_template("report.html").render(
+    return page(
+        "report.html",
+        (),
         report=report,
+        sentences=verdict(report.measurements, report.compared, report.proof.sentence),
         method=method,
         measurements=measurements,
         overview=overview,
         comparison=comparison_table(sets) if report.compared else None,
-        warnings=grouped_warnings(measurements),
+        warnings=warnings_of(sets),
         pairs=pairs,
-        pictures=[figure for figure in figures if figure.png],
-        plots=[figure for figure in figures if figure.svg],
-        left_out=made.left_out,
+        pictures=figures_of(sets, "png"),
+        plots=figures_of(sets, "svg"),
+        left_out=left_out,
         settings=json.dumps({key: method[key] for key in ("settings", "versions")}, indent=2),
     )
 
@@ -183,21 +188,29 @@ def overview_figure(sets: Mapping[str, Sequence[Measurement]]) -> Figure:
     return plot_figure("Every number beside its floor", caption, plot)
 
 
-def example_pairs(made: SampleSet, true: "PreparedDataset", numbers: np.random.Generator) -> list[Figure]:
-    """Random images of both sides, each beside its mask where there are masks."""
-    rows = [int(row) for row in np.sort(numbers.permutation(len(made))[:_SHOWN])]
-    left = _pair_picture(made.images(rows), made.masks(rows) if made.has_masks else None)
-    chosen = [int(row) for row in np.sort(numbers.permutation(len(true))[:_SHOWN])]
-    right = _pair_picture(true.images(chosen), true.masks(chosen) if true.has_masks else None)
-    beside = ", each beside its mask" if made.has_masks else ""
-    return [
-        picture("Synthetic", f"{len(rows)} synthetic images drawn at random{beside}.", left),
-        picture(
-            "Real",
-            f"{len(chosen)} real images drawn at random{', each beside its mask' if true.has_masks else ''}.",
-            right,
-        ),
+def figures_of(
+    sets: Mapping[str, Sequence[Measurement]], kind: Literal["png", "svg"]
+) -> list[tuple[str, list[Figure]]]:
+    """The pictures or the plots of every set, under its name; sets without any are left out."""
+    found = {
+        name: [figure for one in ordered(measured) for figure in one.figures if getattr(figure, kind)]
+        for name, measured in sets.items()
+    }
+    return [(name, figures) for name, figures in found.items() if figures]
+
+
+def example_pairs(sets: Mapping[str, SampleSet], true: "PreparedDataset", numbers: np.random.Generator) -> list[Figure]:
+    """Random images of every set and of the real side, each beside its mask where there are masks."""
+    drawn: list[tuple[str, str, SampleSet | PreparedDataset]] = [
+        ("Synthetic" if len(sets) == 1 else f"Synthetic: {name}", "synthetic", made) for name, made in sets.items()
     ]
+    figures = []
+    for title, kind, images in [*drawn, ("Real", "real", true)]:
+        rows = [int(row) for row in np.sort(numbers.permutation(len(images))[:_SHOWN])]
+        shown = _pair_picture(images.images(rows), images.masks(rows) if images.has_masks else None)
+        beside = ", each beside its mask" if images.has_masks else ""
+        figures.append(picture(title, f"{len(rows)} {kind} images drawn at random{beside}.", shown))
+    return figures
 
 
 def _pair_picture(images: NDArray[np.integer], masks: NDArray[np.uint8] | None) -> RGB:

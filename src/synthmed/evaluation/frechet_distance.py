@@ -21,7 +21,7 @@ from scipy import linalg
 
 from synthmed.evaluation._comparison import Points
 from synthmed.evaluation._contract import Conditions, Measurement
-from synthmed.evaluation._featured import FEATURED, FeatureConfig, judge
+from synthmed.evaluation._featured import FeatureConfig, judge
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 class Config(FeatureConfig):
     """How the distance is extrapolated."""
-
-    model_config = FEATURED
 
     shares: int = Field(default=8, ge=3, le=64)
     """Sizes of sub-samples through which the line of FD-infinity is laid, from a third of the images to all."""

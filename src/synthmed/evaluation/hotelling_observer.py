@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthmed.evaluation._comparison import Points
-from synthmed.evaluation._contract import Conditions, Measurement, Table, number
-from synthmed.evaluation._featured import FEATURED, FeatureConfig, Sides, chunks, judge_points, own_groups
-from synthmed.evaluation._observers import BOUNDS, NAMES, Reading, answers, hotelling, read, roc_figure
+from synthmed.evaluation._contract import Conditions, Measurement
+from synthmed.evaluation._featured import FeatureConfig, Sides, judge_points, own_groups
+from synthmed.evaluation._observers import BOUNDS, NAMES, Reading, answers, hotelling, read, reader_table, roc_figure
+from synthmed.evaluation.features.images import chunks
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ ORIENTATIONS = 5
 
 class Config(FeatureConfig):
     """The channels are fixed."""
-
-    model_config = FEATURED
 
 
 def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
@@ -53,12 +52,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
     judged = judge_points(
         "hotelling_observer", lambda one, other: answers(observe(one, other)), both, config, conditions, bounds=BOUNDS
     )
-    found = judged.compared
-    values = dict(zip(NAMES, found.value.tolist(), strict=True))
-    rows = [
-        [name, number(found.value[place]), f"{number(found.low[place])} to {number(found.high[place])}"]
-        for place, name in enumerate(NAMES)
-    ]
+    values = dict(zip(NAMES, judged.compared.value.tolist(), strict=True))
     return judged.measurement(
         title="Channelised Hotelling observer",
         unit="area under the ROC curve",
@@ -68,7 +62,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         figures=[
             roc_figure(observe(both.synthetic, both.real), "The Hotelling observer", "a template on Gabor channels")
         ],
-        tables=[Table(caption="As in a reader study", columns=["", "Value", "95 % interval"], rows=rows)],
+        tables=[reader_table(judged.compared)],
     )
 
 

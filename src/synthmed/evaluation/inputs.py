@@ -78,7 +78,8 @@ def check_sides(made: SampleSet, true: PreparedDataset) -> list[str]:
     for side, images in (("synthetic", made), ("real", true)):
         if len(images) < 2:
             raise DataError(
-                f"There is {len(images)} {side} image; expected at least 2, since sets are compared. Give more images."
+                f"There is {len(images)} {side} image in {images.path.name}; expected at least 2, since sets are "
+                "compared. Give more images."
             )
         flat = 0
         for first in range(0, len(images), _CHUNK):
@@ -91,14 +92,14 @@ def check_sides(made: SampleSet, true: PreparedDataset) -> list[str]:
             found = (*pixels.shape[1:], pixels.dtype.itemsize * 8)
             if found != expected:
                 raise DataError(
-                    f"The synthetic images have {_kind(*found)}; the real ones have {_kind(*expected)}. Nothing is "
-                    "resized or converted silently: bring both to one kind first."
+                    f"The {side} images in {images.path.name} have {_kind(*found)}; the real ones have "
+                    f"{_kind(*expected)}. Nothing is resized or converted silently: bring both to one kind first."
                 )
             flat += int((pixels.min((1, 2, 3)) == pixels.max((1, 2, 3))).sum())
         if flat == len(images):
             raise DataError(
-                f"All {len(images)} {side} images are of one value everywhere; expected pictures. Look at how they "
-                "were made or converted."
+                f"All {len(images)} {side} images in {images.path.name} are of one value everywhere; expected "
+                "pictures. Look at how they were made or converted."
             )
         if flat:
             warnings.append(f"{flat} of {len(images)} {side} images are of one value everywhere.")

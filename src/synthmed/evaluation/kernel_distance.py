@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthmed.evaluation._contract import Conditions, Measurement
-from synthmed.evaluation._featured import FEATURED, FeatureConfig, judge
+from synthmed.evaluation._featured import FeatureConfig, judge
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ _ROWS = 2048
 
 class Config(FeatureConfig):
     """The kernel is fixed, so that numbers can be compared."""
-
-    model_config = FEATURED
 
 
 def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:

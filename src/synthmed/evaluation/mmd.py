@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from synthmed.evaluation._contract import Conditions, Measurement
-from synthmed.evaluation._featured import FEATURED, FeatureConfig, judge
+from synthmed.evaluation._featured import FeatureConfig, judge
 from synthmed.evaluation._neighbours import blocks
 from synthmed.samples import SampleSet
 
@@ -28,8 +28,6 @@ SCALE = 1000.0
 
 class Config(FeatureConfig):
     """The kernel; the defaults are those of the paper."""
-
-    model_config = FEATURED
 
     sigma: float = Field(default=10.0, gt=0)
     """Width of the Gaussian kernel, in units of the features."""

@@ -1,8 +1,10 @@
 """How far the nearest real image is, in feature space, and the images that are nearest and farthest.
 
 The median over the synthetic images is compared with what one half of the real patients finds in the other. Far above
-it: implausible images. Far below it: images close to single real ones. Neither rules out single copies, which a median
-does not show; finding those is the work of the privacy audit.
+it: implausible images. Far below it: images close to single real ones. Beside it stands the share of images that are
+nearer to a real one than any two patients are to each other. By chance this share is not 0, since there are more pairs
+of images than of patients; so it warns only where it is larger than what halves of the real patients give. Neither
+rules out single copies; finding those is the work of the privacy audit.
 """
 
 from collections.abc import Sequence
@@ -11,9 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
+from synthmed.evaluation._comparison import Points
 from synthmed.evaluation._contract import Conditions, Measurement, plain
-from synthmed.evaluation._featured import FEATURED, FeatureConfig, judge
+from synthmed.evaluation._featured import FeatureConfig, judge
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
+from synthmed.evaluation._intervals import percentiles
 from synthmed.evaluation._neighbours import Neighbours, nearest
 from synthmed.pictures import RGB, grid, image_to_rgb
 from synthmed.samples import SampleSet
@@ -24,8 +28,6 @@ if TYPE_CHECKING:
 
 class Config(FeatureConfig):
     """What is shown."""
-
-    model_config = FEATURED
 
     shown: int = Field(default=6, ge=1, le=24)
     """Images in each picture: drawn at random, nearest to a real one (best), farthest from all (worst)."""
@@ -42,25 +44,27 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
     """
     judged = judge(
         "nearest_real",
-        lambda one, other: np.array([np.median(nearest(one.values, other.values).distance)]),
+        lambda one, other: np.array(closeness(one, other)),
         synthetic,
         real,
         config,
         conditions,
-        bounds=(0, np.inf),
+        bounds=(0, np.array([np.inf, 1])),
     )
     both, reference = judged.sides, conditions.reference_of(real)
     found = nearest(both.synthetic.values, both.real.values)
-    several = len(np.unique(both.real.groups)) > 1
     between = nearest(both.real.values, both.real.values, both.real.groups, both.real.groups)
-    closest = float(between.distance.min()) if several else 0.0
-    nearer = int((found.distance < closest).sum())
-    warnings = []
-    if nearer:
-        warnings.append(
-            f"{nearer} of {len(found.distance)} synthetic images are nearer to a real image than any two real patients "
-            "are to each other: look at them, and run the privacy audit, before the set goes anywhere."
-        )
+    share, compared = float(judged.compared.value[1]), judged.compared
+    alarm = ""
+    if len(compared.floors):
+        matched, ceiling = compared.matched[:, 1].mean(), percentiles(compared.floors[:, 1])[1]
+        if matched > ceiling:
+            alarm = (
+                f"{share:.0%} of the synthetic images are nearer to a real image than any two real patients are to "
+                f"each other; in sets of {compared.half_size} images {matched:.0%}, where real images give at most "
+                f"{ceiling:.0%} (97.5 % of the draws). Look at them, and run the privacy audit, before the set goes "
+                "anywhere."
+            )
     order = np.argsort(found.distance, kind="stable").tolist()
     drawn = sorted(conditions.numbers(13).permutation(len(order))[: config.shown].tolist())
     return judged.measurement(
@@ -71,8 +75,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         details={
             "distance": plain(found.distance),
             "nearest_row": [reference.rows[index].id for index in found.index],
-            "closest_real_real": closest if several else None,
-            "nearer_than_any_two_patients": nearer,
+            "nearer_than_any_two_patients": round(share * len(found.distance)),
         },
         figures=[
             _picture("Drawn at random", synthetic, reference, drawn, found),
@@ -80,8 +83,26 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
             _picture("Worst: farthest from all real images", synthetic, reference, order[::-1][: config.shown], found),
             _plot(found, between),
         ],
-        warnings=warnings,
+        alarm=alarm,
     )
+
+
+def closeness(one: Points, other: Points) -> tuple[float, float]:
+    """The median distance to the nearest of the other side, and the share nearer than any two groups of that side.
+
+    Args:
+        one: synthetic images, or a half of the real ones.
+        other: real images with their patients.
+
+    Example:
+        >>> real = Points(values=np.array([[0.0], [4.0]], np.float32), groups=np.array(["A", "B"]))
+        >>> closeness(Points(values=np.array([[1.0], [9.0]], np.float32), groups=np.array(["x", "y"])), real)
+        (3.0, 0.5)
+    """
+    distance = nearest(one.values, other.values).distance
+    apart = nearest(other.values, other.values, other.groups, other.groups).distance
+    closest = apart.min() if np.isfinite(apart).any() else 0.0
+    return float(np.median(distance)), float((distance < closest).mean())
 
 
 def _picture(

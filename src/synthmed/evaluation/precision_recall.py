@@ -20,7 +20,7 @@ from pydantic import Field
 from synthmed.errors import DataError
 from synthmed.evaluation._comparison import Points
 from synthmed.evaluation._contract import Conditions, Measurement, Table, number
-from synthmed.evaluation._featured import FEATURED, FeatureConfig, judge
+from synthmed.evaluation._featured import FeatureConfig, judge
 from synthmed.evaluation._intervals import percentiles
 from synthmed.evaluation._neighbours import blocks, kth_distances
 from synthmed.samples import SampleSet
@@ -33,8 +33,6 @@ NAMES = ("precision", "recall", "density", "coverage")
 
 class Config(FeatureConfig):
     """The size of the balls."""
-
-    model_config = FEATURED
 
     k: int = Field(default=5, ge=1)
     """The radius of a ball is the distance to the k-th nearest image of its own side."""

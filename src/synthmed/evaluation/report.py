@@ -137,7 +137,7 @@ def evaluate(
     compared = {title: tuple(ordered(found)) for title, (found, _) in zip(titles[1:], taken[1:], strict=True)}
     report = Report(
         path=out,
-        verdict=verdict(measurements, compared, proof.sentence),
+        verdict=" ".join(verdict(measurements, compared, proof.sentence)),
         measurements=tuple(measurements),
         proof=proof,
         skipped=skipped,
@@ -147,14 +147,18 @@ def evaluate(
     flags = {"seeds": seeds, "steps": steps, "seed": seed, "device": device}
     flags |= {"extractor": extractor, "channels": channels, "reference": reference}
     method = _method(sets, titles, true, real, out, configs, flags)
-    pairs = example_pairs(sets[0], conditions.reference_of(true), conditions.numbers(16))
+    pairs = example_pairs(dict(zip(titles, sets, strict=True)), conditions.reference_of(true), conditions.numbers(16))
     inputs = {"synthetic": sets[0].digest, "real": true.digest}
     inputs |= {f"compared {title}": made.digest for title, made in zip(titles[1:], sets[1:], strict=True)}
     with new_directory(out, "report", inputs=inputs) as directory:
         write_json(directory / "report.json", as_json(report, method))
-        write_file(directory / "report.html", as_html(report, method, pairs, sets[0]))
+        write_file(directory / "report.html", as_html(report, method, pairs, _left_out(sets, titles)))
     conditions.unfinished.unlink(missing_ok=True)
     return report
+
+
+def _left_out(sets: Sequence[SampleSet], titles: Sequence[str]) -> list[str]:
+    return [f"{title}: {told}" for made, title in zip(sets, titles, strict=True) for told in made.left_out]
 
 
 def chosen_metrics(metrics: Sequence[str]) -> list[str]:

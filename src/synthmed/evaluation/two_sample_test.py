@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from synthmed.evaluation._comparison import Points
-from synthmed.evaluation._contract import Conditions, Measurement, Table, number
-from synthmed.evaluation._featured import FEATURED, FeatureConfig, judge
-from synthmed.evaluation._observers import BOUNDS, NAMES, Reading, answers, logistic, read, roc_figure
+from synthmed.evaluation._contract import Conditions, Measurement
+from synthmed.evaluation._featured import FeatureConfig, judge
+from synthmed.evaluation._observers import BOUNDS, NAMES, Reading, answers, logistic, read, reader_table, roc_figure
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 class Config(FeatureConfig):
     """How often the observer is trained anew."""
-
-    model_config = FEATURED
 
     draws: int = Field(default=30, ge=10)
     """Sub-samples for the interval, and halves of the real patients for the floor; each trains the observer anew."""
@@ -48,12 +46,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         bounds=BOUNDS,
     )
     reading = classify(judged.sides.synthetic, judged.sides.real)
-    found = judged.compared
-    values = dict(zip(NAMES, found.value.tolist(), strict=True))
-    rows = [
-        [name, number(found.value[place]), f"{number(found.low[place])} to {number(found.high[place])}"]
-        for place, name in enumerate(NAMES)
-    ]
+    values = dict(zip(NAMES, judged.compared.value.tolist(), strict=True))
     return judged.measurement(
         title="Two-sample test (model observer)",
         unit="area under the ROC curve",
@@ -63,7 +56,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         "the ROC curve",
         details={**values, "task": "yes_no"},
         figures=[roc_figure(reading, "The model observer", "a logistic regression on the features")],
-        tables=[Table(caption="As in a reader study", columns=["", "Value", "95 % interval"], rows=rows)],
+        tables=[reader_table(judged.compared)],
     )
 
 

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from synthmed.config import Settings
-from synthmed.shapes import Batch, ImageSpec, LabelMap, Latent, Pairs
+from synthmed.shapes import Batch, ImageSpec, LabelMap, Latent, Logits, Pairs
 
 MaskSource = Literal["manual", "segmenter"]
 
@@ -120,6 +120,13 @@ class Method(ABC):
     @abstractmethod
     def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
         """Make one image a latent; with ``condition == "masks"`` in the shape of the given masks."""
+
+    def discriminate(self, batch: Batch) -> dict[str, Logits]:
+        """How real each discriminator takes real images to be, by its name, unchanged: what an audit of the run asks.
+
+        {} where a method does not tell.
+        """
+        return {}
 
 
 def prefixed(stage: Stage, prefix: str) -> Stage:

@@ -27,6 +27,7 @@ from synthmed.shapes import (
     ImageSpec,
     LabelMap,
     Latent,
+    Logits,
     Pairs,
     from_planes,
     no_masks,
@@ -141,6 +142,10 @@ class DCGAN(Method):
         with torch.no_grad():
             real_logits = discriminate(self._seen(self._real(batch), batch))
         return {"adversarial": losses.relativistic_generator(real_logits, fake_logits)}
+
+    def discriminate(self, batch: Batch) -> dict[str, Logits]:
+        """What the discriminator says of real images."""
+        return {"discriminator": self.networks["discriminator"](self._real(batch))}
 
     def stages(self) -> list[Stage]:
         """One stage; masks made by hand only, where it learns from masks."""

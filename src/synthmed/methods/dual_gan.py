@@ -19,7 +19,7 @@ from synthmed.methods._mask_codes import MaskCodes, MaskCodesConfig
 from synthmed.methods.dcgan import DCGAN, DCGANConfig
 from synthmed.methods.pix2pix import Pix2Pix, Pix2PixConfig
 from synthmed.networks.modulated import ModulatedUNet
-from synthmed.shapes import ImageSpec, LabelMap, Latent, Pairs
+from synthmed.shapes import Batch, ImageSpec, LabelMap, Latent, Logits, Pairs
 
 CALIBRATED = 16
 """Masks of always the same latents that say from where on a pixel is marked: no mask depends on its batch."""
@@ -56,6 +56,12 @@ class DualGAN(Method):
         self.networks = nn.ModuleDict(
             {prefix + name: network for prefix, part in self.parts.items() for name, network in part.networks.items()}
         )
+
+    def discriminate(self, batch: Batch) -> dict[str, Logits]:
+        """What the discriminator of each stage says of real masks and photographs."""
+        coded = self.codes.encode(batch) if self.codes else batch
+        said = {"mask_": self.mask_gan.discriminate(coded), "photograph_": self.photograph_gan.discriminate(batch)}
+        return {prefix + name: logits for prefix, part in said.items() for name, logits in part.items()}
 
     def stages(self) -> list[Stage]:
         """The codes, if there are any, then the masks, then the photographs."""

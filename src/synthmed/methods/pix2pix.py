@@ -24,7 +24,7 @@ from synthmed.networks.modulated import ModulatedUNet
 from synthmed.networks.patchgan import PatchDiscriminator
 from synthmed.networks.unet import UNet
 from synthmed.patch_distance import patch_distance
-from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Pairs, Planes, to_planes
+from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Logits, Pairs, Planes, to_planes
 
 
 class Pix2PixConfig(Settings):
@@ -180,6 +180,11 @@ class Pix2Pix(Method):
         if config.patches:
             terms["patches"] = config.patches * patch_distance(fake, real, planes, batch.fields, batch.generator)
         return terms
+
+    def discriminate(self, batch: Batch) -> dict[str, Logits]:
+        """What the discriminator says of real images under their masks."""
+        planes, real = self._masks_and_images(batch)
+        return {"discriminator": self.networks["discriminator"](torch.cat([real, planes * 2 - 1], dim=1))}
 
     def stages(self) -> list[Stage]:
         """One stage on pairs."""

@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 from synthmed import __version__
 from synthmed.data.dataset import PreparedDataset
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
+from synthmed.evaluation._html import page
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
 from synthmed.privacy._tails import proportion
 from synthmed.privacy._views import PATCH, PATCH_SIDE, name_of
-from synthmed.privacy.audit import LEVEL, Findings
 from synthmed.privacy.copies import CLEAR, Space, equal_size_counts
+from synthmed.privacy.findings import LEVEL, Findings
 from synthmed.samples import SampleSet
 
 _SIDE = 256
 """Longest side of a picture in a pair."""
+_NEAREST = 3
+"""Pairs that are shown where none is flagged."""
 _MARK = (213, 94, 0)
 
 
@@ -40,23 +43,30 @@ class Pair:
 
 def pairs(found: Findings) -> list[Pair]:
     """One pair for every flagged image, those that stand out most first."""
-    listed = []
-    for sample in found.flagged:
-        here = [space for space in found.spaces if space.clear[sample]]
-        # Whole images tell more than a part: the patch is shown where nothing else is alike.
-        best = min(here, key=lambda space: (space.name == "patches", space.train.relative[sample] / space.clear_below))
-        near = best.train
-        listed.append((
-            float(best.train.relative[sample] / best.clear_below),
-            Pair(
-                sample=sample, row=int(near.rows[sample, 0]), spaces=tuple(space.name for space in here),
-                orientation=int(near.orientations[sample, 0]),
-                shift=(float(near.shifts[sample, 0, 0]), float(near.shifts[sample, 0, 1])),
-                patch=None if near.places is None else tuple(int(value) for value in near.places[sample, 0]),  # type: ignore[arg-type]
-                relative={space.name: float(space.train.relative[sample]) for space in here},
-            ),
-        ))  # fmt: skip
+    listed = [_pair(sample, [space for space in found.spaces if space.clear[sample]]) for sample in found.flagged]
     return [pair for _, pair in sorted(listed, key=lambda entry: entry[0])]
+
+
+def nearest_pairs(found: Findings) -> list[Pair]:
+    """The pairs of whole images that came nearest to being flagged, for a reader of a set without flagged images."""
+    pixels = found.spaces[0]
+    order = np.argsort(pixels.train.relative, kind="stable")[:_NEAREST]
+    return [_pair(sample, [pixels])[1] for sample in order.tolist()]
+
+
+def _pair(sample: int, here: Sequence[Space]) -> tuple[float, Pair]:
+    """How much a pair stands out, low = much, and the pair as the space sees it in which it does so most."""
+    # Whole images tell more than a part: the patch is shown where nothing else is alike.
+    best = min(here, key=lambda space: (space.name == "patches", space.train.relative[sample] / space.clear_below))
+    near = best.train
+    place = None if near.places is None else tuple(int(value) for value in near.places[sample, 0])
+    return float(near.relative[sample] / best.clear_below), Pair(
+        sample=sample, row=int(near.rows[sample, 0]), spaces=tuple(space.name for space in here),
+        orientation=int(near.orientations[sample, 0]),
+        shift=(float(near.shifts[sample, 0, 0]), float(near.shifts[sample, 0, 1])),
+        patch=place,  # type: ignore[arg-type]
+        relative={space.name: float(space.train.relative[sample]) for space in here},
+    )  # fmt: skip
 
 
 def as_json(found: Findings, made: SampleSet, true: PreparedDataset, origin: dict[str, Any]) -> dict[str, Any]:
@@ -121,15 +131,13 @@ def _space_json(space: Space) -> dict[str, Any]:
 
 def as_html(found: Findings, made: SampleSet, true: PreparedDataset, origin: dict[str, Any]) -> str:
     """The page, complete in itself."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(loader=PackageLoader("synthmed.privacy"), autoescape=True, undefined=StrictUndefined,
-                        trim_blocks=True, lstrip_blocks=True)  # fmt: skip
     train = true.split("train")
-    return pages.get_template("audit.html").render(
+    return page(
+        "audit.html",
+        ["synthmed.privacy"],
         found=found,
         origin=origin,
-        figures=[_pair_figure(pair, found, made, train) for pair in pairs(found)],
+        figures=[_pair_figure(pair, found, made, train) for pair in pairs(found) or nearest_pairs(found)],
         plots=[_plot(space) for space in found.spaces],
         spaces=[(space, _space_json(space)) for space in found.spaces],
         level=LEVEL,
@@ -165,7 +173,8 @@ def _pair_figure(pair: Pair, found: Findings, made: SampleSet, train: PreparedDa
         f"Synthetic image {made.samples[pair.sample].file_name} ({name_of(pair.orientation)}{moved}), then training "
         f"image {row.id} of patient {row.patient_id}, then {third}. {told}."
     )
-    title = f"{made.samples[pair.sample].file_name} shows {row.patient_id} in {', '.join(pair.spaces)}"
+    told_of = "shows" if pair.sample in found.flagged else "is nearest to"
+    title = f"{made.samples[pair.sample].file_name} {told_of} {row.patient_id} in {', '.join(pair.spaces)}"
     return picture(title, caption, grid(rows))
 
 
@@ -238,7 +247,7 @@ def _nearest(pixels: RGB, size: tuple[int, int]) -> RGB:
 
 
 def _plot(space: Space) -> Figure:
-    plot, (axis,) = new_plot(6.4, 2.6)
+    plot, (axis,) = new_plot(8.4, 2.4)
     edges = np.linspace(0, 1, 51).tolist()
     groups: list[tuple[str, NDArray[np.float64], str, str]] = [
         ("real to other training patients", space.real, COLOURS["real"], "stepfilled"),
@@ -252,7 +261,7 @@ def _plot(space: Space) -> Figure:
     axis.axvline(space.clear_below, color=COLOURS["synthetic"], linestyle="--", linewidth=1)
     axis.set_yscale("symlog", linthresh=0.1)
     axis.set(xlabel="relative distance: nearest patient / second nearest", ylabel="% of images", xlim=(0, 1), ylim=0)
-    axis.legend(frameon=False, loc="upper left", fontsize="small")
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
     caption = (
         f"In {space.name}: 1 = no patient stands out, 0 = a copy. Left of the dashed line ({space.clear_below:.3f}) an "
         "image is a clear copy. The training curve should lie on the control."

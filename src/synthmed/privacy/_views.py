@@ -4,8 +4,10 @@ Everything is computed once an image: a reduced image for comparison pixel by pi
 conspicuous points, features in every orientation, and its label map as reduced planes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from synthmed.errors import DataError
-
-Features = Callable[[NDArray[np.integer]], NDArray[np.floating]]
-"""Stored pixels [N C H W], uint8 or uint16 -> features [N D]; the same image gives the same row in any batch."""
+from synthmed.evaluation.features.channels import channel_views
+from synthmed.evaluation.features.extractor import Extractor
+from synthmed.evaluation.features.images import Images, chunks, image_features
+from synthmed.evaluation.features.reduction import gaussian, reduced, shares, smooth
 
 SMALL_SIDE, PATCH_SIDE = 64, 128
 """Longest side, in pixels, at which whole images and patches are compared."""
@@ -24,7 +26,6 @@ PATCH = 13
 """Side of a patch; odd, so that its centre stays when it is turned."""
 POINTS = 32
 """Conspicuous points an image."""
-_CHUNK = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,75 +95,112 @@ def name_of(orientation: int) -> str:
     return " and ".join(word for word in ("mirrored" if orientation % 2 else "", turn) if word) or "as it is"
 
 
-def view(
-    read: Callable[[Sequence[int]], NDArray[np.integer]],
-    patients: Sequence[int] | NDArray[np.intp],
-    features: Features,
-    *,
-    masks: Callable[[Sequence[int]], NDArray[np.uint8]] | None = None,
-    num_labels: int = 2,
-    progress: Callable[[int], None] = lambda done: None,
-) -> Views:
-    """Look at every image once, a few at a time, so that memory stays flat.
+class Pictures(Images, Protocol):
+    """Images that may have label maps."""
+
+    def masks(self, indices: Sequence[int], /) -> NDArray[np.uint8]:
+        """The label maps [n H W] of some of the images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How an audit looks at images.
 
     Args:
-        read: indices -> stored pixels [n C H W].
-        patients: one number an image.
-        features: images -> features.
-        masks: indices -> label maps [n H W], where there are any.
-        num_labels: of the label maps, background included.
-        progress: called with the number of images done.
+        extractor: makes the features of the feature space.
+        channels: their names.
+        seen: which of them the extractor sees; see ``evaluation/features/channels.py``.
+        folder: of stored features; None = they are not kept.
+        num_labels: of the label maps, background included; 0 = masks are not looked at.
     """
-    parts: dict[str, list[Tensor]] = {name: [] for name in ("small", "patches", "wide", "points", "features", "planes")}
-    for indices in _chunks(len(patients)):
-        stored = read(indices)
-        images = _scaled(stored)
-        parts["small"].append(reduced(images, SMALL_SIDE))
-        wide, points = _conspicuous(reduced(images, PATCH_SIDE).mean(1, keepdim=True))
-        parts["wide"].append(wide)
-        parts["patches"].append(wide[..., 2:-2, 2:-2])
-        parts["points"].append(points)
-        seen = orientations(*stored.shape[2:])
-        parts["features"].append(torch.stack([_features(features, stored, one) for one in seen]))
-        if masks is not None:
-            parts["planes"].append(reduced(_planes(masks(indices), num_labels), SMALL_SIDE))
-        progress(indices[-1] + 1)
-    whole = {name: torch.cat(tensors, dim=int(name == "features")) for name, tensors in parts.items() if tensors}
-    return Views(
-        patients=np.asarray(patients, np.intp), small=whole["small"], patches=whole["patches"], wide=whole["wide"],
-        points=whole["points"].numpy().astype(np.intp), features=whole["features"].numpy(),
-        planes=whole.get("planes"),
-    )  # fmt: skip
+
+    extractor: Extractor
+    channels: Sequence[str]
+    seen: str = "auto"
+    folder: Path | None = None
+    num_labels: int = 0
+
+    def at(
+        self, images: Pictures, patients: Sequence[int] | NDArray[np.intp], key: dict[str, Any] | None = None,
+        told: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Views:  # fmt: skip
+        """The views of a set, a few images at a time, so that memory stays flat.
+
+        Args:
+            images: the set.
+            patients: one number an image.
+            key: names the content of the set, so that its features are kept; None = they are not.
+            told: hears how many images are done, of how many.
+        """
+        parts: dict[str, list[Tensor]] = {name: [] for name in ("small", "patches", "wide", "points", "planes")}
+        for done, stored in chunks(images):
+            told(done, len(images))
+            pixels = shares(stored)
+            parts["small"].append(reduced(pixels, SMALL_SIDE))
+            wide, points = _conspicuous(reduced(pixels, PATCH_SIDE).mean(1, keepdim=True))
+            parts["wide"].append(wide)
+            parts["patches"].append(wide[..., 2:-2, 2:-2])
+            parts["points"].append(points)
+            if self.num_labels:
+                parts["planes"].append(self.planes(images.masks(range(done, done + len(stored)))))
+        whole = {name: torch.cat(tensors) for name, tensors in parts.items() if tensors}
+        return Views(
+            patients=np.asarray(patients, np.intp), small=whole["small"], patches=whole["patches"], wide=whole["wide"],
+            points=whole["points"].numpy().astype(np.intp), features=self.features(images, key, told),
+            planes=whole.get("planes"),
+        )  # fmt: skip
+
+    def planes(self, masks: NDArray[np.uint8]) -> Tensor:
+        """The reduced planes [n L h w] of label maps [n H W]."""
+        labels = np.arange(1, max(2, self.num_labels), dtype=np.uint8)
+        return reduced(torch.from_numpy((masks[:, None] == labels[None, :, None, None]).astype(np.float32)), SMALL_SIDE)
+
+    def features(
+        self, images: Images, key: dict[str, Any] | None, told: Callable[[int, int], None]
+    ) -> NDArray[np.float32]:
+        """The features [O N D] in every orientation that keeps the images' shape."""
+        known = orientations(*images.images([0]).shape[2:])
+        found = image_features(
+            images, key or {}, self.channels, _turned(self.extractor, known), channels=self.seen,
+            folder=None if key is None else self.folder, told=told,
+        )  # fmt: skip
+        views = len(channel_views(self.seen, self.channels, self.extractor.planes))
+        apart = found.reshape(len(found), views, len(known), -1)  # [N V O D]
+        return np.ascontiguousarray(apart.transpose(2, 0, 1, 3).reshape(len(known), len(found), -1))
 
 
-def reduced(images: Tensor, longest: int) -> Tensor:
-    """Images [N C H W] by area averaging to a longest side of ``longest``, then lightly smoothed.
+def _turned(extractor: Extractor, known: Sequence[int]) -> Extractor:
+    """The extractor on an image in every orientation, one after the other."""
 
-    The smoothing makes a copy that was shifted by a part of a reduced pixel, or re-compressed, look the same.
-    """
-    height, width = images.shape[-2:]
-    scale = min(1.0, longest / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = functional.adaptive_avg_pool2d(images, size) if scale < 1 else images
-    return _smooth(small, torch.tensor([1.0, 2.0, 1.0]) / 4)
+    def run(images: NDArray[np.integer]) -> NDArray[np.float32]:
+        return np.concatenate([extractor.run(_orient_stored(images, one)) for one in known], 1)
+
+    return replace(extractor, key={**extractor.key, "orientations": list(known)}, run=run)
 
 
-def _smooth(images: Tensor, kernel: Tensor) -> Tensor:
-    """A separable convolution of every channel; borders repeat. As products with matrices, which are quick."""
-    rows, columns = (_band(size, kernel) for size in images.shape[-2:])
-    return rows @ images @ columns.T
+def _orient_stored(stored: NDArray[np.integer], orientation: int) -> NDArray[np.integer]:
+    mirrored = stored[..., ::-1] if orientation % 2 else stored
+    return np.ascontiguousarray(np.rot90(mirrored, orientation // 2, (-2, -1)))
 
 
-def _band(size: int, kernel: Tensor) -> Tensor:
-    """The matrix [size size] of a convolution whose border repeats."""
-    at = torch.arange(size)[:, None] + torch.arange(len(kernel)) - len(kernel) // 2
-    return torch.zeros(size, size).scatter_add_(1, at.clamp(0, size - 1), kernel.expand(size, -1))
+@dataclass(frozen=True, kw_only=True)
+class InMemory:
+    """Pictures that are in memory already: pixels [N C H W], and label maps [N H W] or None."""
 
+    pixels: NDArray[np.integer]
+    labels: NDArray[np.uint8] | None = None
 
-def _gaussian(sigma: float) -> Tensor:
-    offsets = torch.arange(-round(3 * sigma), round(3 * sigma) + 1, dtype=torch.float32)
-    weights = torch.exp(-offsets.square() / (2 * sigma**2))
-    return weights / weights.sum()
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def images(self, indices: Sequence[int], /) -> NDArray[np.integer]:
+        """Some of the pixels."""
+        return self.pixels[list(indices)]
+
+    def masks(self, indices: Sequence[int], /) -> NDArray[np.uint8]:
+        """Some of the label maps."""
+        assert self.labels is not None, "masks are asked for only where there are some"
+        return self.labels[list(indices)]
 
 
 def _conspicuous(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -172,7 +210,7 @@ def _conspicuous(images: Tensor) -> tuple[Tensor, Tensor]:
     """
     half = PATCH // 2 + 2
     images = functional.pad(images, (half, half, half, half), mode="replicate")
-    blobs = (_smooth(images, _gaussian(1.5)) - _smooth(images, _gaussian(3.0))).abs()
+    blobs = (smooth(images, gaussian(1.5)) - smooth(images, gaussian(3.0))).abs()
     inside = torch.zeros_like(blobs)
     inside[..., half:-half, half:-half] = 1
     highest = functional.max_pool2d(functional.max_pool2d(blobs, (9, 1), 1, (4, 0)), (1, 9), 1, (0, 4))
@@ -185,53 +223,3 @@ def _conspicuous(images: Tensor) -> tuple[Tensor, Tensor]:
     which = torch.arange(len(images))[:, None, None, None]
     patches = images[which, 0, (rows[..., None] + steps)[..., :, None], (columns[..., None] + steps)[..., None, :]]
     return patches, torch.stack([rows - half, columns - half], dim=-1)
-
-
-def _scaled(stored: NDArray[np.integer]) -> Tensor:
-    """Stored pixels in [0, 1]."""
-    return torch.from_numpy(stored.astype(np.float32)) / float(np.iinfo(stored.dtype).max)
-
-
-def _features(features: Features, stored: NDArray[np.integer], orientation: int) -> Tensor:
-    mirrored = stored[..., ::-1] if orientation % 2 else stored
-    turned = np.ascontiguousarray(np.rot90(mirrored, orientation // 2, (-2, -1)))
-    found = np.asarray(features(turned), np.float32)
-    if found.ndim != 2 or len(found) != len(stored) or not np.isfinite(found).all():
-        raise DataError(
-            f"The feature function made {list(found.shape)} of {len(stored)} images; expected [N D] of finite "
-            "numbers. Give another function."
-        )
-    return torch.from_numpy(found)
-
-
-def _planes(masks: NDArray[np.uint8], num_labels: int) -> Tensor:
-    labels = np.arange(1, max(2, num_labels), dtype=np.uint8)
-    return torch.from_numpy((masks[:, None] == labels[None, :, None, None]).astype(np.float32))
-
-
-def _chunks(count: int) -> Iterator[range]:
-    for first in range(0, count, _CHUNK):
-        yield range(first, min(first + _CHUNK, count))
-
-
-def random_features(stored: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Fixed random filters at two scales, their strength averaged in the image's four quarters: [N C H W] -> [N 256].
-
-    No weights to fetch, no training set of its own. Brightness and contrast of the whole image are taken out
-    first.
-
-    Example:
-        >>> random_features(np.zeros((2, 1, 64, 64), np.uint8)).shape
-        (2, 256)
-    """
-    images = reduced(_scaled(stored), SMALL_SIDE // 2).mean(1, keepdim=True)
-    images = images - images.mean((1, 2, 3), keepdim=True)
-    images = images / images.std((1, 2, 3), keepdim=True, correction=0).clamp_min(1e-6)
-    filters = torch.randn(32, 1, 5, 5, generator=torch.Generator().manual_seed(0))
-    filters = filters - filters.mean((2, 3), keepdim=True)
-    filters = filters / filters.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-    strengths = []
-    for scaled in (images, functional.avg_pool2d(images, 2, ceil_mode=True)):
-        answers = functional.conv2d(functional.pad(scaled, (2, 2, 2, 2), mode="replicate"), filters)
-        strengths.append(functional.adaptive_avg_pool2d(answers.abs(), 2).flatten(1))
-    return torch.cat(strengths, dim=1).numpy()

@@ -47,7 +47,7 @@ def plant(
         sources: [M C H W] stored pixels, for instance training images.
         num: copies of each kind.
         seed: source of all draws.
-        backgrounds: images into which a part of a source is pasted (kind "pasted part"); None = leave it out.
+        backgrounds: images into which parts of sources are pasted (the kinds of ``PARTS``); None = none are.
         kinds: name -> alteration; None = those of ``ALTERATIONS``.
 
     Raises:
@@ -68,13 +68,14 @@ def plant(
             images.append(alter(sources[row], numbers))
             rows.append(row)
             names.append(name)
-    if backgrounds is not None and len(backgrounds):
+    for name, parts in PARTS.items() if backgrounds is not None and len(backgrounds) else ():
+        assert backgrounds is not None
         for row, behind in zip(
             numbers.integers(0, len(sources), num), numbers.integers(0, len(backgrounds), num), strict=True
         ):
-            images.append(paste(sources[row], backgrounds[behind], numbers))
+            images.append(paste(sources[row], backgrounds[behind], numbers, parts))
             rows.append(row)
-            names.append("pasted part")
+            names.append(name)
     return Planted(images=np.stack(images), rows=np.asarray(rows, np.intp), kinds=tuple(names))
 
 
@@ -128,18 +129,12 @@ def everything(image: NDArray[np.integer], numbers: np.random.Generator) -> NDAr
 
 
 def paste(
-    image: NDArray[np.integer], background: NDArray[np.integer], numbers: np.random.Generator
+    image: NDArray[np.integer], background: NDArray[np.integer], numbers: np.random.Generator, parts: int = 4
 ) -> NDArray[np.integer]:
-    """A part of the image, a quarter of its sides, set into another image at another place with a soft edge."""
-    height, width = image.shape[1] // 4, image.shape[2] // 4
-    # The part is the most eventful of some that are drawn: an empty corner is nobody's lesion.
-    places = [
-        (int(numbers.integers(0, image.shape[1] - height + 1)), int(numbers.integers(0, image.shape[2] - width + 1)))
-        for _ in range(8)
-    ]
-    top, left = max(places, key=lambda at: image[:, at[0] : at[0] + height, at[1] : at[1] + width].std())
-    to_top = int(numbers.integers(0, image.shape[1] - height + 1))
-    to_left = int(numbers.integers(0, image.shape[2] - width + 1))
+    """A part of the image, its sides by ``parts``, set into another image at another place with a soft edge."""
+    height, width = image.shape[1] // parts, image.shape[2] // parts
+    top, left = _eventful(image, height, width, numbers)
+    to_top, to_left = _eventful(background, height, width, numbers)
     ramps = [np.minimum(1, np.minimum(np.arange(n) + 1, n - np.arange(n)) / (1 + n // 10)) for n in (height, width)]
     weight = ramps[0][:, None] * ramps[1][None]
     result = background.astype(np.float64)
@@ -147,6 +142,50 @@ def paste(
     there += weight * (image[:, top : top + height, left : left + width] - there)
     return np.rint(result).astype(background.dtype)
 
+
+def _eventful(image: NDArray[np.integer], height: int, width: int, numbers: np.random.Generator) -> tuple[int, int]:
+    """Of 16 drawn places the one that is eventful throughout: an empty corner or an edge is nobody's lesion."""
+    steepness = np.hypot(*np.gradient(image.mean(0, dtype=np.float64)))
+    places = [
+        (int(numbers.integers(0, image.shape[1] - height + 1)), int(numbers.integers(0, image.shape[2] - width + 1)))
+        for _ in range(16)
+    ]
+    return max(places, key=lambda at: np.median(steepness[at[0] : at[0] + height, at[1] : at[1] + width]))
+
+
+PARTS: Mapping[str, int] = {"pasted third": 3, "pasted quarter": 4}
+"""Kinds of pasted parts, by how many times the part's sides are in the image's."""
+
+
+def redraw(mask: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """A label map drawn anew by another hand: edges wander by about a fiftieth of the side, smoothly."""
+    from scipy import ndimage
+
+    height, width = mask.shape[1:]
+    away = [
+        ndimage.zoom(numbers.normal(0, max(height, width) / 100, (8, 8)), (height / 8, width / 8), order=1)
+        for _ in range(2)
+    ]
+    rows, columns = np.mgrid[0:height, 0:width]
+    places = (np.clip(np.rint(at + by), 0, side - 1).astype(int)
+              for at, by, side in zip((rows, columns), away, (height, width), strict=True))  # fmt: skip
+    return np.ascontiguousarray(mask[(slice(None), *places)])
+
+
+def redraw_elsewhere(mask: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Turned, shifted and drawn anew."""
+    for alter in (turn, shift, redraw):
+        mask = alter(mask, numbers)
+    return mask
+
+
+MASK_ALTERATIONS: Mapping[str, Alteration] = {
+    "shifted mask": shift,
+    "turned mask": turn,
+    "redrawn mask": redraw,
+    "mask with all of it": redraw_elsewhere,
+}
+"""Kinds of copied masks that the audit plants: label maps [1 H W]."""
 
 ALTERATIONS: Mapping[str, Alteration] = {
     "shifted": shift,
@@ -156,4 +195,4 @@ ALTERATIONS: Mapping[str, Alteration] = {
     "with noise": noise,
     "all of it": everything,
 }
-"""Kinds of copies that the audit plants; a part pasted into another image comes to them."""
+"""Kinds of copies that the audit plants; the pasted parts come to them."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from synthmed.privacy._neighbours import Neighbours, nearest
+from synthmed.privacy._spaces import NearPatients, nearest
 from synthmed.privacy._tails import Tail, fit_tail, more_than
 from synthmed.privacy._views import Views
 
@@ -53,9 +53,9 @@ class Space:
     clear_below: float
     tail_below: float
     raw_below: float
-    train: Neighbours
-    holdout: Neighbours
-    equal: Neighbours
+    train: NearPatients
+    holdout: NearPatients
+    equal: NearPatients
     real: NDArray[np.float64]
     holdout_patients: int
     train_patients: NDArray[np.intp]
@@ -70,11 +70,11 @@ class Space:
         """[N] the control: the same rule against the holdout."""
         return self.holdout.relative < self.clear_below
 
-    def met(self, side: Neighbours, below: float) -> int:
+    def met(self, side: NearPatients, below: float) -> int:
         """Patients that some synthetic image shows by this threshold."""
         return len(set(side.patients[side.relative < below, 0].tolist()))
 
-    def met_raw(self, side: Neighbours) -> int:
+    def met_raw(self, side: NearPatients) -> int:
         """Patients that some synthetic image is nearer to than ``raw_below``."""
         return len(set(side.patients[side.distances < self.raw_below].tolist()))
 

@@ -4,10 +4,10 @@ Every real image gets a score by an attack, high where it looks like a member. A
 of its images. Training patients are the members, those of the sealed holdout are not, and nothing else tells
 them apart; so an attack that does better than chance has found something that the generator gave away.
 
-Attacks on the images alone are here: the distance to the nearest synthetic image, and counting synthetic images
-in a ball (Monte-Carlo; Hilprecht, Härterich, Bernau 2019). Attacks on the generator or the discriminator come
-from outside, as functions of images or as a table of scores: this room knows folders of images, not models.
-``calibrated`` makes one of reconstruction errors (GAN-Leaks; Chen et al. 2020).
+Attacks on the images alone are here: the distance to the nearest synthetic image, the same calibrated by how hard an
+image is (GAN-Leaks; Chen et al. 2020), and counting synthetic images in a ball (Monte-Carlo; Hilprecht, Härterich,
+Bernau 2019). Attacks on the generator or the discriminator come from outside, as functions of real images or as a
+table of scores: this room knows folders of images, not models. ``calibrated`` makes one of reconstruction errors.
 """
 
 import csv
@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import DataError
-from synthmed.privacy._neighbours import nearest
+from synthmed.privacy._spaces import nearest
 from synthmed.privacy._tails import proportion
 from synthmed.privacy._views import Views
 
-Attack = Callable[[NDArray[np.integer]], NDArray[np.floating]]
-"""Stored pixels [N C H W] -> scores [N], higher for those it takes for members."""
+Attack = Callable[[PreparedDataset], NDArray[np.floating]]
+"""N real images -> scores [N], higher for those it takes for members."""
 
 RATES = (0.01, 0.001)
 """False-positive rates at which true positives are counted."""
@@ -66,6 +67,7 @@ class Inference:
         p_value: one-sided rank test (Mann-Whitney) against chance.
         rates: true positives at the rates of ``RATES``.
         members, others: [n] scores of patients.
+        inside: whether it needs what is not handed on with the images; then it is reported and no reason to block.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Inference:
     rates: tuple[AtRate, ...]
     members: NDArray[np.float64]
     others: NDArray[np.float64]
+    inside: bool = False
 
 
 def by_distance(real: Views, synthetic: Views, space: str) -> NDArray[np.float64]:
@@ -106,7 +109,7 @@ def calibrated(reconstruct: Attack, reference: Attack | None = None) -> Attack:
     """An attack made of reconstruction errors: a member is reconstructed better than others.
 
     Args:
-        reconstruct: images [N C H W] -> error [N] of the nearest image that the generator can make.
+        reconstruct: real images -> error [N] of the nearest image that the generator can make.
         reference: the same with a generator that was trained on other patients; its error says how hard an image
             is for anyone and is subtracted (Chen et al. 2020, eq. 13). None = not calibrated.
     """
@@ -155,7 +158,7 @@ def read_scores(path: Path, ids: Sequence[str]) -> dict[str, NDArray[np.float64]
 
 def infer(
     name: str, scores: NDArray[np.float64], patients: NDArray[np.intp], members: NDArray[np.bool_],
-    numbers: np.random.Generator,
+    numbers: np.random.Generator, *, inside: bool = False,
 ) -> Inference:  # fmt: skip
     """How well an attack's scores tell members from others.
 
@@ -165,6 +168,7 @@ def infer(
         patients: [N].
         members: [N] whether the image was trained on.
         numbers: for the bootstrap.
+        inside: whether it needs what is not handed on.
 
     Raises:
         DataError: the scores are not N finite numbers.
@@ -175,21 +179,25 @@ def infer(
             f"The attack {name} gave {list(scores.shape)} scores for {len(members)} images; expected one finite "
             "number each. Mend the attack."
         )
-    inside, outside = (
+    scores_in, scores_out = (
         np.array([scores[chosen & (patients == one)].max() for one in np.unique(patients[chosen])])
         for chosen in (members, ~members)
     )
-    drawn = [_auc(numbers.choice(inside, len(inside)), numbers.choice(outside, len(outside))) for _ in range(_DRAWS)]
+    drawn = [
+        _auc(numbers.choice(scores_in, len(scores_in)), numbers.choice(scores_out, len(scores_out)))
+        for _ in range(_DRAWS)
+    ]
     low, high = np.percentile(drawn, [2.5, 97.5])
     return Inference(
         name=name,
-        auc=_auc(inside, outside),
+        auc=_auc(scores_in, scores_out),
         low=float(low),
         high=float(high),
-        p_value=_rank_test(inside, outside, numbers),
-        rates=tuple(_at_rate(inside, outside, rate) for rate in RATES),
-        members=inside,
-        others=outside,
+        p_value=_rank_test(scores_in, scores_out, numbers),
+        rates=tuple(_at_rate(scores_in, scores_out, rate) for rate in RATES),
+        members=scores_in,
+        others=scores_out,
+        inside=inside,
     )
 
 
@@ -230,10 +238,22 @@ def _at_rate(inside: NDArray[np.float64], outside: NDArray[np.float64], rate: fl
     return AtRate(rate=rate, found=found, members=len(inside), low=low, high=high, sentence=sentence)
 
 
+def by_reconstruction(real: Views, synthetic: Views) -> NDArray[np.float64]:
+    """How much better the synthetic images reconstruct a real one than other patients do: scores [N].
+
+    The full black-box attack of GAN-Leaks (Chen et al. 2020, section 4.2): an image is reconstructed by the nearest of
+    the samples. Its calibration (eq. 13) needs a generator trained on other patients, whose error says how hard an
+    image is for anyone; the best such generator gives the other patients themselves, training and holdout alike.
+    """
+    others = nearest("pixels", real, real, exclude_own=True).distances[:, 0].astype(float)
+    return others + by_distance(real, synthetic, "pixels")
+
+
 def known_attacks(real: Views, synthetic: Views) -> Mapping[str, NDArray[np.float64]]:
     """The scores of the attacks that need the images alone."""
     return {
         "distance, pixels": by_distance(real, synthetic, "pixels"),
         "distance, features": by_distance(real, synthetic, "features"),
+        "calibrated reconstruction, pixels": by_reconstruction(real, synthetic),
         "counting in a ball": by_counting(real, synthetic),
     }

@@ -101,10 +101,13 @@ def latest(folder: Path) -> Position | None:
 
 def load_networks(folder: Path, position: Position, state: State) -> None:
     """Fill the networks and the averages from a checkpoint, in place."""
-    place = folder / position.name
-    state.networks.load_state_dict(load_file(place / "networks.safetensors"))
-    averages = load_file(place / "averages.safetensors")
-    state.averages.load_state_dict(averages)
+    load_trained(folder, position, state.networks)
+    state.averages.load_state_dict(load_file(folder / position.name / "averages.safetensors"))
+
+
+def load_trained(folder: Path, position: Position, networks: nn.ModuleDict) -> None:
+    """Fill the networks alone, as they were trained, from a checkpoint, in place."""
+    networks.load_state_dict(load_file(folder / position.name / "networks.safetensors"))
 
 
 def load_optimizers(folder: Path, position: Position, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:

@@ -159,8 +159,8 @@ class Steps:
         self._bar.update(self._task, completed=done, total=total, description=what, rate=f"{rate:.1f}/s")
         if not self._console.is_terminal and now - self._last > 30:
             self._last = now
-            left = (total - done) / max(rate, 1e-9) / 60
-            print(f"{what}: {done} of {total}, {rate:.1f}/s, {left:.0f} min left", file=sys.stderr, flush=True)
+            left = f", {rate:.1f}/s, {(total - done) / rate / 60:.0f} min left" if rate else ""
+            print(f"{what}: {done} of {total}{left}", file=sys.stderr, flush=True)
 
 
 def _is_before(line: str, stage: int, images: int) -> bool:

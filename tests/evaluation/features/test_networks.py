@@ -49,13 +49,13 @@ def test_the_random_network_is_the_same_everywhere_and_needs_no_file(rng):
 
 
 def test_names_that_are_unknown_and_weights_that_are_absent_get_sentences(tmp_path):
-    with pytest.raises(ConfigError, match="random_vgg, texture, inception"):
+    with pytest.raises(ConfigError, match="random_vgg, texture, random_filters, inception"):
         open_extractor("clip")
     with pytest.raises(WeightsError, match="synthmed weights fetch inception"):
         open_extractor("inception", weights=tmp_path)
     with pytest.raises(WeightsError, match="no fixed address"):
         open_extractor("radimagenet", weights=tmp_path)
-    assert set(extractor_names()) == {"texture", *NETWORKS}
+    assert set(extractor_names()) == {"texture", "random_filters", *NETWORKS}
     assert {name for name, recipe in NETWORKS.items() if recipe.has_file} == set(CATALOGUE)
 
 

@@ -42,7 +42,7 @@ def extractor_names() -> list[str]:
     """The names of all extractors."""
     from synthmed.evaluation.features.networks import NETWORKS
 
-    return ["random_vgg", "texture", *(name for name in NETWORKS if name != "random_vgg")]
+    return ["random_vgg", "texture", "random_filters", *(name for name in NETWORKS if name != "random_vgg")]
 
 
 def open_extractor(name: str, *, device: str = "cpu", weights: Path | None = None) -> Extractor:
@@ -65,6 +65,10 @@ def open_extractor(name: str, *, device: str = "cpu", weights: Path | None = Non
         from synthmed.evaluation.features.texture import texture
 
         return texture()
+    if name == "random_filters":
+        from synthmed.evaluation.features.filters import random_filters
+
+        return random_filters()
     from synthmed.evaluation.features.networks import network_extractor
 
     return network_extractor(name, device=device, weights=weights)

@@ -18,6 +18,7 @@ from synthmed.artifacts import digest_of, storage_errors, write_file
 from synthmed.errors import ArtifactError
 
 _KEY = "synthmed-features"
+_WORDS = {"images": "set of images", "channels": "choice of channels"}
 
 
 def stored(folder: Path, key: dict[str, Any], make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -57,7 +58,8 @@ def read_features(path: Path, key: dict[str, Any]) -> NDArray[np.float32]:
     if found != key:
         differs = next((name for name in key if found.get(name) != key[name]), "more than expected")
         raise ArtifactError(
-            f"{path} holds features of another {differs} ({found.get(differs)!r}); expected {key.get(differs)!r}. "
+            f"{path} holds features of another {_WORDS.get(differs, differs)} ({found.get(differs)!r}); expected "
+            f"{key.get(differs)!r}. "
             "Features of different extractors are never compared. Remove the file; it is made anew."
         )
     if features.ndim != 2 or not np.isfinite(features).all():

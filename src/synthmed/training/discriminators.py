@@ -1,0 +1,99 @@
+"""What the discriminators of a training remember: how real they take each image to be, as attacks on membership.
+
+The white-box attack of LOGAN (Hayes et al. 2019): a discriminator that was trained on an image takes it for more real
+than others of its kind. It needs the checkpoints of the run, which are never handed on with the images; it is an
+upper bound of what the training knows of its patients.
+"""
+
+import tomllib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from synthmed.config import parse
+from synthmed.data.dataset import PreparedDataset
+from synthmed.data.intensity import to_unit_range
+from synthmed.devices import find_device
+from synthmed.errors import ConfigError, DataError
+from synthmed.methods import find_method
+from synthmed.methods._contract import Method
+from synthmed.shapes import Batch, no_masks
+from synthmed.training import checkpoint
+
+_CHUNK = 16
+
+
+def discriminator_attacks(
+    run: Path, data: PreparedDataset, device: str = "cpu"
+) -> dict[str, Callable[[PreparedDataset], NDArray[np.float64]]]:
+    """The discriminators of a run, each as a function of real images to scores [N], higher for more real.
+
+    Args:
+        run: directory of a training, finished or not.
+        data: the data set that it was trained on.
+        device: where the networks run.
+
+    Raises:
+        ConfigError: no training there, no checkpoint in it, or its method tells nothing of its discriminators.
+        DataError: it was trained on another data set.
+        ArtifactError: a damaged checkpoint.
+    """
+    method = _trained(run, data)
+    method.networks.to(find_device(device)).eval().requires_grad_(False)
+    names = list(_scores(method, data, [0]))
+    if not names:
+        raise ConfigError(
+            f"The method of {run} does not tell what its discriminators take for real; expected one with "
+            "`discriminate`. Audit without --run."
+        )
+    return {f"white box, {name}": partial(_scores_of, method, name) for name in names}
+
+
+def _trained(run: Path, data: PreparedDataset) -> Method:
+    """The method with the networks of the newest checkpoint."""
+    file = run / "config.toml"
+    if not file.is_file():
+        raise ConfigError(f"{run} is no training of synthmed; expected config.toml in it. Check the path of --run.")
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        kind, config, digest = find_method(table["method"]), table["config"], table["data"]["digest"]
+    except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{file} is not as a training of synthmed writes it ({type(error).__name__}: {error}). Train anew."
+        ) from error
+    if digest != data.digest:
+        raise DataError(
+            f"{run} was trained on a data set with the digest {digest[:12]}, {data.path} has {data.digest[:12]}. Give "
+            "the run that was trained on this set."
+        )
+    position = checkpoint.latest(run / "checkpoints")
+    if position is None:
+        raise ConfigError(f"{run} has no checkpoint yet; expected one in {run / 'checkpoints'}. Train on, then audit.")
+    with torch.random.fork_rng():
+        method = kind(parse(kind.Config, config, "config"), data.spec)
+    checkpoint.load_trained(run / "checkpoints", position, method.networks)
+    return method
+
+
+def _scores_of(method: Method, name: str, side: PreparedDataset) -> NDArray[np.float64]:
+    """Scores [N] of all images by one discriminator, a few at a time."""
+    firsts = range(0, len(side), _CHUNK)
+    return np.concatenate(
+        [_scores(method, side, range(first, min(first + _CHUNK, len(side))))[name] for first in firsts]
+    )
+
+
+@torch.no_grad()
+def _scores(method: Method, side: PreparedDataset, rows: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+    device = next(method.networks.parameters()).device
+    images = to_unit_range(side.images(rows)).to(device)
+    masks = torch.from_numpy(side.masks(rows)).to(device) if side.info.mask_labels else no_masks(len(images))
+    batch = Batch(images=images, masks=masks, fields=torch.from_numpy(side.fields(rows)).to(device),
+                  generator=torch.Generator().manual_seed(0))  # fmt: skip
+    return {
+        name: logits.flatten(1).mean(1).double().cpu().numpy() for name, logits in method.discriminate(batch).items()
+    }
