@@ -22,7 +22,7 @@ def test_it_learns_to_give_a_mask_back():
     masks[0, 0, 10] = 1
     masks[1, 0, :, 20] = 1
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
-    for _ in range(120):
+    for _ in range(300):
         optimizer.zero_grad()
         cross_entropy(network.decode(network.encode(masks)[0]), masks).mean().backward()
         optimizer.step()

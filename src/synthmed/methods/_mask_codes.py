@@ -11,7 +11,7 @@ from synthmed.config import Settings
 from synthmed.methods._contract import Adam, Phase, Stage
 from synthmed.networks.layers import gaussian_blur
 from synthmed.networks.mask_autoencoder import Code, MaskAutoencoder
-from synthmed.shapes import Batch, ImageSpec, LabelMap, Planes, from_planes, to_planes
+from synthmed.shapes import Batch, ImageSpec, LabelMap, PerSample, Planes, from_planes, to_planes
 
 SPREADS = 3.0
 """Standard deviations of the prior that a made code of 1 stands for."""
@@ -59,7 +59,7 @@ class MaskCodes:
     def encode(self, batch: Batch) -> Batch:
         """The batch with what the mask GAN learns to make as its images: codes, all but a few in [-1, 1]."""
         with torch.no_grad():
-            return replace(batch, images=self.autoencoder.encode(self._planes(batch))[0] / SPREADS)
+            return replace(batch, images=self._draw(self._planes(batch), batch)[0] / SPREADS)
 
     def scores(self, code: Code) -> Tensor:
         """How well each pixel deserves to be marked, [N P H W]: the order counts, not the number.
@@ -89,11 +89,9 @@ class MaskCodes:
         """Give back each mask from a code drawn near its own."""
         planes = self._planes(batch)
         self.autoencoder.remember(planes)
-        mean, log_variance = self.autoencoder.encode(planes)
-        noise = batch.latents(mean[0].numel()).view(mean.shape)
-        logits = self.autoencoder.decode(mean + (log_variance / 2).exp() * noise)
-        divergence = losses.divergence_from_normal(mean.flatten(1), log_variance.flatten(1)) / mean[0, 0].numel()
-        return {"error": losses.cross_entropy(logits, planes), "divergence": self.config.divergence * divergence}
+        code, divergence = self._draw(planes, batch)
+        error = losses.cross_entropy(self.autoencoder.decode(code), planes)
+        return {"error": error, "divergence": self.config.divergence * divergence}
 
     def stages(self) -> list[Stage]:
         """One stage on masks that were made by hand."""
@@ -109,6 +107,13 @@ class MaskCodes:
                 average_images=config.average_images,
             )
         ]
+
+    def _draw(self, planes: Planes, batch: Batch) -> tuple[Code, PerSample]:
+        """Codes drawn near those of the planes, and their divergence from the prior, a cell."""
+        mean, log_variance = self.autoencoder.encode(planes)
+        noise = batch.latents(mean[0].numel()).view(mean.shape)
+        divergence = losses.divergence_from_normal(mean.flatten(1), log_variance.flatten(1)) / mean[0, 0].numel()
+        return mean + (log_variance / 2).exp() * noise, divergence
 
     def _planes(self, batch: Batch) -> Planes:
         return to_planes(batch.masks, self.spec.num_labels)

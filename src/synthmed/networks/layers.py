@@ -44,6 +44,15 @@ class Upsample(nn.Module):
         return functional.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
 
 
+class ShuffleUp(nn.Module):
+    """Twice the size by a pixel shuffle, then each pixel the weighted mean (1 2 1) of its neighbours: no grid."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N 4C H W] -> [N C 2H 2W]."""
+        padded = functional.pad(functional.pixel_shuffle(features, 2), (1, 1, 1, 1), mode="replicate")
+        return functional.avg_pool2d(functional.avg_pool2d(padded, 2, 1), 2, 1)
+
+
 def doublings(height: int, width: int) -> int:
     """How often a base grid of short side 4 to 7 is doubled to reach the size (6 for 256x256).
 

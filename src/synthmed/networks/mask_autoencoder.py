@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from synthmed.networks.layers import ShuffleUp
 from synthmed.shapes import Planes
 
 Code = Float[Tensor, "batch code rows columns"]
@@ -18,7 +19,7 @@ Code = Float[Tensor, "batch code rows columns"]
 _MEMORY = 0.01
 """Share of a training step in the usual coverage."""
 _SHUFFLED = 4
-"""The masks are read and written in squares of this side: full resolution costs a sixteenth."""
+"""The masks are read in squares of this side: full resolution costs a sixteenth."""
 
 
 class MaskAutoencoder(nn.Module):
@@ -43,8 +44,9 @@ class MaskAutoencoder(nn.Module):
         for before, after in zip(sizes[:0:-1], sizes[-2::-1], strict=True):
             up += [_Residual(before), nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 3, padding=1)]
         self.decoder = nn.Sequential(
-            *up, _Residual(features), nn.SiLU(), nn.Conv2d(features, 8 * _SHUFFLED**2, 3, padding=1),
-            nn.PixelShuffle(_SHUFFLED), nn.SiLU(), nn.Conv2d(8, planes, 3, padding=1),
+            *up, _Residual(features), nn.SiLU(), nn.Conv2d(features, 4 * 16, 3, padding=1), ShuffleUp(),
+            nn.SiLU(), nn.Conv2d(16, 4 * 8, 3, padding=1), ShuffleUp(),
+            nn.SiLU(), nn.Conv2d(8, planes, 3, padding=1),
         )  # fmt: skip
         self.mean_coverage: Tensor
         self.register_buffer("mean_coverage", torch.zeros(planes))

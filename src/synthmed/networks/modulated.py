@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synthmed.networks.layers import (
+    ShuffleUp,
     Upsample,
     coordinates,
     displace,
@@ -68,6 +69,7 @@ class ModulatedUNet(nn.Module):
             for before, after in zip(sizes[:0:-1], sizes[-2::-1], strict=True)
         )
         self.expand = nn.Conv2d(sizes[0], 4 * 8, 3, padding=1)
+        self.shuffle = ShuffleUp()
         self.refine = nn.Conv2d(8 + planes + 3, 12, 3, padding=1)
         self.to_image = nn.Conv2d(12 + planes, channels, 5, padding=2)
         self.mean_field: Tensor
@@ -101,8 +103,7 @@ class ModulatedUNet(nn.Module):
         features = functional.leaky_relu(skips.pop(), 0.2)
         for block in self.up:
             features = block(features, skips.pop(), latents, generators)
-        features = _without_grid(functional.pixel_shuffle(self.expand(features), 2))  # [N 8 H W]
-        features = functional.leaky_relu(features, 0.2)
+        features = functional.leaky_relu(self.shuffle(self.expand(features)), 0.2)  # [N 8 H W]
         features = self.refine(torch.cat([features, planes, _round_coordinates(planes)], dim=1))
         return torch.tanh(self.to_image(torch.cat([functional.leaky_relu(features, 0.2), planes], dim=1)))
 
@@ -168,12 +169,6 @@ def _encoder(channels: int, latent_size: int) -> nn.Sequential:
 def _noise(like: Tensor, generators: list[torch.Generator]) -> Tensor:
     """White noise of the shape of ``like``, every image's from its own generator."""
     return torch.stack([torch.randn(like.shape[1:], generator=generator) for generator in generators]).to(like)
-
-
-def _without_grid(features: Tensor) -> Tensor:
-    """Each pixel the weighted mean of its neighbours (1 2 1): what a shuffle makes of period two is gone."""
-    padded = functional.pad(features, (1, 1, 1, 1), mode="replicate")
-    return functional.avg_pool2d(functional.avg_pool2d(padded, 2, 1), 2, 1)
 
 
 def _round_coordinates(features: Tensor) -> Tensor:
