@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from synthmed.methods._mask_codes import SPREADS, MaskCodes, MaskCodesConfig
+from synthmed.methods._mask_codes import MaskCodes, MaskCodesConfig
 from synthmed.shapes import Batch, ImageSpec
 
 SPEC = ImageSpec(channels=3, height=64, width=64, num_labels=2)
@@ -16,15 +16,20 @@ class Decoded(torch.nn.Module):
         super().__init__()
         self.mean_coverage = coverage
 
+        self.nothing = torch.nn.Parameter(torch.zeros(1))
+
     def decode(self, code):
         return code
+
+    def encode(self, planes):
+        return planes, planes
 
 
 def decoded(chances: torch.Tensor, covered: int) -> torch.Tensor:
     """The mask of one image of these chances, if so many pixels are covered in the training masks."""
     codes = MaskCodes(MaskCodesConfig(channels=4, halvings=4, features=8, coverage=1.0), SPEC)
     codes.autoencoder = Decoded(torch.tensor([covered / chances.numel()]))
-    scores = codes.scores(torch.logit(chances, eps=1e-6)[None, None] / SPREADS)
+    scores = codes.scores(torch.logit(chances, eps=1e-6)[None, None])
     return codes.masks(scores, codes.thresholds(scores))[0] > 0
 
 

@@ -103,18 +103,20 @@ def warp(batch: Batch, config: Warp) -> Batch:
     return apply_warp(batch, draw_warp(config, len(batch), batch.generator))
 
 
-def differentiable(images: Image, changes: Iterable[Change], generator: torch.Generator) -> Image:
+def differentiable(
+    images: Image, changes: Iterable[Change], generator: torch.Generator, *, outside: float = -1.0
+) -> Image:
     """Apply the named changes with freshly drawn strengths, one draw an image (Zhao et al. 2020, section 3.2).
 
     Works on any number of channels; a condition is stacked to the image so that both are moved alike. For
-    "colour" the stack must hold images only.
+    "colour" the stack must hold images only. What a translation brings in has the value ``outside``: black.
     """
     for change in changes:
         match change:
             case "colour":
                 images = _colour(images, generator)
             case "translation":
-                images = _translate(images, generator)
+                images = _translate(images, generator, outside)
             case "cutout":
                 images = _cut_out(images, generator)
     return images
@@ -143,7 +145,7 @@ def _colour(images: Image, generator: torch.Generator) -> Image:
     return mean + (images - mean) * (0.5 + contrast)
 
 
-def _translate(images: Image, generator: torch.Generator, share: float = 0.125) -> Image:
+def _translate(images: Image, generator: torch.Generator, outside: float, share: float = 0.125) -> Image:
     batch, _, height, width = images.shape
     reach = torch.tensor([round(height * share), round(width * share)])
     shifts = (torch.rand(batch, 2, generator=generator) * (2 * reach + 1)).floor().long() - reach
@@ -153,7 +155,7 @@ def _translate(images: Image, generator: torch.Generator, share: float = 0.125) 
     rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
     first = torch.arange(batch)[:, None, None]
     moved = images.permute(0, 2, 3, 1)[first, rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)
-    return (moved + 1) * seen[:, None].to(images) - 1  # what comes in from outside is black
+    return (moved - outside) * seen[:, None].to(images) + outside
 
 
 def _cut_out(images: Image, generator: torch.Generator, share: float = 0.5) -> Image:

@@ -13,8 +13,6 @@ from synthmed.networks.layers import gaussian_blur
 from synthmed.networks.mask_autoencoder import Code, MaskAutoencoder
 from synthmed.shapes import Batch, ImageSpec, LabelMap, PerSample, Planes, from_planes, to_planes
 
-SPREADS = 3.0
-"""Standard deviations of the prior that a made code of 1 stands for."""
 SURE = 0.9
 """A pixel of at least this chance is marked before any other."""
 SURROUNDINGS, REGION = 1.5, 8.0
@@ -57,9 +55,9 @@ class MaskCodes:
         self.networks = nn.ModuleDict({"autoencoder": self.autoencoder})
 
     def encode(self, batch: Batch) -> Batch:
-        """The batch with what the mask GAN learns to make as its images: codes, all but a few in [-1, 1]."""
+        """The batch with what the mask GAN learns to make as its images: codes, 0 where a mask is empty."""
         with torch.no_grad():
-            return replace(batch, images=self._draw(self._planes(batch), batch)[0] / SPREADS)
+            return replace(batch, images=self._draw(self._planes(batch), batch)[0] - self._empty())
 
     def scores(self, code: Code) -> Tensor:
         """How well each pixel deserves to be marked, [N P H W]: the order counts, not the number.
@@ -69,7 +67,7 @@ class MaskCodes:
         is marked in the region (a local threshold in the manner of Sauvola and Pietikainen 2000); and first by
         being sure, or large objects would be hollow.
         """
-        chances = self.autoencoder.decode(code * SPREADS).sigmoid()
+        chances = self.autoencoder.decode(code + self._empty()).sigmoid()
         excess = chances - gaussian_blur(chances, SURROUNDINGS)
         excess = excess / (gaussian_blur(chances, REGION) + 0.02).sqrt()
         return torch.where(chances >= SURE, 10 + chances, excess)
@@ -114,6 +112,11 @@ class MaskCodes:
         noise = batch.latents(mean[0].numel()).view(mean.shape)
         divergence = losses.divergence_from_normal(mean.flatten(1), log_variance.flatten(1)) / mean[0, 0].numel()
         return mean + (log_variance / 2).exp() * noise, divergence
+
+    def _empty(self) -> Code:
+        """The code of an empty mask, [1 Z H W]."""
+        planes = next(self.autoencoder.parameters()).new_zeros(1, self.spec.planes, self.spec.height, self.spec.width)
+        return self.autoencoder.encode(planes)[0]
 
     def _planes(self, batch: Batch) -> Planes:
         return to_planes(batch.masks, self.spec.num_labels)

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.methods._contract import Adam, MaskSource, Method, Privacy, Stage, both_phases
-from synthmed.networks.dcgan import DCGANDiscriminator, DCGANGenerator, WholeAndParts
+from synthmed.networks.code_gan import CodeDiscriminator, CodeGenerator
+from synthmed.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from synthmed.networks.layers import Norm
 from synthmed.networks.patchgan import PatchDiscriminator
 from synthmed.shapes import (
@@ -45,9 +46,7 @@ class DCGANConfig(Settings):
     kernel: int = Field(5, ge=3, description="Side of the generator's kernels; odd.")
     upsampling: Literal["transposed", "resize"] = Field("transposed", description="How the generator doubles.")
     norm: Norm = Field("batch", description="Normalisation in the generator.")
-    discriminator: Literal["dense", "patch", "both"] = Field(
-        "dense", description="One logit an image, or one a patch, or both."
-    )
+    discriminator: Literal["dense", "patch"] = Field("dense", description="One logit an image, or one a patch.")
     discriminator_features: int = Field(32, gt=0, description="Channels of the discriminator's finest level.")
     discriminator_norm: Norm = Field("batch", description="Normalisation in the discriminator.")
     loss: Literal["logistic", "relativistic"] = Field("logistic", description="Adversarial pair.")
@@ -68,14 +67,15 @@ class Codes(Protocol):
     shape: tuple[int, int, int]
 
     def encode(self, batch: Batch) -> Batch:
-        """The batch with the codes of its masks, of this shape, as its images."""
+        """The batch with the codes of its masks, of this shape, as its images; 0 where masks are empty."""
 
 
 class DCGAN(Method):
     """Latents -> images, masks or pairs.
 
     Args:
-        codes: what it makes in place of masks.
+        codes: what it makes in place of masks, with networks of their own kind: of the settings of networks only
+            ``latent_size``, ``features``, ``discriminator_features`` and ``cap`` are theirs.
     """
 
     Config = DCGANConfig
@@ -92,11 +92,7 @@ class DCGAN(Method):
             raise ValueError("A private discriminator needs logistic loss, no penalty and no norm over batches")
         shape = codes.shape if codes else (channels[config.makes], spec.height, spec.width)
         size = dict(zip(("channels", "height", "width"), shape, strict=True))
-        generator = DCGANGenerator(
-            latent_size=config.latent_size, features=config.features, cap=config.cap, kernel=config.kernel,
-            upsampling=config.upsampling, norm=config.norm, **size,
-        )  # fmt: skip
-        self.networks = nn.ModuleDict({"generator": generator, "discriminator": _discriminator(config, size)})
+        self.networks = nn.ModuleDict(_code_networks(config, size) if codes else _image_networks(config, size))
 
     def _real(self, batch: Batch) -> Image:
         """What the generator should make: channels in [-1, 1], masks as planes of -1 and 1."""
@@ -106,7 +102,8 @@ class DCGAN(Method):
         return planes if self.config.makes == "masks" else torch.cat([batch.images, planes], dim=1)
 
     def _seen(self, images: Image, batch: Batch) -> Image:
-        return augment.differentiable(images, self.config.changes, batch.generator)
+        outside = 0.0 if self.codes else -1.0  # nothing is there: black, or the code of an empty mask
+        return augment.differentiable(images, self.config.changes, batch.generator, outside=outside)
 
     def discriminator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Tell real from fake."""
@@ -189,16 +186,26 @@ def can_be_private(config: DCGANConfig) -> bool:
     return alone and config.loss == "logistic" and not config.penalty
 
 
-def _discriminator(config: DCGANConfig, size: dict[str, int]) -> nn.Module:
+def _code_networks(config: DCGANConfig, size: dict[str, int]) -> dict[str, nn.Module]:
+    generator = CodeGenerator(latent_size=config.latent_size, features=config.features, cap=config.cap, **size)
+    discriminator = CodeDiscriminator(features=config.discriminator_features, cap=config.cap, **size)
+    return {"generator": generator, "discriminator": discriminator}
+
+
+def _image_networks(config: DCGANConfig, size: dict[str, int]) -> dict[str, nn.Module]:
+    generator = DCGANGenerator(
+        latent_size=config.latent_size, features=config.features, cap=config.cap, kernel=config.kernel,
+        upsampling=config.upsampling, norm=config.norm, **size,
+    )  # fmt: skip
     features, norm = config.discriminator_features, config.discriminator_norm
-    if config.discriminator == "patch":
-        return PatchDiscriminator(
-            channels=size["channels"], features=features, levels=4, norm=norm, positions=True
-        )  # fmt: skip
-    dense = DCGANDiscriminator(features=features, cap=config.cap, norm=norm, **size)
+    discriminator: nn.Module
     if config.discriminator == "dense":
-        return dense
-    return WholeAndParts(dense, channels=size["channels"], features=2 * features)
+        discriminator = DCGANDiscriminator(features=features, cap=config.cap, norm=norm, **size)
+    else:
+        discriminator = PatchDiscriminator(
+            channels=size["channels"], features=features, levels=4, norm=norm, positions=True
+        )
+    return {"generator": generator, "discriminator": discriminator}
 
 
 METHOD = DCGAN

@@ -8,9 +8,7 @@ from torch import Tensor, nn
 from synthmed.networks.layers import (
     Norm,
     Upsample,
-    coordinates,
     doublings,
-    kaiming_initialisation,
     norm_layer,
     normal_initialisation,
     widths,
@@ -103,34 +101,3 @@ class DCGANDiscriminator(nn.Module):
         """One logit an image."""
         features: Tensor = self.blocks(images)
         return self.dense(features.flatten(1))
-
-
-class WholeAndParts(nn.Module):
-    """A discriminator of the whole and one of 5x5 pixels around each pixel, which knows where it lies.
-
-    From few images the whole teaches how things lie, the many parts how they look. For small images such as codes.
-
-    Args:
-        whole: the discriminator of the whole, [N C H W] -> [N 1].
-        channels: C.
-        features: channels of the discriminator of parts.
-    """
-
-    def __init__(self, whole: nn.Module, *, channels: int, features: int) -> None:
-        super().__init__()
-        self.parts = nn.Sequential(
-            nn.Conv2d(channels + 2, features, 3, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(features, features, 3, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(features, features, 1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(features, 1, 1),
-        )
-        kaiming_initialisation(self.parts)
-        self.whole = whole
-
-    def forward(self, images: Image) -> Logits:
-        """[N C H W] -> [N 2 H*W]: in a mean over logits the whole counts as much as all parts together."""
-        parts = self.parts(torch.cat([images, coordinates(images)], dim=1)).flatten(1)
-        return torch.stack([self.whole(images).expand_as(parts), parts], dim=1)
