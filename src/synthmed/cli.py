@@ -166,8 +166,9 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
 @app.command()
 def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/model.safetensors")], out: Out,
              num: Annotated[int, typer.Option(help="How many images.")],
-             masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES",
+             masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES|FOLDER",
                               help="Make images under these masks.")] = None,
+             split: Annotated[str, typer.Option(help="Split of DATA whose masks are used.")] = "train",
              file_format: Annotated[str, typer.Option("--format", help="png, tiff or npy.")] = "png",
              seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Make synthetic images, with masks where the model makes them."""
@@ -176,8 +177,8 @@ def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/mo
     if file_format not in ("png", "tiff", "npy"):
         raise ConfigError(f"--format is {file_format!r}; expected png, tiff or npy.")
     with _bar("Generating") as progress:
-        made = run(model, out, num=num, seed=seed, masks=masks, file_format=file_format, device=device,  # type: ignore[arg-type]
-                   progress=progress)  # fmt: skip
+        made = run(model, out, num=num, seed=seed, masks=masks, split=split, file_format=file_format,  # type: ignore[arg-type]
+                   device=device, progress=progress)  # fmt: skip
     _tell(as_json, f"{out} holds {len(made)} images. Next: synthmed evaluate {out} DATA REPORT",
           out=out, digest=made.digest, num=len(made))  # fmt: skip
 

@@ -25,7 +25,7 @@ VERBS = {
     ),
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
     "train": "RECIPE DATA RUN --device --dry-run --json --set",
-    "generate": "MODEL OUT --device --format --json --masks --num --seed",
+    "generate": "MODEL OUT --device --format --json --masks --num --seed --split",
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
     "--seed --seeds --steps --weights",
     "weights": "ACTION [NAME]... --folder --json",

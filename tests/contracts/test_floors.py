@@ -29,6 +29,7 @@ FLOORS = {
     "samples": 6,
     "segmentation": 6,
     "training": 7,
+    "conditions": 7,
     "generation": 8,
     "labelling": 8,
     "evaluation": 9,

@@ -12,6 +12,7 @@ from synthmed.networks.layers import (
     image_generators,
     kaiming_initialisation,
     norm_layer,
+    white_noise,
     widths,
 )
 from synthmed.shapes import Image, LabelMap, Latent, Planes
@@ -84,7 +85,7 @@ class ModulatedUNet(nn.Module):
         generators = image_generators(latents) if self.noise else []
         planes = torch.cat([planes, seen], dim=1)
         if self.noise:
-            planes = torch.cat([planes, _noise(planes[:, :1], generators)], dim=1)
+            planes = torch.cat([planes, white_noise(planes[:, :1], generators)], dim=1)
         halved = functional.pixel_unshuffle(planes, 2)  # [N 4(P+2) H/2 W/2]
         features = self.stem(torch.cat([halved, _round_coordinates(halved)], dim=1))
         skips = [features]
@@ -142,7 +143,7 @@ class _ModulatedBlock(nn.Module):
         scale, shift = self.modulate(latents)[:, :, None, None].chunk(2, dim=1)
         features = self.normalise(self.convolve(joined)) * (1 + scale) + shift
         if self.noise_strength is not None:
-            features = features + self.noise_strength * _noise(features, generators)
+            features = features + self.noise_strength * white_noise(features, generators)
         return functional.leaky_relu(features, 0.2)
 
 
@@ -152,11 +153,6 @@ def _encoder(channels: int, latent_size: int) -> nn.Sequential:
         blocks += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
     blocks += [nn.Flatten(), nn.Linear(64 * (_ENCODED_SIDE // 8) ** 2, 2 * latent_size)]
     return nn.Sequential(*blocks)
-
-
-def _noise(like: Tensor, generators: list[torch.Generator]) -> Tensor:
-    """White noise of the shape of ``like``, every image's from its own generator."""
-    return torch.stack([torch.randn(like.shape[1:], generator=generator) for generator in generators]).to(like)
 
 
 def _round_coordinates(features: Tensor) -> Tensor:

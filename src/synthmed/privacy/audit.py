@@ -21,7 +21,7 @@ from synthmed.privacy._views import Features, Views, join, random_features, view
 from synthmed.privacy.canaries import Planted, plant
 from synthmed.privacy.copies import SPACES, Space, compare
 from synthmed.privacy.membership import Attack, Inference, infer, known_attacks, read_scores
-from synthmed.samples import SampleSet
+from synthmed.samples import OF_NOBODY, SampleSet
 
 LEVEL = 0.01
 """Probability that the tests together block a clean set; the clear copies have another 0.01 (``copies.CLEAR``)."""
@@ -375,7 +375,7 @@ def _warnings(made: SampleSet, spaces: Sequence[Space], counts: Mapping[str, int
     ]
     if made.has_masks and not masks:
         warnings.append("The masks were not audited: some real images have none.")
-    taken = sum(sample.lineage not in ("sampled", "unknown") for sample in made.samples)
+    taken = sum(sample.lineage not in OF_NOBODY | {"unknown"} for sample in made.samples)
     if taken:
         warnings.append(
             f"{taken} synthetic images were made from real masks or images: they carry a patient's shape on."
