@@ -105,7 +105,7 @@ def test_a_model_of_edges_takes_real_images_and_says_so(toy_dataset: Path, tmp_p
 
 def test_masks_that_do_not_fit_are_refused_with_a_sentence(translator: Path, toy_dataset: Path, tmp_path: Path) -> None:
     phantom("retina", tmp_path / "eyes", num=4, seed=2, size=64)
-    with pytest.raises(DataError, match="is a phantom.*--size 32x32"):
+    with pytest.raises(DataError, match=r"is a phantom.*--size 32x32"):
         generate(translator, tmp_path / "a", num=1, masks=tmp_path / "eyes")
     prepare(tmp_path / "eyes", tmp_path / "large", kind="retina", size=64)
     with pytest.raises(DataError, match=r"64 x 64 pixels.*makes 32 x 32.*--size 32x32"):

@@ -210,6 +210,34 @@ def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help
 
 
 @app.command()
+def compare(data: Data,
+            out: Annotated[Path, typer.Argument(metavar="OUT", help="Directory; the same command goes on in it.")],
+            recipes: Annotated[str, typer.Option(help="Names of recipes or paths, joined by commas.")],
+            minutes: Annotated[float, typer.Option(help="Of training for each recipe, measured here.")] = 10.0,
+            images: Annotated[int, typer.Option(help="Images each recipe sees instead; 0 = by time.")] = 0,
+            latents: Annotated[int, typer.Option(help="Images under each mask.")] = 3,
+            split: Annotated[str, typer.Option(help="Split of DATA whose masks are used.")] = "test",
+            overrides: Annotated[list[str] | None, typer.Option("--set", metavar="[RECIPE.]KEY=VALUE",
+                                 help="Change a setting of one recipe or of all.")] = None,
+            metrics: Annotated[str, typer.Option(help="Names joined by commas; empty = KID, mask fidelity, "
+                                                      "diversity.")] = "",
+            extractor: Annotated[str, typer.Option(help="What makes the features.")] = "random_vgg",
+            weights: Annotated[Path | None, typer.Option(help="Folder of pretrained weights.")] = None,
+            seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
+    """Train recipes with one budget each, and compare what they make under the same masks."""
+    from synthmed.comparison import METRICS
+    from synthmed.comparison import compare as run
+    from synthmed.training.log import Bar
+
+    with Bar() as progress, _bar("Comparing") as counted:
+        page = run(data, out, recipes=tuple(one for one in recipes.split(",") if one), minutes=minutes, images=images,
+                   latents=latents, split=split, overrides=overrides or (), extractor=extractor, weights=weights,
+                   metrics=tuple(one for one in metrics.split(",") if one) or METRICS, seed=seed, device=device,
+                   progress=progress, counted=counted)  # fmt: skip
+    _tell(as_json, f"The comparison is {page}.", out=out, page=page)
+
+
+@app.command()
 def weights(action: Annotated[str, typer.Argument(metavar="ACTION", help="list, fetch or verify.")],
             names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Known weights.")] = None,
             folder: Annotated[Path | None, typer.Option(help="Weights folder; default $SYNTHMED_WEIGHTS, else "

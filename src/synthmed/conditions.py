@@ -90,14 +90,14 @@ def _of_dataset(path: Path, method: Method, spec: ImageSpec, split: str) -> Give
         )
     masks = _checked(chosen.masks(), spec, path)
     images = chosen.images() if method.condition == "masks with images" else None
+    about: dict[str, Any] = {"kind": "data set", "digest": dataset.digest, "split": split}
     phantom = dataset.info.provenance.get("phantom", "")
     return GivenMasks(
         maps=_conditions(method, masks, images, path),
         names=tuple(f"{split}/{row.id}" for row in chosen.rows),
         lineage="mask_from_phantom" if phantom else _of_real(method),
         digest=dataset.digest,
-        about={"kind": "data set", "digest": dataset.digest, "split": split}
-        | ({"phantom": phantom} if phantom else {}),
+        about=about | ({"phantom": phantom} if phantom else {}),
     )
 
 

@@ -35,7 +35,7 @@ def relativistic_generator(real: Logits, fake: Logits) -> PerSample:
 
 
 def wasserstein_discriminator(real: Logits, fake: Logits) -> PerSample:
-    """The critic's estimate of the Wasserstein distance, to be made large (Arjovsky et al. 2017, eq. 2): D(G) - D(x)."""
+    """The critic's side of the Wasserstein distance (Arjovsky et al. 2017, eq. 2): D(G) - D(x)."""
     return _per_sample(fake) - _per_sample(real)
 
 
@@ -54,7 +54,8 @@ def slope_penalty(discriminate: Callable[[Image], Logits], real: Image, fake: Im
 
     Args:
         discriminate: the critic, as a function of images alone.
-        real, fake: the ends of the lines on which the slope is measured.
+        real: one end of the lines on which the slope is measured, one line an image.
+        fake: the other end.
         shares: [N] in [0, 1], where on its line each point lies; drawn uniformly in the paper.
     """
     between = torch.lerp(real.detach(), fake.detach(), shares[:, None, None, None])

@@ -28,6 +28,8 @@ VERBS = {
     "generate": "MODEL OUT --device --format --json --masks --num --seed --split",
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
     "--seed --seeds --steps --weights",
+    "compare": "DATA OUT --device --extractor --images --json --latents --metrics --minutes --recipes --seed --set "
+    "--split --weights",
     "weights": "ACTION [NAME]... --folder --json",
     "audit": "SYNTHETIC REAL OUT --canaries --json --scores --seed",
 }

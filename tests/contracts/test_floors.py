@@ -34,6 +34,7 @@ FLOORS = {
     "labelling": 8,
     "evaluation": 9,
     "privacy": 10,
+    "comparison": 11,
     "demonstration": 11,
     "cli": 12,
     "__main__": 13,

@@ -1,7 +1,8 @@
 """Ours for S1: the same idea, the mask as a vector beside the latents and as skips, in residual blocks.
 
-Both networks work at half the resolution and below; 2x2 pixels become channels and channels pixels, so that edges stay
-as sharp as the mask's. All other resampling is by means and bilinear interpolation, so that nothing aliases.
+Both networks work at half the resolution and below; the generator is given 2x2 pixels of the mask as channels and ends
+in such, so that edges stay as sharp as the mask's. All other resampling is by means and bilinear interpolation, so that
+nothing aliases.
 """
 
 from itertools import pairwise
@@ -56,12 +57,13 @@ class ResidualMaskGenerator(nn.Module):
             _GrowingBlock(before, after, mask_features, numbers) for before, after in pairwise(sizes)
         )
         self.refine = nn.Conv2d(sizes[-1] + 4 * (planes + 1), sizes[-1], 3, padding=1)
-        self.to_image = nn.Conv2d(sizes[-1], 4 * channels, 3, padding=1)
+        self.to_image = nn.Conv2d(sizes[-1], channels, 3, padding=1)
+        self.to_detail = nn.Conv2d(sizes[-1], 4 * channels, 3, padding=1)
+        self.resize = Upsample()
         kaiming_initialisation(self)
         with torch.no_grad():
-            # The four pixels of a shuffle begin alike, else a grid is born with them (Aitken 2017).
-            self.to_image.weight.copy_(self.to_image.weight[:channels].repeat_interleave(4, dim=0))
             self.to_image.weight.mul_(0.3)  # begin in the middle of tanh
+            self.to_detail.weight.zero_()  # a shuffle of random pixels would be born with a grid (Aitken 2017)
             for layer in self.modules():
                 if isinstance(layer, _Modulation):
                     nn.init.normal_(layer.modulate.weight, 0.0, 0.1)
@@ -82,7 +84,8 @@ class ResidualMaskGenerator(nn.Module):
             features = block(features, skips.pop(), numbers, generators)
         sharp = functional.pixel_unshuffle(torch.cat([planes, white_noise(planes[:, :1], generators)], dim=1), 2)
         features = functional.leaky_relu(self.refine(torch.cat([features, sharp], dim=1)), 0.2)
-        return torch.tanh(functional.pixel_shuffle(self.to_image(features), 2))  # [N 4C H/2 W/2] -> [N C H W]
+        detail = functional.pixel_shuffle(self.to_detail(features), 2)  # [N 4C H/2 W/2] -> [N C H W]
+        return torch.tanh(self.resize(self.to_image(features)) + detail)
 
 
 class ResidualMaskDiscriminator(nn.Module):
@@ -99,7 +102,8 @@ class ResidualMaskDiscriminator(nn.Module):
         super().__init__()
         times = doublings(height // 2, width // 2)
         sizes = widths(features, times + 1, cap)
-        self.stem = nn.Conv2d(4 * channels + 2, sizes[0], 3, padding=1)
+        self.fine = nn.Conv2d(channels + 2, 16, 3, padding=1)
+        self.stem = nn.Conv2d(16, sizes[0], 3, padding=1)
         self.blocks = nn.ModuleList(_ShrinkingBlock(*pair) for pair in pairwise(sizes))
         places = sizes[-1] * (height >> times + 1) * (width >> times + 1)
         self.judge = nn.Sequential(
@@ -114,8 +118,8 @@ class ResidualMaskDiscriminator(nn.Module):
 
     def forward(self, images: Image) -> Logits:
         """One logit an image."""
-        halved = functional.pixel_unshuffle(images, 2)  # [N 4(C+P) H/2 W/2]
-        features = self.stem(torch.cat([halved, coordinates(halved)], dim=1))
+        fine = functional.leaky_relu(self.fine(torch.cat([images, coordinates(images)], dim=1)), 0.2)
+        features = self.stem(functional.avg_pool2d(fine, 2))  # [N C' H/2 W/2]
         for block in self.blocks:
             features = block(features)
         return self.judge(features)
