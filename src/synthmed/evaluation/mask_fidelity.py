@@ -15,12 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
+from synthmed.artifacts import digest_of
 from synthmed.data.breast import WORKING_SIDE, find_breast
 from synthmed.data.geometry import fit_image, fit_of
 from synthmed.errors import SourceError
 from synthmed.evaluation._contract import Conditions, MasksMissing, Measurement, few_samples, number, plain
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, overlap, picture, plot_figure
 from synthmed.evaluation._intervals import percentiles, resampled
+from synthmed.evaluation.features.store import stored
 from synthmed.pictures import grid, image_to_rgb
 from synthmed.samples import SampleSet
 
@@ -41,7 +43,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    images: int = Field(default=400, ge=2)
+    images: int = Field(default=200, ge=2)
     """Images of a side, at most: random ones where there are more."""
     shown: int = Field(default=6, ge=1, le=24)
     """Synthetic images in the picture: those of lowest Dice."""
@@ -66,7 +68,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
     rule = breast_rule if real.info.kind == "mammogram" else otsu_rule
     chosen = [_some(len(side), config.images, conditions.numbers(20)) for side in (synthetic, reference)]
     patients = [reference.rows[index].patient_id for index in chosen[1]]
-    true_found, drawn = _segmented(reference.images(chosen[1]), rule, conditions, "real"), reference.masks(chosen[1])
+    true_found, drawn = _real_masks(reference, chosen[1], rule, conditions), reference.masks(chosen[1])
     true_dice = dice_of_pairs(true_found, drawn)
     if np.median(true_dice) < _RULE_HOLDS:
         raise MasksMissing(
@@ -193,6 +195,25 @@ def _segmented(images: NDArray, rule: Rule, conditions: Conditions, side: str) -
         conditions.progress(index, len(images), f"mask_fidelity: {side} images")
         masks.append(rule(image[0].astype(np.float32) / top))
     return np.stack(masks)
+
+
+def _real_masks(
+    reference: "PreparedDataset", chosen: Sequence[int], rule: Rule, conditions: Conditions
+) -> NDArray[np.bool_]:
+    """What the rule finds in the real images, kept with their features: every set is compared with the same ones."""
+
+    def find() -> NDArray[np.float32]:
+        masks = _segmented(reference.images(list(chosen)), rule, conditions, "real")
+        return masks.reshape(len(masks), -1).astype(np.float32)
+
+    rows = digest_of([reference.rows[index].id for index in chosen])
+    key = {
+        "images": {"set": reference.digest, "rows": rows},
+        "extractor": f"masks by {rule.__name__}",
+        "channels": [[0]],
+    }
+    flat = find() if conditions.features is None else stored(conditions.features, key, find)
+    return flat.reshape(len(flat), reference.info.height, reference.info.width) > 0
 
 
 def _mean_interval(

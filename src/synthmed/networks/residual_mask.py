@@ -85,7 +85,7 @@ class ResidualMaskGenerator(nn.Module):
         sharp = functional.pixel_unshuffle(torch.cat([planes, white_noise(planes[:, :1], generators)], dim=1), 2)
         features = functional.leaky_relu(self.refine(torch.cat([features, sharp], dim=1)), 0.2)
         detail = functional.pixel_shuffle(self.to_detail(features), 2)  # [N 4C H/2 W/2] -> [N C H W]
-        return torch.tanh(self.resize(self.to_image(features)) + detail)
+        return torch.tanh(self.resize(self.to_image(features)) + _without_grid(detail))
 
 
 class ResidualMaskDiscriminator(nn.Module):
@@ -123,6 +123,12 @@ class ResidualMaskDiscriminator(nn.Module):
         for block in self.blocks:
             features = block(features)
         return self.judge(features)
+
+
+def _without_grid(detail: Tensor) -> Tensor:
+    """The mean of 1, 2, 1 neighbours along both axes: what alternates from pixel to pixel is gone, as is a grid."""
+    first = functional.avg_pool2d(functional.pad(detail, (1, 0, 1, 0), mode="replicate"), 2, 1)
+    return functional.avg_pool2d(functional.pad(first, (0, 1, 0, 1), mode="replicate"), 2, 1)
 
 
 class _Modulation(nn.Module):
