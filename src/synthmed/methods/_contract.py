@@ -21,6 +21,9 @@ MaskSource = Literal["manual", "segmenter", "derived"]
 """Drawn by hand, by a trained segmenter, or by a rule from the image itself."""
 
 
+Condition = Literal["nothing", "masks", "masks or nothing", "masks with images"]
+
+
 class Adam(Settings):
     """Settings of the Adam optimizer (Kingma and Ba 2015)."""
 
@@ -106,7 +109,7 @@ class Method(ABC):
     """
 
     Config: ClassVar[type[Settings]]
-    condition: Literal["nothing", "masks", "masks or nothing", "masks with images"]
+    condition: Condition
 
     networks: nn.ModuleDict
     generator_networks: tuple[str, ...]

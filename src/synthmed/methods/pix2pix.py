@@ -21,7 +21,7 @@ from torch.nn import functional
 from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.data.texture import texture_map
-from synthmed.methods._contract import Adam, MaskSource, Method, Stage, both_phases
+from synthmed.methods._contract import Adam, Condition, MaskSource, Method, Stage, both_phases
 from synthmed.networks.layers import Norm
 from synthmed.networks.modulated import ModulatedUNet
 from synthmed.networks.patchgan import PatchDiscriminator
@@ -78,7 +78,7 @@ class Pix2Pix(Method):
     """Masks (and latents) -> images."""
 
     Config = Pix2PixConfig
-    condition = "masks"
+    condition: Condition = "masks"
     generator_networks = ("generator",)
 
     def __init__(self, config: Pix2PixConfig, spec: ImageSpec, view: View | None = None) -> None:

@@ -59,7 +59,7 @@ class EqualisedUpconv2d(nn.ConvTranspose2d):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """[N C H W] -> [N C' 2H 2W]."""
-        return functional.conv_transpose2d(input, self.weight * self.scale, self.bias, self.stride, self.padding)
+        return functional.conv_transpose2d(input, self.weight * self.scale, self.bias, 2, 1)
 
 
 class EqualisedLinear(nn.Linear):
