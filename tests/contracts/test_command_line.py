@@ -124,6 +124,9 @@ WRONG = {
     "weights that are not named": ["weights", "fetch"],
     "an action that is unknown": ["weights", "steal"],
     "nothing to audit": ["audit", "{}/empty", "{}/empty", "{}/out"],
+    "nothing to compare on": ["compare", "{}/empty", "{}/out", "--recipes", "pix2pix_tiny"],
+    "a comparison of unknown recipes": ["compare", "{}/empty", "{}/out", "--recipes", "pix2pix_tony"],
+    "a comparison of no recipes": ["compare", "{}/empty", "{}/out", "--recipes", ","],
     "nothing to evaluate": ["evaluate", "{}/empty", "{}/empty", "{}/out"],
 }
 
