@@ -62,8 +62,8 @@ def compare(
         data: a prepared data set with masks.
         out: the folder of the comparison; the same call again goes on there.
         recipes: names of shipped recipes or paths that end in .toml, at least one.
-        minutes: of training for each recipe on this machine: its whole schedule is scaled by one number, which is
-            measured before the training and then kept.
+        minutes: of training for each recipe on this machine, were nothing else on it: its whole schedule is scaled
+            by one number, which is measured before the training and then kept.
         images: how many images each recipe sees, in place of ``minutes``; 0 = by time.
         latents: images under each mask.
         split: of the data set, under whose masks the images are made.

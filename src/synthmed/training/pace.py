@@ -15,7 +15,9 @@ from synthmed.training.batches import Batches
 
 
 def seconds_of_schedule(recipe: Recipe, data: Path, *, device: str = "cpu", least: float = 2.0) -> float:
-    """Seconds that the whole schedule of a recipe would take on this machine, as busy as it is now.
+    """Seconds that the whole schedule of a recipe would take on this machine, with nothing else on it.
+
+    On the CPU processor time is measured, by the number of threads, so that other work on the machine does not count.
 
     Args:
         recipe: as ``config.read_recipe`` gives it.
@@ -51,11 +53,18 @@ def _seconds_per_image(networks: torch.nn.ModuleDict, stage: Stage, batches: Bat
         for place, phase in enumerate(stage.phases):
             for name, network in networks.items():
                 network.requires_grad_(name == phase.network)
-            began = time.perf_counter()
+            began = _clock(batches.device)
             optimizers[phase.network].zero_grad(set_to_none=True)
             torch.stack([values.mean() for values in phase.objective(batch).values()]).sum().backward()
             optimizers[phase.network].step()
-            costs[place] += time.perf_counter() - began if steps else 0.0  # the first step warms up
+            costs[place] += _clock(batches.device) - began if steps else 0.0  # the first step warms up
         steps += 1
     shares = torch.tensor([phase.repeat / phase.every for phase in stage.phases], dtype=torch.float64)
     return float((costs * shares).sum()) / (steps - 1) / stage.batch_size
+
+
+def _clock(device: torch.device) -> float:
+    if device.type == "cpu":
+        return time.process_time() / torch.get_num_threads()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
