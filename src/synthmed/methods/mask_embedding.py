@@ -120,9 +120,6 @@ class MaskEmbedding(Method):
         images = augment.differentiable(images, colours, batch.generator)
         return augment.differentiable(torch.cat([images, planes * 2 - 1], dim=1), moves, batch.generator)
 
-    def _planes(self, masks: LabelMap) -> Planes:
-        return to_planes(masks, self.spec.num_labels)
-
     def _make(self, planes: Planes, latents: Latent) -> Image:
         generator = self.networks["generator"]
         return generator(planes, latents, self.fade) if self.config.levels else generator(planes, latents)
@@ -133,7 +130,7 @@ class MaskEmbedding(Method):
 
     def critic_objective(self, batch: Batch) -> dict[str, Tensor]:
         """WGAN-GP with drift: minimise D(G) - D(x) + 10 (||grad D|| - 1)^2 + 1e-4 D(x)^2."""
-        config, planes = self.config, self._planes(batch.masks)
+        config, planes = self.config, to_planes(batch.masks, self.spec.num_labels)
         with torch.no_grad():
             fake = self._make(planes, batch.latents(self.latent_size))
         real, fake = self._seen(batch.images, planes, batch), self._seen(fake, planes, batch)
@@ -152,7 +149,7 @@ class MaskEmbedding(Method):
 
     def discriminator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Ours: tell each real image from a made one, both under the same mask."""
-        planes = self._planes(batch.masks)
+        planes = to_planes(batch.masks, self.spec.num_labels)
         with torch.no_grad():
             fake = self._make(planes, batch.latents(self.latent_size))
         real_logits = self._judge(self._seen(batch.images, planes, batch))
@@ -161,7 +158,7 @@ class MaskEmbedding(Method):
 
     def penalty_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Ours: keep the discriminator's slope small at real and made images: weight/2 * (R1 + R2)."""
-        planes = self._planes(batch.masks)
+        planes = to_planes(batch.masks, self.spec.num_labels)
         with torch.no_grad():
             fake = self._make(planes, batch.latents(self.latent_size))
         weight = self.config.penalty * self.config.penalty_every / 2
@@ -172,7 +169,7 @@ class MaskEmbedding(Method):
 
     def generator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Convince the discriminator."""
-        planes = self._planes(batch.masks)
+        planes = to_planes(batch.masks, self.spec.num_labels)
         fake_logits = self._judge(self._seen(self._make(planes, batch.latents(self.latent_size)), planes, batch))
         if self.config.loss == "wasserstein":
             return {"adversarial": losses.wasserstein_generator(fake_logits)}
@@ -236,7 +233,7 @@ class MaskEmbedding(Method):
         """One image a mask and latent, at full size also while it grows; the masks come back unchanged."""
         assert masks is not None, "mask embedding makes images under masks; none were given"
         times = 2**self.halvings
-        images = self._make(self._planes(_pooled(masks, times)), latents)
+        images = self._make(to_planes(_pooled(masks, times), self.spec.num_labels), latents)
         return Pairs(images=functional.interpolate(images, scale_factor=times), masks=masks)
 
 
