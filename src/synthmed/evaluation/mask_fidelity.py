@@ -16,7 +16,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from synthmed.artifacts import digest_of
-from synthmed.data.breast import WORKING_SIDE, find_breast
+from synthmed.data.breast import WORKING_SIDE, find_outline
 from synthmed.data.geometry import fit_image, fit_of
 from synthmed.errors import SourceError
 from synthmed.evaluation._contract import Conditions, MasksMissing, Measurement, few_samples, number, plain
@@ -127,7 +127,7 @@ def breast_rule(picture: NDArray[np.float32]) -> NDArray[np.bool_]:
     values = np.rint(picture * 65535).astype(np.uint16)[np.newaxis]
     enlarged = fit_image(values, fit_of(height, width, *large), *large)[0].astype(np.float32) / 65535
     try:
-        mask = find_breast(enlarged).mask
+        mask = find_outline(enlarged)
     except SourceError:
         return np.zeros((height, width), bool)
     shares = fit_image(mask[np.newaxis].astype(np.uint8) * 255, fit_of(*large, height, width), height, width)
