@@ -10,7 +10,7 @@ from synthmed.methods import find_method, method_names
 from synthmed.shapes import ImageSpec
 from synthmed.training.loop import TrainingSettings, train
 
-BASELINES = {"tub_gan": "mask_embedding", "pix2pix_texture": "pix2pix"}
+BASELINES = {"tub_gan": "mask_embedding", "mask_embedding_without": "mask_embedding", "pix2pix_texture": "pix2pix"}
 """What a paper compares with, and the method that it is with other settings."""
 
 
