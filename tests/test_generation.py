@@ -112,7 +112,7 @@ def test_masks_that_do_not_fit_are_refused_with_a_sentence(translator: Path, toy
         generate(translator, tmp_path / "b", num=1, masks=tmp_path / "large")
     (tmp_path / "empty").mkdir()
     Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / "empty" / "0.png")
-    with pytest.raises(DataError, match="Mask 0 is empty"):
+    with pytest.raises(DataError, match=r"1 are empty, the first is 0\.png"):
         generate(translator, tmp_path / "c", num=1, masks=tmp_path / "empty")
     with pytest.raises(DataError, match="no split 'all'"):
         generate(translator, tmp_path / "d", num=1, masks=toy_dataset, split="all")

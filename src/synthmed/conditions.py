@@ -16,7 +16,7 @@ from synthmed.errors import DataError
 from synthmed.methods._contract import Method
 from synthmed.samples import OF_NOBODY, Lineage, SampleSet
 from synthmed.shapes import ImageSpec, LabelMap
-from synthmed.sources.pixels import read_mask
+from synthmed.sources.pixels import read_image, read_mask
 
 SPLITS = ("train", "holdout", "test")
 
@@ -43,32 +43,33 @@ class GivenMasks:
         return len(self.maps)
 
 
-def read_given_masks(path: Path, method: Method, spec: ImageSpec, *, split: str = "train") -> GivenMasks:
+def read_given_masks(path: Path, method: Method, spec: ImageSpec, *, most: int, split: str = "train") -> GivenMasks:
     """Read masks for a model.
 
     Args:
         path: a prepared data set, a sample set, a folder of images with masks, or a folder of masks alone.
         method: of the model; it says what it takes of masks and images.
         spec: the images of the model.
+        most: how many are needed; the first are read.
         split: of a data set.
 
     Raises:
-        DataError: there are no masks, or they are of another size or have other labels than the model's.
+        DataError: there are no masks, one is empty, or they are of another size than the model's.
         ArtifactError: a data set or sample set is damaged, or ``path`` is something else of ours.
     """
     if (path / "dataset.json").is_file():
-        return _of_dataset(path, method, spec, split)
+        return _of_dataset(path, method, spec, split, most)
     if phantom_kind(path):
         raise DataError(
             f"{path} is a phantom, whose masks are not of the model's size. Prepare it first, with "
             f"--size {spec.height}x{spec.width}, and give the prepared set."
         )
     samples = SampleSet.open(path)
-    names = tuple(sample.mask_name or sample.file_name for sample in samples.samples)
-    masks = samples.masks() if samples.has_masks else _mask_files(path, names, spec)
-    if samples.has_masks:
-        masks = _checked(masks, spec, path)
-    images = samples.images() if method.condition == "masks with images" and samples.has_masks else None
+    names = tuple(sample.mask_name or sample.file_name for sample in samples.samples[:most])
+    rows = range(len(names))
+    masks = samples.masks(rows) if samples.has_masks else _mask_files(path, names, spec)
+    _check(masks, names, spec, path)
+    images = samples.images(rows) if method.condition == "masks with images" and samples.has_masks else None
     known = {sample.lineage for sample in samples.samples} if samples.is_ours else {"unknown"}
     return GivenMasks(
         maps=_conditions(method, masks, images, path),
@@ -79,7 +80,7 @@ def read_given_masks(path: Path, method: Method, spec: ImageSpec, *, split: str 
     )
 
 
-def _of_dataset(path: Path, method: Method, spec: ImageSpec, split: str) -> GivenMasks:
+def _of_dataset(path: Path, method: Method, spec: ImageSpec, split: str, most: int) -> GivenMasks:
     dataset = PreparedDataset.open(path)
     if split not in SPLITS:
         raise DataError(f"There is no split {split!r}; expected one of {', '.join(SPLITS)}.")
@@ -88,13 +89,16 @@ def _of_dataset(path: Path, method: Method, spec: ImageSpec, split: str) -> Give
         raise DataError(
             f"{path} has no masks in its split {split}. Prepare a folder with masks, or generate without --masks."
         )
-    masks = _checked(chosen.masks(), spec, path)
-    images = chosen.images() if method.condition == "masks with images" else None
+    names = tuple(f"{split}/{row.id}" for row in chosen.rows[:most])
+    rows = range(len(names))
+    masks = chosen.masks(rows)
+    _check(masks, names, spec, path)
+    images = chosen.images(rows) if method.condition == "masks with images" else None
     about: dict[str, Any] = {"kind": "data set", "digest": dataset.digest, "split": split}
     phantom = dataset.info.provenance.get("phantom", "")
     return GivenMasks(
         maps=_conditions(method, masks, images, path),
-        names=tuple(f"{split}/{row.id}" for row in chosen.rows),
+        names=names,
         lineage="mask_from_phantom" if phantom else _of_real(method),
         digest=dataset.digest,
         about=about | ({"phantom": phantom} if phantom else {}),
@@ -106,20 +110,25 @@ def _of_real(method: Method) -> Lineage:
 
 
 def _mask_files(path: Path, names: tuple[str, ...], spec: ImageSpec) -> NDArray[np.uint8]:
-    """A folder that holds masks and nothing else."""
-    masks = []
+    """A folder that holds masks and nothing else; label maps where the model has several labels."""
+    masks: list[NDArray[np.uint8]] = []
     for name in names:
-        mask = read_mask(path / name)
+        mask = read_mask(path / name) if spec.num_labels == 2 else read_image(path / name)[0]
         if mask.shape != (spec.height, spec.width):
             raise DataError(_other_size(mask.shape, spec, path / name))
-        masks.append(mask)
+        masks.append(mask.astype(np.uint8))
     return np.stack(masks)
 
 
-def _checked(masks: NDArray[np.uint8], spec: ImageSpec, path: Path) -> NDArray[np.uint8]:
+def _check(masks: NDArray[np.uint8], names: tuple[str, ...], spec: ImageSpec, path: Path) -> None:
     if masks.shape[1:] != (spec.height, spec.width):
         raise DataError(_other_size(masks.shape[1:], spec, path))
-    return masks
+    empty = np.flatnonzero(~masks.any((1, 2)))
+    if empty.size:
+        raise DataError(
+            f"Of the masks of {path} {empty.size} are empty, the first is {names[empty[0]]}; expected a shape to fill. "
+            "Leave them out."
+        )
 
 
 def _other_size(shape: tuple[int, ...], spec: ImageSpec, path: Path) -> str:

@@ -46,7 +46,7 @@ def generate(
         raise ConfigError(f"--num is {num}; expected at least 1.")
     refuse_existing(out)
     loaded = load_model(model, device)
-    given = read_given_masks(masks, loaded.method, loaded.spec, split=split) if masks else None
+    given = read_given_masks(masks, loaded.method, loaded.spec, most=num, split=split) if masks else None
     inputs = {"model": loaded.digest} | ({"masks": given.digest} if given else {})
     facts = {
         "run_seed": seed,
