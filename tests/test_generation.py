@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from synthmed.data.dataset import PreparedDataset
+from synthmed.data.prepare import prepare
 from synthmed.errors import ArtifactError, ConfigError, DataError
 from synthmed.generation import generate
 from synthmed.model import image_seed, load_model
+from synthmed.phantoms import phantom
 from synthmed.training.loop import train
 
 SHORT = ["training.budget=0.002"]
@@ -22,6 +26,14 @@ def pair_model(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="module")
 def translator(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train("pix2pix_tiny", toy_dataset, tmp_path_factory.mktemp("translator") / "run", overrides=SHORT)
+
+
+def of_a_hospital(folder: Path) -> Path:
+    """A prepared set that nobody says is of phantoms."""
+    phantom("retina", folder / "sent", num=4, seed=2, size=64)
+    (folder / "sent" / "manifest.json").unlink()
+    prepare(folder / "sent", folder / "real", kind="retina", size=32)
+    return folder / "real"
 
 
 def test_an_image_does_not_depend_on_how_many_are_made_with_it(pair_model: Path) -> None:
@@ -47,13 +59,71 @@ def test_a_sample_set_tells_seed_lineage_and_model(pair_model: Path, tmp_path: P
     assert again.digest == samples.digest
 
 
-def test_images_under_real_masks_say_so(translator: Path, toy_dataset: Path, tmp_path: Path) -> None:
+def test_images_under_given_masks_say_whose_they_are(translator: Path, toy_dataset: Path, tmp_path: Path) -> None:
     samples = generate(translator, tmp_path / "samples", num=10, masks=toy_dataset)
-    assert {sample.lineage for sample in samples.samples} == {"mask_from_real"}
+    assert {sample.lineage for sample in samples.samples} == {"mask_from_phantom"}
     masks = samples.masks()
     assert np.array_equal(masks[0], masks[8])  # eight training masks, and again from the first
+    names = [sample.mask_from for sample in samples.samples]
+    train = PreparedDataset.open(toy_dataset).split("train")
+    assert names == [f"train/{row.id}" for row in (*train.rows, *train.rows[:2])]
+    assert samples.facts["masks"] | {"digest": ""} == {
+        "kind": "data set", "digest": "", "split": "train", "phantom": "retina"
+    }  # fmt: skip
     more = generate(translator, tmp_path / "more", num=2, masks=tmp_path / "samples")
-    assert {sample.lineage for sample in more.samples} == {"mask_from_real"}
+    assert {sample.lineage for sample in more.samples} == {"mask_from_phantom"}
+    other = generate(translator, tmp_path / "other", num=2, masks=toy_dataset, split="test")
+    assert other.samples[0].mask_from.startswith("test/") and not np.array_equal(other.masks()[0], masks[0])
+
+
+def test_masks_of_patients_and_of_nobody_knows_whom_are_told_apart(
+    translator: Path, toy_dataset: Path, tmp_path: Path
+) -> None:
+    samples = generate(translator, tmp_path / "a", num=2, masks=of_a_hospital(tmp_path))
+    assert {sample.lineage for sample in samples.samples} == {"mask_from_real"}
+    (tmp_path / "drawn").mkdir()
+    for index, mask in enumerate(PreparedDataset.open(toy_dataset).masks([0, 1])):
+        Image.fromarray(mask * 255).save(tmp_path / "drawn" / f"{index}.png")
+    samples = generate(translator, tmp_path / "b", num=2, masks=tmp_path / "drawn")
+    assert [(s.lineage, s.mask_from) for s in samples.samples] == [
+        ("mask_from_real", "0.png"), ("mask_from_real", "1.png")
+    ]  # fmt: skip
+
+
+def test_a_model_of_edges_takes_real_images_and_says_so(toy_dataset: Path, tmp_path: Path) -> None:
+    short = ["training.budget=0.002", "config.sees=texture"]
+    model = train("pix2pix_tiny", toy_dataset, tmp_path / "run", overrides=short)
+    real = of_a_hospital(tmp_path)
+    samples = generate(model, tmp_path / "samples", num=2, masks=real)
+    assert {sample.lineage for sample in samples.samples} == {"texture_from_real"}
+    assert np.array_equal(samples.masks()[1], PreparedDataset.open(real).split("train").masks([1])[0])
+    (tmp_path / "drawn").mkdir()
+    Image.fromarray(samples.masks()[0] * 255).save(tmp_path / "drawn" / "0.png")
+    with pytest.raises(DataError, match="edges of real images"):
+        generate(model, tmp_path / "other", num=1, masks=tmp_path / "drawn")
+
+
+def test_masks_that_do_not_fit_are_refused_with_a_sentence(translator: Path, toy_dataset: Path, tmp_path: Path) -> None:
+    phantom("retina", tmp_path / "eyes", num=4, seed=2, size=64)
+    with pytest.raises(DataError, match=r"is a phantom.*--size 32x32"):
+        generate(translator, tmp_path / "a", num=1, masks=tmp_path / "eyes")
+    prepare(tmp_path / "eyes", tmp_path / "large", kind="retina", size=64)
+    with pytest.raises(DataError, match=r"64 x 64 pixels.*makes 32 x 32.*--size 32x32"):
+        generate(translator, tmp_path / "b", num=1, masks=tmp_path / "large")
+    (tmp_path / "empty").mkdir()
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / "empty" / "0.png")
+    with pytest.raises(DataError, match=r"1 are empty, the first is 0\.png"):
+        generate(translator, tmp_path / "c", num=1, masks=tmp_path / "empty")
+    with pytest.raises(DataError, match="no split 'all'"):
+        generate(translator, tmp_path / "d", num=1, masks=toy_dataset, split="all")
+    plain = tmp_path / "plain" / "images"
+    plain.mkdir(parents=True)
+    for index in range(4):
+        noise = np.random.default_rng(index).integers(0, 255, (32, 32), dtype=np.uint8)
+        Image.fromarray(noise).save(plain / f"{index}.png")
+    prepare(tmp_path / "plain", tmp_path / "none", kind="generic", size=32)
+    with pytest.raises(DataError, match="has no masks"):
+        generate(translator, tmp_path / "e", num=1, masks=tmp_path / "none")
 
 
 def test_synthetic_masks_do_not_taint(pair_model: Path, translator: Path, tmp_path: Path) -> None:

@@ -49,3 +49,30 @@ def test_losses_are_per_sample_and_do_not_depend_on_order() -> None:
     ):
         torch.testing.assert_close(loss(real, fake)[order], loss(real[order], fake[order]))
     torch.testing.assert_close(losses.absolute_error(real, real), torch.zeros(4))
+
+
+def test_the_wasserstein_pair_is_the_difference_of_means_and_drift_the_square_of_the_level() -> None:
+    real, fake = torch.tensor([[1.0], [3.0]]), torch.tensor([[0.5], [-1.0]])
+    assert losses.wasserstein_discriminator(real, fake).tolist() == [-0.5, -4.0]
+    assert losses.wasserstein_generator(fake).tolist() == [-0.5, 1.0]
+    assert losses.drift(real).tolist() == [1.0, 9.0]
+
+
+def test_the_slope_penalty_of_a_linear_critic_is_its_known_value_wherever_it_is_taken() -> None:
+    slope = torch.tensor(0.75, requires_grad=True)
+    real, fake = torch.rand(2, 1, 4, 4), torch.rand(2, 1, 4, 4)
+    penalty = losses.slope_penalty(
+        lambda images: slope * images.flatten(1).sum(1, keepdim=True), real, fake, torch.tensor([0.1, 0.9])
+    )
+    torch.testing.assert_close(penalty, torch.full((2,), (0.75 * 4 - 1) ** 2))  # ||0.75 * ones(16)|| = 3
+    penalty.mean().backward()
+    assert slope.grad is not None
+    torch.testing.assert_close(slope.grad, torch.tensor(2 * 2.0 * 4))
+
+
+def test_the_slope_is_taken_between_real_and_fake() -> None:
+    """A critic whose slope is the value of the pixel: at a share of the way from 0 to 1 it is that share."""
+    real, fake = torch.zeros(3, 1, 1, 1), torch.ones(3, 1, 1, 1)
+    shares = torch.tensor([0.0, 0.25, 1.0])
+    found = losses.slope_penalty(lambda images: images.flatten(1).square().sum(1, keepdim=True) / 2, real, fake, shares)
+    torch.testing.assert_close(found, (shares - 1).square(), atol=1e-5, rtol=0)

@@ -20,6 +20,7 @@ _HOME = {
     "evaluate": "synthmed.evaluation.report",
     "weights": "synthmed.pretrained.folder",
     "audit": "synthmed.auditing",
+    "compare": "synthmed.comparison",
     "load_model": "synthmed.model",
     "PreparedDataset": "synthmed.data.dataset",
     "SampleSet": "synthmed.samples",

@@ -177,6 +177,14 @@ def read_manifest(path: Path, kind: str) -> Manifest:
     return manifest
 
 
+def phantom_kind(path: Path) -> str:
+    """Which kind of phantom stands at a path, made by code and of no patient; "" = it is none."""
+    try:
+        return str(read_manifest(path, "phantom").facts["phantom"])
+    except ArtifactError:
+        return ""
+
+
 def verify(path: Path, kind: str) -> Manifest:
     """Read the manifest and compare every file with it.
 

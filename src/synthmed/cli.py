@@ -166,8 +166,9 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
 @app.command()
 def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/model.safetensors")], out: Out,
              num: Annotated[int, typer.Option(help="How many images.")],
-             masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES",
+             masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES|FOLDER",
                               help="Make images under these masks.")] = None,
+             split: Annotated[str, typer.Option(help="Split of DATA whose masks are used.")] = "train",
              file_format: Annotated[str, typer.Option("--format", help="png, tiff or npy.")] = "png",
              seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Make synthetic images, with masks where the model makes them."""
@@ -176,8 +177,8 @@ def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/mo
     if file_format not in ("png", "tiff", "npy"):
         raise ConfigError(f"--format is {file_format!r}; expected png, tiff or npy.")
     with _bar("Generating") as progress:
-        made = run(model, out, num=num, seed=seed, masks=masks, file_format=file_format, device=device,  # type: ignore[arg-type]
-                   progress=progress)  # fmt: skip
+        made = run(model, out, num=num, seed=seed, masks=masks, split=split, file_format=file_format,  # type: ignore[arg-type]
+                   device=device, progress=progress)  # fmt: skip
     _tell(as_json, f"{out} holds {len(made)} images. Next: synthmed evaluate {out} DATA REPORT",
           out=out, digest=made.digest, num=len(made))  # fmt: skip
 
@@ -206,6 +207,34 @@ def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help
                      steps=steps, seed=seed, device=device, features=features, weights=weights,
                      progress=progress)  # fmt: skip
     _tell(as_json, f"{report.verdict}\nThe report is {out / 'report.html'}.", out=out, verdict=report.verdict)
+
+
+@app.command()
+def compare(data: Data,
+            out: Annotated[Path, typer.Argument(metavar="OUT", help="Directory; the same command goes on in it.")],
+            recipes: Annotated[str, typer.Option(help="Names of recipes or paths, joined by commas.")],
+            minutes: Annotated[float, typer.Option(help="Of training for each recipe, measured here.")] = 10.0,
+            images: Annotated[int, typer.Option(help="Images each recipe sees instead; 0 = by time.")] = 0,
+            latents: Annotated[int, typer.Option(help="Images under each mask.")] = 3,
+            split: Annotated[str, typer.Option(help="Split of DATA whose masks are used.")] = "test",
+            overrides: Annotated[list[str] | None, typer.Option("--set", metavar="[RECIPE.]KEY=VALUE",
+                                 help="Change a setting of one recipe or of all.")] = None,
+            metrics: Annotated[str, typer.Option(help="Names joined by commas; empty = KID, mask fidelity, "
+                                                      "diversity.")] = "",
+            extractor: Annotated[str, typer.Option(help="What makes the features.")] = "random_vgg",
+            weights: Annotated[Path | None, typer.Option(help="Folder of pretrained weights.")] = None,
+            seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
+    """Train recipes with one budget each, and compare what they make under the same masks."""
+    from synthmed.comparison import METRICS
+    from synthmed.comparison import compare as run
+    from synthmed.training.log import Bar
+
+    with Bar() as progress, _bar("Comparing") as counted:
+        page = run(data, out, recipes=tuple(one for one in recipes.split(",") if one), minutes=minutes, images=images,
+                   latents=latents, split=split, overrides=overrides or (), extractor=extractor, weights=weights,
+                   metrics=tuple(one for one in metrics.split(",") if one) or METRICS, seed=seed, device=device,
+                   progress=progress, counted=counted)  # fmt: skip
+    _tell(as_json, f"The comparison is {page}.", out=out, page=page)
 
 
 @app.command()

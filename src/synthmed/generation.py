@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 
 from synthmed.artifacts import refuse_existing
-from synthmed.data.dataset import KIND as DATASET
-from synthmed.data.dataset import PreparedDataset
+from synthmed.conditions import read_given_masks
 from synthmed.data.intensity import to_stored
-from synthmed.errors import ConfigError, DataError
+from synthmed.errors import ConfigError
 from synthmed.model import image_seed, load_model
 from synthmed.samples import Sample, SampleSet, write_samples
 
@@ -21,7 +19,7 @@ _CARRIED = ("method", "recipe", "version", "data", "privacy")
 
 
 def generate(
-    model: Path, out: Path, *, num: int, seed: int = 0, masks: Path | None = None,
+    model: Path, out: Path, *, num: int, seed: int = 0, masks: Path | None = None, split: str = "train",
     file_format: Literal["png", "tiff", "npy"] = "png", device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> SampleSet:  # fmt: skip
@@ -32,8 +30,9 @@ def generate(
         out: a new directory for the sample set.
         num: how many.
         seed: the run seed; image i depends on (seed, i) and its mask alone.
-        masks: a prepared data set (its training masks) or a sample set whose masks are used, in order and
-            again from the first when they run out.
+        masks: a prepared data set, a sample set or a folder whose masks are used, in order and again from the
+            first when they run out; see ``conditions``.
+        split: of the data set, whose masks these are.
         file_format: of the images; masks are always PNG.
         device: "cpu", "cuda".
         progress: called with the number made and ``num``.
@@ -47,47 +46,29 @@ def generate(
         raise ConfigError(f"--num is {num}; expected at least 1.")
     refuse_existing(out)
     loaded = load_model(model, device)
-    conditions, origin, digest = _conditions(masks)
-    inputs = {"model": loaded.digest} | ({"masks": digest} if masks else {})
-    lineage: Literal["sampled", "mask_from_real"] = "mask_from_real" if origin == DATASET else "sampled"
+    given = read_given_masks(masks, loaded.method, loaded.spec, most=num, split=split) if masks else None
+    inputs = {"model": loaded.digest} | ({"masks": given.digest} if given else {})
     facts = {
         "run_seed": seed,
-        "model": {"digest": loaded.digest}
-        | {
-            key: loaded.header[key]
-            for key in ("method", "recipe", "version", "data", "privacy")
-            if key in loaded.header
-        },
-    }
+        "model": {"digest": loaded.digest} | {key: loaded.header[key] for key in _CARRIED if key in loaded.header},
+    } | ({"masks": given.about} if given else {})
 
     def drawn() -> Iterator[tuple[Sample, np.ndarray, np.ndarray | None]]:
         for first in range(0, num, _CHUNK):
             count = min(_CHUNK, num - first)
-            chosen = None
-            if conditions is not None:
-                indices = [index % len(conditions) for index in range(first, first + count)]
-                chosen = torch.from_numpy(conditions[indices])
-            pairs = loaded.generate(count, seed=seed, first=first, masks=chosen)
+            places = [index % len(given) for index in range(first, first + count)] if given else []
+            pairs = loaded.generate(count, seed=seed, first=first, masks=given.maps[places] if given else None)
             images = to_stored(pairs.images, loaded.header["bits"])
             for offset in range(count):
-                sample = Sample(seed=image_seed(seed, first + offset), label="", lineage=lineage)
+                sample = Sample(
+                    seed=image_seed(seed, first + offset),
+                    label="",
+                    lineage=given.lineage if given else "sampled",
+                    mask_from=given.names[places[offset]] if given else "",
+                )
                 yield sample, images[offset], pairs.masks[offset].numpy() if pairs.has_masks else None
             if progress:
                 progress(first + count, num)
 
     return write_samples(out, drawn(), file_format=file_format, num_labels=max(2, loaded.spec.num_labels),
                          inputs=inputs, facts=facts)  # fmt: skip
-
-
-def _conditions(masks: Path | None) -> tuple[np.ndarray | None, str, str]:
-    """The masks to generate under, the kind of artifact they come from, and its digest."""
-    if masks is None:
-        return None, "", ""
-    if (masks / "dataset.json").is_file():
-        dataset = PreparedDataset.open(masks).split("train")
-        if not dataset.info.mask_labels:
-            raise DataError(f"{masks} has no masks. Prepare a folder with masks, or generate without --masks.")
-        return dataset.masks(), DATASET, dataset.digest
-    samples = SampleSet.open(masks)
-    origin = "samples" if samples.is_ours and all(s.lineage == "sampled" for s in samples.samples) else DATASET
-    return samples.masks(), origin, samples.digest

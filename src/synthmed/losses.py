@@ -34,16 +34,43 @@ def relativistic_generator(real: Logits, fake: Logits) -> PerSample:
     return _per_sample(functional.softplus(real - fake))
 
 
+def wasserstein_discriminator(real: Logits, fake: Logits) -> PerSample:
+    """The critic's side of the Wasserstein distance (Arjovsky et al. 2017, eq. 2): D(G) - D(x)."""
+    return _per_sample(fake) - _per_sample(real)
+
+
+def wasserstein_generator(fake: Logits) -> PerSample:
+    """The generator's side of it: -D(G)."""
+    return -_per_sample(fake)
+
+
+def drift(real: Logits) -> PerSample:
+    """D(x)^2, which keeps the critic's level near zero (Karras et al. 2018, appendix A.1)."""
+    return _per_sample(real).square()
+
+
+def slope_penalty(discriminate: Callable[[Image], Logits], real: Image, fake: Image, shares: PerSample) -> PerSample:
+    """WGAN-GP's penalty (Gulrajani et al. 2017, eq. 3): (||grad_x D(x)|| - 1)^2 between real and fake images.
+
+    Args:
+        discriminate: the critic, as a function of images alone.
+        real: one end of the lines on which the slope is measured, one line an image.
+        fake: the other end.
+        shares: [N] in [0, 1], where on its line each point lies; drawn uniformly in the paper.
+    """
+    between = torch.lerp(real.detach(), fake.detach(), shares[:, None, None, None])
+    gradient = _input_gradient(discriminate, between)
+    norm = (gradient.square().flatten(1).sum(1) + 1e-12).sqrt()  # the root has no slope at 0
+    return (norm - 1).square()
+
+
 def gradient_penalty(discriminate: Callable[[Image], Logits], images: Image) -> PerSample:
     """Squared norm of the discriminator's input gradient (R1 on real, R2 on fake; Mescheder et al. 2018).
 
     Differentiable by the discriminator's parameters; the images get no gradient. Patch logits are averaged
     first, so that the size of the penalty does not depend on the number of patches.
     """
-    inputs = images.detach().requires_grad_(True)
-    logits = _per_sample(discriminate(inputs)).sum()
-    (gradient,) = torch.autograd.grad(logits, inputs, create_graph=True)
-    return gradient.square().flatten(1).sum(1)  # ||grad_x D(x)||^2
+    return _input_gradient(discriminate, images.detach()).square().flatten(1).sum(1)  # ||grad_x D(x)||^2
 
 
 def absolute_error(output: Image, target: Image) -> PerSample:
@@ -59,6 +86,15 @@ def cross_entropy(logits: Tensor, target: Tensor) -> PerSample:
 def divergence_from_normal(mean: Latent, log_variance: Latent) -> PerSample:
     """Kullback-Leibler divergence of N(mean, variance) from N(0, 1) (Kingma and Welling 2014, appendix B)."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+
+
+def _input_gradient(discriminate: Callable[[Image], Logits], images: Image) -> Image:
+    """grad_x D(x), itself differentiable by the discriminator's parameters.
+
+    By ``torch.func``, because ``torch.autograd.grad`` around a compiled discriminator loses the second derivative
+    without a word (seen with torch 2.11 to 2.14).
+    """
+    return torch.func.grad(lambda inputs: _per_sample(discriminate(inputs)).sum())(images)
 
 
 def _per_sample(values: Tensor) -> PerSample:

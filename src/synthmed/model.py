@@ -59,10 +59,10 @@ class Model:
             num: how many.
             seed: the run seed; image i depends on (seed, i) and its mask alone.
             first: number of the first.
-            masks: [num H W], for a method that makes images under masks.
+            masks: [num H W], for a method that makes images under masks: what its ``conditions`` gives.
 
         Raises:
-            DataError: masks are missing, or of another size, number or labels than the model was trained on.
+            DataError: masks are missing or empty, or of another size, number or labels than the model was trained on.
         """
         self._check(masks, num)
         start, end = first - first % _CHUNK, first + num
@@ -95,7 +95,7 @@ class Model:
     def _check(self, masks: LabelMap | None, num: int) -> None:
         spec = self.spec
         if masks is None:
-            if self.method.condition == "masks":
+            if self.method.condition in ("masks", "masks with images"):
                 raise DataError(f"A {self.header['method']} model makes images under masks; give some by --masks.")
             return
         if self.method.condition == "nothing":
@@ -104,9 +104,14 @@ class Model:
             raise DataError(
                 f"The masks are {tuple(masks.shape)}; expected {(num, spec.height, spec.width)}. Prepare them alike."
             )
-        if int(masks.max()) >= spec.num_labels:
+        if self.method.condition != "masks with images" and int(masks.max()) >= spec.num_labels:
             raise DataError(
                 f"A mask has label {int(masks.max())}; the model was trained with labels 0 to {spec.num_labels - 1}."
+            )
+        empty = (masks.flatten(1).amax(1) == 0).nonzero()
+        if len(empty):
+            raise DataError(
+                f"Mask {int(empty[0])} is empty ({len(empty)} of {num} are); expected a shape to fill. Leave it out."
             )
 
 

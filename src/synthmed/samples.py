@@ -18,8 +18,13 @@ from synthmed.artifacts import MANIFEST, digest_of, file_digest, new_directory, 
 from synthmed.errors import ArtifactError, ConfigError, DataError
 from synthmed.pictures import pairs_grid, save_png
 
-Lineage = Literal["sampled", "mask_from_real", "real_inverted", "real_spliced", "unknown"]
-"""Where an image comes from; only "sampled" holds nothing of one real patient by construction."""
+Lineage = Literal[
+    "sampled", "mask_from_phantom", "mask_from_real", "texture_from_real", "real_inverted", "real_spliced", "unknown"
+]
+"""Where an image comes from."""
+
+OF_NOBODY = frozenset({"sampled", "mask_from_phantom"})
+"""Lineages that hold nothing of one real patient by construction."""
 
 FileFormat = Literal["png", "tiff", "npy"]
 
@@ -37,11 +42,13 @@ class Sample:
         lineage: where it comes from.
         file_name: the image's path below the set, "" before it is written.
         mask_name: the mask's path below the set, "" where there is none.
+        mask_from: which mask it was made under, such as "test/000012" of a data set; "" where none was given.
     """
 
     seed: int
     label: str
     lineage: Lineage
+    mask_from: str = ""
     file_name: str = ""
     mask_name: str = ""
 
@@ -279,7 +286,7 @@ def _decode(path: Path) -> NDArray[np.integer]:
 
 def _write_table(path: Path, samples: Sequence[Sample]) -> None:
     with storage_errors(path), path.open("w", newline="", encoding="utf-8") as file:
-        columns = ["file_name", "mask_name", "seed", "label", "lineage"]
+        columns = ["file_name", "mask_name", "seed", "label", "lineage", "mask_from"]
         table = csv.DictWriter(file, columns, lineterminator="\n")
         table.writeheader()
         table.writerows(asdict(sample) for sample in samples)
@@ -299,6 +306,7 @@ def _read_table(path: Path) -> list[Sample]:
                 seed=int(row["seed"]),
                 label=row["label"],
                 lineage=cast(Lineage, row["lineage"]),
+                mask_from=row["mask_from"],
                 file_name=row["file_name"],
                 mask_name=row["mask_name"],
             )

@@ -25,9 +25,11 @@ VERBS = {
     ),
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
     "train": "RECIPE DATA RUN --device --dry-run --json --set",
-    "generate": "MODEL OUT --device --format --json --masks --num --seed",
+    "generate": "MODEL OUT --device --format --json --masks --num --seed --split",
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
     "--seed --seeds --steps --weights",
+    "compare": "DATA OUT --device --extractor --images --json --latents --metrics --minutes --recipes --seed --set "
+    "--split --weights",
     "weights": "ACTION [NAME]... --folder --json",
     "audit": "SYNTHETIC REAL OUT --canaries --channels --device --extractor --features --json --run --scores --seed "
     "--weights",
@@ -123,6 +125,9 @@ WRONG = {
     "weights that are not named": ["weights", "fetch"],
     "an action that is unknown": ["weights", "steal"],
     "nothing to audit": ["audit", "{}/empty", "{}/empty", "{}/out"],
+    "nothing to compare on": ["compare", "{}/empty", "{}/out", "--recipes", "pix2pix_tiny"],
+    "a comparison of unknown recipes": ["compare", "{}/empty", "{}/out", "--recipes", "pix2pix_tony"],
+    "a comparison of no recipes": ["compare", "{}/empty", "{}/out", "--recipes", ","],
     "nothing to evaluate": ["evaluate", "{}/empty", "{}/empty", "{}/out"],
 }
 

@@ -252,15 +252,18 @@ def settings_table(kind: type[BaseModel], prefix: str, shared: dict[str, type[Ba
         if name in leave_out:
             continue
         values, meaning = field.annotation, field.description or ""
-        if isinstance(values, type) and issubclass(values, BaseModel):
-            other = config_owner(values)
-            title = f"`[config]` of {other}" if other else values.__name__
+        several = get_origin(values) is tuple
+        inner = get_args(values)[0] if several else values
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            other = config_owner(inner)
+            title = f"`[config]` of {other}" if other else inner.__name__
             if not other and shared is not None:
-                shared[title] = values
-            rows.append((f"`{dotted(prefix, name)}`", f"[settings](#{anchor(title)})", "", meaning))
+                shared[title] = inner
+            link = f"[settings](#{anchor(title)})"
+            rows.append((f"`{dotted(prefix, name)}`", f"any number of {link}" if several else link, "", meaning))
             continue
-        shown = to_toml({"": field.default}).partition("=")[2].strip()
-        rows.append((f"`{dotted(prefix, name)}`", named(values), f"`{shown}`", meaning))
+        shown = "required" if field.is_required() else f"`{to_toml({'': field.default}).partition('=')[2].strip()}`"
+        rows.append((f"`{dotted(prefix, name)}`", named(values), shown, meaning))
     return table(("setting", "values", "default", "meaning"), rows)
 
 

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from synthmed import artifacts
+from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import ArtifactError, ConfigError, DataError, Interrupted, StorageError, TrainingError
 from synthmed.methods import pix2pix
 from synthmed.model import load_model
@@ -29,13 +30,16 @@ SHORT = [
 
 
 class StopAfter(Silence):
-    """Progress that asks the process to stop after so many images, as Ctrl-C does."""
+    """Progress that asks the process to stop after so many images of a stage, or of any, as Ctrl-C does."""
 
-    def __init__(self, images: int) -> None:
-        self.images = images
+    def __init__(self, images: int, stage: str = "") -> None:
+        self.images, self.stage, self.now = images, stage, ""
+
+    def begin(self, stage: str, images: int, done: int) -> None:
+        self.now = stage
 
     def advance(self, images: int, losses: object) -> None:
-        if images >= self.images:
+        if images >= self.images and self.stage in ("", self.now):
             os.kill(os.getpid(), signal.SIGINT)
 
 
@@ -46,7 +50,7 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(toy_dataset
     assert digests[0] == digests[1] != digests[2]
 
 
-@pytest.mark.parametrize("recipe", ["pix2pix_tiny", "dual_gan_tiny", "dcgan_tiny"])
+@pytest.mark.parametrize("recipe", ["pix2pix_tiny", "dual_gan_tiny", "dcgan_tiny", "mask_embedding_tiny"])
 def test_a_stopped_training_goes_on_and_ends_in_the_same_bits(recipe: str, toy_dataset: Path, tmp_path: Path) -> None:
     settings = ["training.budget=0.01", "training.checkpoint_images=8"]
     straight = train(recipe, toy_dataset, tmp_path / "straight", overrides=settings)
@@ -54,6 +58,24 @@ def test_a_stopped_training_goes_on_and_ends_in_the_same_bits(recipe: str, toy_d
         train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings, progress=StopAfter(12))
     resumed = train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings)
     assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
+
+
+def test_a_growing_training_that_is_stopped_while_a_level_is_faded_in_ends_in_the_same_bits(
+    toy_dataset: Path, tmp_path: Path
+) -> None:
+    level = "{batch_size=4, learning_rate=1e-3, fade_images=16, stable_images=8}"
+    settings = ["config.features=8", f"config.levels=[{', '.join([level] * 4)}]", "training.checkpoint_images=8"]
+    recipe = "mask_embedding_paper"
+    assert list(plan(recipe, toy_dataset, overrides=settings)) == [
+        "4x4 stable", "8x8 fade", "8x8 stable", "16x16 fade", "16x16 stable", "32x32 fade", "32x32 stable"
+    ]  # fmt: skip
+    straight = train(recipe, toy_dataset, tmp_path / "straight", overrides=settings)
+    with pytest.raises(Interrupted, match="stage 16x16 fade"):
+        train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings, progress=StopAfter(8, "16x16 fade"))
+    resumed = train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings)
+    assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
+    masks = PreparedDataset.open(toy_dataset).masks([0])
+    assert load_model(resumed).generate(1, masks=torch.from_numpy(masks)).images.shape == (1, 3, 32, 32)
 
 
 def test_a_killed_training_goes_on_and_ends_in_the_same_bits(toy_dataset: Path, tmp_path: Path) -> None:

@@ -66,13 +66,7 @@ def find_breast(picture: np.ndarray, mask: np.ndarray | None = None) -> Breast:
         >>> find_breast(picture).side
         'left'
     """
-    frame = _blank_edges(picture)
-    smooth = ndimage.gaussian_filter(np.where(frame, 0, picture), 1)
-    if smooth.max() - smooth.min() < _DARK:
-        raise SourceError("The picture is of one grey value; expected a breast in air. Check the window.")
-    threshold = _slope_threshold(smooth)
-    rough = _air_around(_outline(smooth, threshold), picture, frame)
-    outline = _outline(smooth, rough + (threshold - rough) / 2) & ~frame
+    outline, frame = _outline_and_frame(picture)
     if mask is None:
         _check(outline, frame)
         mask = outline
@@ -82,6 +76,30 @@ def find_breast(picture: np.ndarray, mask: np.ndarray | None = None) -> Breast:
     return Breast(
         mask=mask, frame=(frame | strips) & ~mask, markers=bright & ~strips & ~frame, air=air, side=side_of(mask)
     )
+
+
+def find_outline(picture: np.ndarray) -> np.ndarray:
+    """The mask of ``find_breast`` alone, [H W] bool: what stands around the breast is not looked for.
+
+    Args:
+        picture: [H W] in [0, 1], white is dense.
+
+    Raises:
+        SourceError: no part looks like a breast in air, or the picture is inverted.
+    """
+    outline, frame = _outline_and_frame(picture)
+    _check(outline, frame)
+    return outline
+
+
+def _outline_and_frame(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    frame = _blank_edges(picture)
+    smooth = ndimage.gaussian_filter(np.where(frame, 0, picture), 1)
+    if smooth.max() - smooth.min() < _DARK:
+        raise SourceError("The picture is of one grey value; expected a breast in air. Check the window.")
+    threshold = _slope_threshold(smooth)
+    rough = _air_around(_outline(smooth, threshold), picture, frame)
+    return _outline(smooth, rough + (threshold - rough) / 2) & ~frame, frame
 
 
 def side_of(mask: np.ndarray) -> Side:

@@ -180,7 +180,9 @@ def _assemble(planned: Plan, folder: Path, source: Path, out: Path) -> None:
     counts = {
         "accepted": len(planned.items) - len(crossed_out), "images": finished.images, "rejected": len(rejected),
     }  # fmt: skip
-    info = planned.info.model_copy(update={"provenance": {**planned.info.provenance, "counts": counts}})
+    made_by_code = {"phantom": phantom} if (phantom := artifacts.phantom_kind(source)) else {}
+    provenance = {**planned.info.provenance, "counts": counts, **made_by_code}
+    info = planned.info.model_copy(update={"provenance": provenance})
     known = finished.manifest_entries()
     with artifacts.new_directory(out, KIND, known=known) as directory:
         finished.link_into(directory)

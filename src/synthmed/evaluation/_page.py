@@ -28,6 +28,8 @@ ORDER = (
     "precision_recall",
     "one_nn",
     "two_sample_test",
+    "mask_fidelity",
+    "mask_diversity",
     "hotelling_observer",
     "mmd",
     "nearest_real",

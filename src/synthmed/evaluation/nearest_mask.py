@@ -19,7 +19,7 @@ from synthmed.evaluation._contract import Conditions, MasksMissing, Measurement,
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, overlap, picture, plot_figure
 from synthmed.evaluation._intervals import percentiles, resampled
 from synthmed.pictures import grid, image_to_rgb, mask_to_rgb
-from synthmed.samples import SampleSet
+from synthmed.samples import OF_NOBODY, SampleSet
 
 if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset
@@ -179,7 +179,7 @@ def _warnings(synthetic: SampleSet, queries: NDArray[np.uint8], several: bool, p
     empty = int((queries.reshape(len(queries), -1).max(1) == 0).sum())
     if empty:
         warnings.append(f"{empty} synthetic masks are empty; they count as Dice 0.")
-    taken = sum(sample.lineage != "sampled" and sample.lineage != "unknown" for sample in synthetic.samples)
+    taken = sum(sample.lineage not in OF_NOBODY | {"unknown"} for sample in synthetic.samples)
     if taken:
         warnings.append(f"{taken} synthetic images were made from real masks or images: nearness is expected.")
     if not several:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from synthmed.samples import SampleSet
+from synthmed.samples import OF_NOBODY, SampleSet
 
 if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset
@@ -101,16 +101,19 @@ def _same_split(splits: Mapping[str, Any], real: "PreparedDataset", name: str) -
 def _masks_from_train(synthetic: SampleSet, real: "PreparedDataset") -> Check:
     """Images made under given masks carry these masks on: they must be those of the training split."""
     given = synthetic.inputs.get("masks")
-    taken = sum(sample.lineage != "sampled" for sample in synthetic.samples)
+    taken = sum(sample.lineage not in OF_NOBODY for sample in synthetic.samples)
     if given is None:
         evidence = f"The model made them all; {taken} images are of another lineage than sampled."
         return Check(claim="No mask was given to the model", holds=taken == 0, evidence=evidence)
-    same = given == real.digest
+    split = (synthetic.facts.get("masks") or {}).get("split", "train")
+    same = given == real.digest and split == "train"
     return Check(
         claim="The masks given to the model are those of the training split",
         holds=same,
         evidence="They are of this data set, of which only the split train is used."
         if same
+        else f"They are those of its split {split}."
+        if given == real.digest
         else f"They come from a set with digest {given}, whose origin is not recorded here.",
     )
 

@@ -15,9 +15,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from synthmed.config import Settings
-from synthmed.shapes import Batch, ImageSpec, LabelMap, Latent, Logits, Pairs
+from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Logits, Pairs
 
-MaskSource = Literal["manual", "segmenter"]
+MaskSource = Literal["manual", "segmenter", "derived"]
+"""Drawn by hand, by a trained segmenter, or by a rule from the image itself."""
+
+
+Condition = Literal["nothing", "masks", "masks or nothing", "masks with images"]
 
 
 class Adam(Settings):
@@ -97,14 +101,15 @@ class Method(ABC):
         spec: the images of the data set.
 
     Attributes:
-        condition: what ``generate`` takes: no masks, always masks, or masks in place of its own.
+        condition: what ``generate`` takes: no masks, always masks, masks in place of its own, or what
+            ``conditions`` makes of masks together with their images.
         networks: all networks by name; what a checkpoint holds.
         generator_networks: names of those that a model file holds; never a discriminator.
         latent_size: numbers that make one image.
     """
 
     Config: ClassVar[type[Settings]]
-    condition: ClassVar[Literal["nothing", "masks", "masks or nothing"]]
+    condition: Condition
 
     networks: nn.ModuleDict
     generator_networks: tuple[str, ...]
@@ -116,6 +121,10 @@ class Method(ABC):
     @abstractmethod
     def stages(self) -> list[Stage]:
         """The training, in order."""
+
+    def conditions(self, masks: LabelMap, images: Image) -> LabelMap:
+        """What ``generate`` is given for real pairs: the masks, unless the method takes more of the images."""
+        return masks
 
     @abstractmethod
     def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:

@@ -1,7 +1,8 @@
 """pix2pix: a photograph in the shape of a given mask.
 
 Isola et al. 2017; in Guibas et al. 2017 (S4) the vessel-to-retina network of Costa et al. 2017 is this method
-and stage two of the dual GAN.
+and stage two of the dual GAN. In Ren et al. 2019 (S1) it is a baseline twice: on the breast mask, and (``sees =
+"texture"``) on the edges of a real mammogram laid over it.
 
 Ours beyond the papers: latents that set what the mask does not say (colour, light), in training those that an encoder
 reads from the real photograph (Zhu et al. 2017), so that pixel errors do not force the mean photograph on every latent;
@@ -18,7 +19,8 @@ from torch.nn import functional
 
 from synthmed import augment, losses
 from synthmed.config import Settings
-from synthmed.methods._contract import Adam, MaskSource, Method, Stage, both_phases
+from synthmed.data.texture import texture_map
+from synthmed.methods._contract import Adam, Condition, MaskSource, Method, Stage, both_phases
 from synthmed.networks.layers import Norm
 from synthmed.networks.modulated import ModulatedUNet
 from synthmed.networks.patchgan import PatchDiscriminator
@@ -30,6 +32,7 @@ from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Logits, P
 class Pix2PixConfig(Settings):
     """Everything about the translation of masks to images and its training."""
 
+    sees: Literal["mask", "texture"] = Field("mask", description="The mask, or edges of a real image inside it (S1).")
     generator: Literal["unet", "modulated"] = Field("unet", description="As published, or ours with latents.")
     latent_size: int = Field(1, gt=0, description="Numbers beside the mask that make one image.")
     features: int = Field(64, gt=0, description="Channels of the generator's first level.")
@@ -59,7 +62,9 @@ class Pix2PixConfig(Settings):
     penalty_every: int = Field(4, gt=0, description="Steps between two penalties; the weight is multiplied by it.")
     changes: tuple[augment.Change, ...] = Field((), description="What is changed in all the discriminator sees.")
     warp: augment.Warp = Field(augment.Warp(), description="How training images and masks are moved together.")
-    masks: Literal["any", "manual", "segmenter"] = Field("any", description="Origin of the masks to learn from.")
+    masks: Literal["any", "manual", "segmenter", "derived"] = Field(
+        "any", description="Origin of the masks to learn from."
+    )
     images: int = Field(2_000, gt=0, description="Images seen in training (100 epochs of 20 as published).")
     batch_size: int = Field(1, gt=0, description="Images a step.")
     adam: Adam = Field(Adam(), description="Optimizer of both networks.")
@@ -70,7 +75,7 @@ class Pix2Pix(Method):
     """Masks (and latents) -> images."""
 
     Config = Pix2PixConfig
-    condition = "masks"
+    condition: Condition = "masks"
     generator_networks = ("generator",)
 
     def __init__(self, config: Pix2PixConfig, spec: ImageSpec) -> None:
@@ -85,21 +90,24 @@ class Pix2Pix(Method):
         if spec.num_labels < 2:
             raise ValueError("The images have no masks; this method translates masks to images")
         self.latent_size = config.latent_size
+        if config.sees == "texture":
+            self.condition = "masks with images"
+        planes = 1 if config.sees == "texture" else spec.planes
         generator: nn.Module
         if config.generator == "unet":
             generator = UNet(
-                planes=spec.planes, channels=spec.channels, features=config.features, levels=config.levels,
+                planes=planes, channels=spec.channels, features=config.features, levels=config.levels,
                 kernel=config.kernel, dropout=config.dropout, norm=config.norm,
             )  # fmt: skip
         else:
             generator = ModulatedUNet(
-                planes=spec.planes, channels=spec.channels, height=spec.height, width=spec.width,
+                planes=planes, channels=spec.channels, height=spec.height, width=spec.width,
                 latent_size=config.latent_size, features=config.features, cap=config.cap, levels=config.levels,
                 smoothing=config.smoothing, displacement=config.displacement,
                 encoder=config.style > 0,
             )  # fmt: skip
         discriminator = PatchDiscriminator(
-            channels=spec.planes + spec.channels, features=config.discriminator_features,
+            channels=planes + spec.channels, features=config.discriminator_features,
             levels=config.discriminator_levels, norm=config.discriminator_norm, positions=config.positions,
         )  # fmt: skip
         self.networks = nn.ModuleDict({"generator": generator, "discriminator": discriminator})
@@ -112,7 +120,18 @@ class Pix2Pix(Method):
         return augment.differentiable(torch.cat([images, planes * 2 - 1], dim=1), moves, batch.generator)
 
     def _masks_and_images(self, batch: Batch) -> tuple[Planes, Image]:
-        return to_planes(batch.masks, self.spec.num_labels), batch.images
+        return self._planes(self.conditions(batch.masks, batch.images)), batch.images
+
+    def conditions(self, masks: LabelMap, images: Image) -> LabelMap:
+        """The masks; or the texture maps of the pairs, in 8 bits."""
+        if self.config.sees == "mask":
+            return masks
+        return (texture_map(images, masks)[:, 0] * 255).round().to(torch.uint8)
+
+    def _planes(self, conditions: LabelMap) -> Planes:
+        if self.config.sees == "texture":
+            return conditions[:, None].float() / 255
+        return to_planes(conditions, self.spec.num_labels)
 
     def _make(self, planes: Planes, batch: Batch) -> Image:
         """What is made of fresh latents, in the fields of view of the batch."""
@@ -190,7 +209,7 @@ class Pix2Pix(Method):
         """One stage on pairs."""
         config = self.config
         sources: frozenset[MaskSource]
-        sources = frozenset({"manual", "segmenter"} if config.masks == "any" else {config.masks})
+        sources = frozenset({"manual", "segmenter", "derived"} if config.masks == "any" else {config.masks})
         return [
             Stage(
                 name="translation",
@@ -207,13 +226,13 @@ class Pix2Pix(Method):
         ]  # fmt: skip
 
     def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
-        """One image a mask and latent; the masks come back unchanged."""
+        """One image a mask (or texture map) and latent; the masks come back unchanged."""
         assert masks is not None, "pix2pix makes images under masks; none were given"
         generator = self.networks["generator"]
         if isinstance(generator, ModulatedUNet):
             latents = generator.usual_latents(latents)
-        images = generator(to_planes(masks, self.spec.num_labels), latents)
-        return Pairs(images=images, masks=masks)
+        images = generator(self._planes(masks), latents)
+        return Pairs(images=images, masks=masks if self.config.sees == "mask" else (masks > 0).to(torch.uint8))
 
 
 METHOD = Pix2Pix

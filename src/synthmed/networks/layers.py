@@ -36,6 +36,61 @@ class PixelNorm(nn.Module):
         return features * (features.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
 
 
+class EqualisedConv2d(nn.Conv2d):
+    """A convolution whose weights are N(0, 1) and scaled by He's constant at every use (Karras et al. 2018, 4.1).
+
+    So Adam's step means the same in every layer, whatever its width.
+    """
+
+    def __init__(self, before: int, after: int, kernel: int, stride: int = 1, padding: int = 0) -> None:
+        super().__init__(before, after, kernel, stride, padding)
+        self.scale = math.sqrt(2 / (before * kernel * kernel))
+        _unit_initialisation(self)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[N C H W] -> [N C' H' W']."""
+        return functional.conv2d(input, self.weight * self.scale, self.bias, self.stride, self.padding)
+
+
+class EqualisedUpconv2d(nn.ConvTranspose2d):
+    """The same for a transposed convolution of kernel 4 and stride 2, which doubles the size."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(before, after, 4, 2, 1)
+        self.scale = math.sqrt(2 / (before * 4))  # of its 16 taps, 4 meet in each pixel
+        _unit_initialisation(self)
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """[N C H W] -> [N C' 2H 2W]."""
+        return functional.conv_transpose2d(input, self.weight * self.scale, self.bias, 2, 1)
+
+
+class EqualisedLinear(nn.Linear):
+    """The same for a dense layer."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(before, after)
+        self.scale = math.sqrt(2 / before)
+        _unit_initialisation(self)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[N C] -> [N C']."""
+        return functional.linear(input, self.weight * self.scale, self.bias)
+
+
+class MinibatchDeviation(nn.Module):
+    """One more plane: how much the images of a group of at most four differ (Karras et al. 2018, section 3)."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N C H W] -> [N C+1 H W]."""
+        batch, channels, height, width = features.shape
+        group = math.gcd(batch, 4)
+        grouped = features.reshape(group, batch // group, channels, height, width)
+        deviation = (grouped.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3))  # [N / group]
+        plane = deviation.repeat(group)[:, None, None, None].expand(-1, 1, height, width)
+        return torch.cat([features, plane], dim=1)
+
+
 class Upsample(nn.Module):
     """Twice the size by bilinear interpolation: resize then convolve leaves no checkerboard."""
 
@@ -81,6 +136,12 @@ def normal_initialisation(module: nn.Module, std: float = 0.02) -> None:
         elif isinstance(layer, (nn.BatchNorm2d, nn.InstanceNorm2d)) and layer.affine:
             nn.init.normal_(layer.weight, 1.0, std)
             nn.init.zeros_(layer.bias)
+
+
+def _unit_initialisation(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> None:
+    nn.init.normal_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
 
 
 def kaiming_initialisation(module: nn.Module) -> None:
@@ -133,3 +194,8 @@ def displace(planes: Tensor, spread: float, generators: list[torch.Generator]) -
     grid = functional.affine_grid(torch.eye(2, 3).expand(len(planes), 2, 3), [len(planes), 1, *size], False)
     grid = grid + pixels.permute(0, 2, 3, 1) * 2 / torch.tensor([size[1], size[0]])
     return functional.grid_sample(planes, grid.to(planes), mode="bilinear", align_corners=False)
+
+
+def white_noise(like: Tensor, generators: list[torch.Generator]) -> Tensor:
+    """White noise of the shape of ``like``, every image's from its own generator."""
+    return torch.stack([torch.randn(like.shape[1:], generator=generator) for generator in generators]).to(like)

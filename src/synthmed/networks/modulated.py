@@ -15,6 +15,7 @@ from synthmed.networks.layers import (
     image_generators,
     kaiming_initialisation,
     norm_layer,
+    white_noise,
     widths,
 )
 from synthmed.shapes import Image, LabelMap, Latent, Planes
@@ -93,7 +94,7 @@ class ModulatedUNet(nn.Module):
         seen = self.usual_field.expand(len(planes), -1, -1, -1) if fields is None else fields[:, None].to(planes)
         generators = image_generators(latents)
         planes = displace(gaussian_blur(planes, self.smoothing), self.displacement, generators)
-        planes = torch.cat([planes, seen, _noise(planes[:, :1], generators)], dim=1)
+        planes = torch.cat([planes, seen, white_noise(planes[:, :1], generators)], dim=1)
         halved = functional.pixel_unshuffle(planes, 2)  # [N 4(P+2) H/2 W/2]
         features = self.stem(torch.cat([halved, _round_coordinates(halved)], dim=1))
         skips = [features]
@@ -154,7 +155,7 @@ class _ModulatedBlock(nn.Module):
         joined = torch.cat([self.resize(features), skip], dim=1)
         scale, shift = self.modulate(latents)[:, :, None, None].chunk(2, dim=1)
         features = self.normalise(self.convolve(joined)) * (1 + scale) + shift
-        features = features + self.noise_strength * _noise(features, generators)
+        features = features + self.noise_strength * white_noise(features, generators)
         return functional.leaky_relu(features, 0.2)
 
 
@@ -164,11 +165,6 @@ def _encoder(channels: int, latent_size: int) -> nn.Sequential:
         blocks += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
     blocks += [nn.Flatten(), nn.Linear(64 * (_ENCODED_SIDE // 8) ** 2, 2 * latent_size)]
     return nn.Sequential(*blocks)
-
-
-def _noise(like: Tensor, generators: list[torch.Generator]) -> Tensor:
-    """White noise of the shape of ``like``, every image's from its own generator."""
-    return torch.stack([torch.randn(like.shape[1:], generator=generator) for generator in generators]).to(like)
 
 
 def _round_coordinates(features: Tensor) -> Tensor:

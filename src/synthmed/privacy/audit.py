@@ -21,7 +21,7 @@ from synthmed.privacy.copies import SPACES, Space, compare
 from synthmed.privacy.findings import Findings, Power, Test
 from synthmed.privacy.membership import Attack, Inference, infer, known_attacks, read_scores
 from synthmed.privacy.power import image_power, mask_power
-from synthmed.samples import SampleSet
+from synthmed.samples import OF_NOBODY, SampleSet
 
 EXTRACTOR = "random_filters"
 """What makes the features unless said otherwise: quick, and it needs no weights."""
@@ -238,7 +238,7 @@ def _warnings(
     ]
     if made.has_masks and not masks:
         warnings.append("The masks were not audited: some real images have none.")
-    taken = sum(sample.lineage not in ("sampled", "unknown") for sample in made.samples)
+    taken = sum(sample.lineage not in OF_NOBODY | {"unknown"} for sample in made.samples)
     if taken:
         warnings.append(
             f"{taken} synthetic images were made from real masks or images: they carry a patient's shape on."

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from synthmed.data.dataset import PreparedDataset
-from synthmed.data.intensity import to_stored
+from synthmed.data.intensity import to_stored, to_unit_range
 from synthmed.errors import ArtifactError
 from synthmed.methods._contract import Method
 from synthmed.pictures import pairs_grid, save_png
@@ -58,8 +58,9 @@ def write_sample_grid(path: Path, method: Method, dataset: PreparedDataset, devi
     path.parent.mkdir(exist_ok=True)
     latents = torch.randn(SHOWN, method.latent_size, generator=torch.Generator().manual_seed(0)).to(device)
     masks = None
-    if method.condition == "masks":
+    if method.condition in ("masks", "masks with images"):
         repeated = [index % len(dataset) for index in range(SHOWN)]
-        masks = torch.from_numpy(dataset.masks(repeated)).to(device)
+        images = to_unit_range(dataset.images(repeated))
+        masks = method.conditions(torch.from_numpy(dataset.masks(repeated)), images).to(device)
     pairs = method.generate(latents, masks)
     save_png(path, pairs_grid(to_stored(pairs.images.cpu(), 8), pairs.masks.cpu().numpy()), longest_side=2048)

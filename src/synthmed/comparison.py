@@ -1,0 +1,249 @@
+"""``compare``: train several recipes on one data set with one budget, and show and measure what they make.
+
+The layout is that of figures 2 and 3 of Ren et al. 2019: one row a mask; the mask, the original, then for each recipe
+images of several latents. Everything stands in one folder and is made once: killed and started again with the same
+arguments it goes on where it was.
+
+::
+
+    OUT/compare.toml        what was asked for, and each recipe's budget once it is known
+    OUT/runs/RECIPE         the trainings
+    OUT/samples/RECIPE      images under the masks of one split, each mask several times
+    OUT/report              what ``evaluate`` says of all of them
+    OUT/comparison          comparison.html (complete in itself), comparison.json, pictures.png
+"""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from synthmed import artifacts
+from synthmed.config import Recipe, parse, read_recipe, to_toml
+from synthmed.data.dataset import PreparedDataset
+from synthmed.errors import ArtifactError, ConfigError, DataError
+from synthmed.evaluation._contract import Progress as Counted
+from synthmed.evaluation._contract import find_metric
+from synthmed.evaluation.report import evaluate
+from synthmed.generation import generate
+from synthmed.methods import find_method
+from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb, save_png
+from synthmed.samples import SampleSet
+from synthmed.training.log import Progress, Silence
+from synthmed.training.loop import plan, train
+from synthmed.training.pace import seconds_of_schedule
+
+METRICS = ("kernel_distance", "mask_fidelity", "mask_diversity")
+"""How near to real images, how true to the mask, how different under one mask."""
+_SETTINGS = "compare.toml"
+_SHOWN = 6
+
+
+class _Entry(NamedTuple):
+    """A recipe: what it was asked for by, what it says, and the settings that are meant for it."""
+
+    given: str
+    recipe: Recipe
+    settings: tuple[str, ...]
+
+
+def compare(
+    data: Path, out: Path, *, recipes: Sequence[str], minutes: float = 10.0, images: int = 0, latents: int = 3,
+    split: str = "test", overrides: Iterable[str] = (), metrics: Sequence[str] = METRICS,
+    extractor: str = "random_vgg", weights: Path | None = None, seed: int = 0, device: str = "cpu",
+    progress: Progress | None = None, counted: Counted | None = None,
+) -> Path:  # fmt: skip
+    """Train recipes that make images under masks, each with the same budget, and compare what they make.
+
+    Args:
+        data: a prepared data set with masks.
+        out: the folder of the comparison; the same call again goes on there.
+        recipes: names of shipped recipes or paths that end in .toml, at least one.
+        minutes: of training for each recipe on this machine, were nothing else on it: its whole schedule is scaled
+            by one number, which is measured before the training and then kept.
+        images: how many images each recipe sees, in place of ``minutes``; 0 = by time.
+        latents: images under each mask.
+        split: of the data set, under whose masks the images are made.
+        overrides: ``RECIPE.key=value`` changes one recipe, ``key=value`` all.
+        metrics: names of metrics of ``evaluate``.
+        extractor: what makes the features.
+        weights: folder of pretrained weights.
+        seed: of everything random.
+        device: where networks run.
+        progress: is told of the trainings.
+        counted: is told of the evaluation.
+
+    Returns:
+        The page, an HTML file.
+
+    Raises:
+        ConfigError: an unknown recipe or setting, one that takes no masks, or another comparison in ``out``.
+        DataError: the data set has no masks.
+        ArtifactError: something else stands at ``out``, or a part of it is damaged.
+        TrainingError: a loss is not finite; what was done before stays.
+        Interrupted: a signal asked to stop; all that was done is saved.
+    """
+    progress = progress or Silence()
+    overrides = tuple(overrides)
+    named = _read(recipes, overrides)
+    _check(named, data, split, minutes, images, latents, metrics)
+    dataset = PreparedDataset.open(data)
+    asked = {
+        "data": dataset.digest, "recipes": list(named), "minutes": minutes, "images": images, "latents": latents,
+        "split": split, "overrides": sorted(overrides), "metrics": list(metrics), "extractor": extractor, "seed": seed,
+    }  # fmt: skip
+    budgets = _claim(out, asked)
+    page = out / "comparison" / "comparison.html"
+    if page.is_file():
+        progress.say(f"{out} is finished; its page is {page}.")
+        return page
+    masks = len(dataset.split(split).where(lambda row: row.mask_source != "none"))
+    for name, one in named.items():
+        if name not in budgets:
+            budgets[name] = _budget(one.recipe, dataset, data, minutes, images, device)
+            _note(out, asked, budgets)
+        progress.say(f"Training {name}, its schedule times {budgets[name]:.3g}.")
+        told = [*one.settings, f"training.budget={budgets[name]!r}", f"training.seed={seed}"]
+        model = train(one.given, data, out / "runs" / name, overrides=told, device=device, progress=progress)
+        if not (out / "samples" / name).exists():
+            generate(model, out / "samples" / name, num=latents * masks, seed=seed, masks=data, split=split,
+                     device=device)  # fmt: skip
+    first, *others = [out / "samples" / name for name in named]
+    if not (out / "report").exists():
+        evaluate(first, data, out / "report", metrics=metrics, compare=others, extractor=extractor, weights=weights,
+                 seed=seed, device=device, progress=counted)  # fmt: skip
+    _write_page(out, dataset.split(split), list(named), budgets, latents)
+    progress.say(f"The comparison is {page}.")
+    return page
+
+
+def _read(recipes: Sequence[str], overrides: Sequence[str]) -> dict[str, _Entry]:
+    """Each recipe by its name, with the settings that are meant for it."""
+    names = [Path(one).stem for one in recipes]
+    if not names or len(set(names)) < len(names):
+        raise ConfigError(f"The recipes are {', '.join(names) or 'none'}; expected one or more, each once.")
+    found = {}
+    for name, given in zip(names, recipes, strict=True):
+        own = [word for word in overrides if word.split(".")[0] not in set(names) - {name}]
+        settings = [word.removeprefix(f"{name}.") for word in own]
+        recipe = read_recipe(given, settings)
+        if find_method(recipe.method).condition == "nothing":
+            raise ConfigError(
+                f"Recipe {name} makes images from noise alone; expected recipes that make images under masks, so that "
+                "all can be shown under the same ones."
+            )
+        found[name] = _Entry(given, recipe, tuple(settings))
+    return found
+
+
+def _check(
+    named: Mapping[str, _Entry], data: Path, split: str, minutes: float, images: int, latents: int,
+    metrics: Sequence[str],
+) -> None:  # fmt: skip
+    if minutes <= 0 or images < 0 or latents < 1:
+        raise ConfigError(
+            f"The budget is {minutes} minutes or {images} images, with {latents} latents; expected minutes above 0, "
+            "images of 0 or more, 1 latent or more."
+        )
+    dataset = PreparedDataset.open(data)
+    if split not in dataset.info.splits:
+        raise ConfigError(f"There is no split {split!r}; expected one of {', '.join(dataset.info.splits)}.")
+    if not dataset.info.mask_labels or not len(dataset.split(split).where(lambda row: row.mask_source != "none")):
+        raise DataError(f"{data} has no masks in its split {split}; expected some to make images under.")
+    for name in metrics:
+        find_metric(name)
+    for one in named.values():
+        plan(one.given, data, overrides=one.settings)
+
+
+def _budget(
+    recipe: Recipe, dataset: PreparedDataset, data: Path, minutes: float, images: int, device: str
+) -> float:  # fmt: skip
+    """By what the schedule is multiplied."""
+    if not images:
+        return float(f"{60 * minutes / seconds_of_schedule(recipe, data, device=device):.4g}")
+    kind = find_method(recipe.method)
+    stages = kind(parse(kind.Config, recipe.config, "config"), dataset.spec).stages()
+    return images / sum(stage.images for stage in stages)
+
+
+def _claim(out: Path, asked: Mapping[str, Any]) -> dict[str, float]:
+    """The budgets that are known already of the comparison at ``out``, which must be this one."""
+    file = out / _SETTINGS
+    if not file.is_file():
+        artifacts.refuse_existing(out)
+        out.mkdir(parents=True, exist_ok=True)
+        _note(out, asked, {})
+        return {}
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{file} is damaged ({error}). Give another OUT to begin anew.") from error
+    budgets = found.pop("budgets", {})
+    changed = [key for key in asked if found.get(key) != asked[key]]
+    if changed:
+        raise ConfigError(
+            f"{out} holds another comparison: {', '.join(f'{key} was {found.get(key)!r}' for key in changed)}. "
+            "Give the same arguments to go on, or another OUT to begin anew."
+        )
+    return budgets
+
+
+def _note(out: Path, asked: Mapping[str, Any], budgets: Mapping[str, float]) -> None:
+    artifacts.write_file(out / _SETTINGS, to_toml({**asked, "budgets": dict(budgets)}))
+
+
+def trained(run: Path) -> tuple[int, float]:
+    """Images that a finished training saw, and about how many minutes it took, from its log."""
+    last: dict[int, dict[str, Any]] = {}
+    for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        last[entry["stage"]] = entry
+    seconds = sum(entry["images"] / max(entry["images_per_second"], 1e-9) for entry in last.values())
+    return sum(entry["images"] for entry in last.values()), seconds / 60
+
+
+def _write_page(
+    out: Path, originals: PreparedDataset, names: Sequence[str], budgets: Mapping[str, float], latents: int
+) -> None:
+    from synthmed.evaluation.comparison_page import as_page
+
+    report = json.loads((out / "report" / "report.json").read_text(encoding="utf-8"))
+    found = {names[0]: report["measurements"], **{name: report["compared"][name] for name in names[1:]}}
+    trainings = {name: trained(out / "runs" / name) for name in names}
+    picture = pictures(originals, {name: SampleSet.open(out / "samples" / name) for name in names}, latents)
+    columns = ["mask", "original", *(name for name in names for _ in range(latents))]
+    with artifacts.new_directory(out / "comparison", "comparison", facts={"budgets": dict(budgets)}) as directory:
+        save_png(directory / "pictures.png", picture)
+        artifacts.write_json(
+            directory / "comparison.json",
+            {
+                name: {"images_seen": trainings[name][0], "minutes": round(trainings[name][1], 2),
+                       "budget": budgets[name], "measurements": found[name]}
+                for name in names
+            },
+        )  # fmt: skip
+        artifacts.write_file(directory / "comparison.html", as_page(found, trainings, columns, picture))
+
+
+def pictures(originals: PreparedDataset, sets: Mapping[str, SampleSet], latents: int) -> RGB:
+    """One row a mask: the mask, the original, then of each set the images of the first latents under it.
+
+    Args:
+        originals: the images whose masks were used, in their order.
+        sets: sample sets that hold every mask ``latents`` times, one round of all masks after the other.
+        latents: images of each set in a row.
+    """
+    usable = originals.where(lambda row: row.mask_source != "none")
+    count = len(usable)
+    rows = []
+    for place in np.unique(np.linspace(0, count - 1, min(_SHOWN, count)).astype(int)).tolist():
+        shown = [mask_to_rgb(usable.masks([place])[0]), image_to_rgb(usable.images([place])[0])]
+        for made in sets.values():
+            indices = [place + round_ * count for round_ in range(latents)]
+            shown += [image_to_rgb(image) for image in made.images(indices)]
+        rows.append(shown)
+    return grid(rows)

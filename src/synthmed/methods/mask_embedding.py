@@ -1,0 +1,249 @@
+"""Mask embedding: images in the shape of a given mask, which enters as a vector beside the latents and by skips.
+
+Ren, Zhu, Li, Kong, Hou, Grimm, Marks, Lo, MICCAI 2019 (S1): WGAN-GP, grown from 4x8 to 256x512. With ``embedding =
+false`` the latents take the place of the embedding: the paper's baseline, Tub-GAN (Zhu et al. 2018).
+
+Ours beyond the paper: residual blocks with anti-aliased resampling whose every level hears latents and embedding,
+relativistic pairing loss (Jolicoeur-Martineau 2018) with lazy R1 and R2, joint warps, differentiable augmentation,
+averaged weights, no growth.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from synthmed import augment, losses
+from synthmed.config import Settings
+from synthmed.methods._contract import Adam, Method, Phase, Stage, both_phases
+from synthmed.networks.mask_embedding import MaskEmbeddingDiscriminator, MaskEmbeddingGenerator, growth_levels
+from synthmed.networks.residual_mask import ResidualMaskDiscriminator, ResidualMaskGenerator
+from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Pairs, Planes, to_planes
+
+
+class Level(Settings):
+    """One level of the growth."""
+
+    batch_size: int = Field(gt=0, description="Images a step.")
+    learning_rate: float = Field(gt=0, description="Of both networks.")
+    fade_images: int = Field(gt=0, description="Images seen while the level is faded in; of the first level none are.")
+    stable_images: int = Field(gt=0, description="Images seen after that.")
+
+
+class MaskEmbeddingConfig(Settings):
+    """Everything about the networks and their training."""
+
+    blocks: Literal["deconvolution", "residual"] = Field("deconvolution", description="As published, or ours.")
+    latent_size: int = Field(100, gt=0, description="Random numbers that make one image.")
+    embedding: bool = Field(True, description="Without it so many more random numbers take its place (Tub-GAN).")
+    embedding_size: int = Field(32, gt=0, description="Numbers that the mask is embedded in.")
+    mask_features: int = Field(8, gt=0, description="Channels of the mask's path.")
+    features: int = Field(128, gt=0, description="Channels of the coarsest level; of residual blocks of the finest.")
+    decay: float = Field(0.8, gt=0, le=1, description="Each finer level has so many times the channels, as published.")
+    cap: int = Field(128, gt=0, description="Most channels of any level of residual blocks.")
+    discriminator_features: int = Field(32, gt=0, description="The same of the discriminator of residual blocks.")
+    loss: Literal["wasserstein", "relativistic"] = Field("wasserstein", description="Adversarial pair.")
+    penalty: float = Field(10.0, gt=0, description="Weight of the slope penalty, or of R1 and R2.")
+    penalty_every: int = Field(1, gt=0, description="Steps between two of R1 and R2; the weight is multiplied by it.")
+    drift: float = Field(1e-4, ge=0, description="Weight of the square of the critic's level.")
+    changes: tuple[augment.Change, ...] = Field((), description="What is changed in all the discriminator sees.")
+    warp: augment.Warp = Field(augment.Warp(), description="How training images and masks are moved together.")
+    levels: tuple[Level, ...] = Field((), description="The growth, from a short side of 4 on; none = no growth.")
+    images: int = Field(20_000, gt=0, description="Images seen in a training without growth.")
+    batch_size: int = Field(8, gt=0, description="Images a step without growth.")
+    adam: Adam = Field(Adam(), description="Optimizer of both networks; the rate is the level's.")
+    average_images: int = Field(0, ge=0, description="Half-life of the averaged weights, in images; 0 = none.")
+
+
+class MaskEmbedding(Method):
+    """Masks and latents -> images."""
+
+    Config = MaskEmbeddingConfig
+    condition = "masks"
+    generator_networks = ("generator",)
+
+    def __init__(self, config: MaskEmbeddingConfig, spec: ImageSpec) -> None:
+        self.config, self.spec = config, spec
+        if spec.num_labels < 2:
+            raise ValueError("The images have no masks; this method makes images under masks")
+        if config.levels and config.blocks != "deconvolution":
+            raise ValueError("Residual blocks do not grow; the recipe gives levels of growth")
+        self.latent_size = config.latent_size + (0 if config.embedding else config.embedding_size)
+        self.networks = nn.ModuleDict({"generator": self._generator(), "discriminator": self._discriminator()})
+        self.fade = 1.0  # share of the finest level that is at work
+        self.halvings = 0  # of the full size, to that level
+        if config.levels:
+            self._used_levels()
+
+    def _generator(self) -> nn.Module:
+        config, spec = self.config, self.spec
+        shared = {
+            "planes": spec.planes, "channels": spec.channels, "height": spec.height, "width": spec.width,
+            "latent_size": self.latent_size, "mask_features": config.mask_features,
+            "embedding_size": config.embedding_size if config.embedding else 0,
+        }  # fmt: skip
+        if config.blocks == "residual":
+            return ResidualMaskGenerator(features=config.features, cap=config.cap, **shared)
+        return MaskEmbeddingGenerator(sizes=self._sizes(), **shared)
+
+    def _discriminator(self) -> nn.Module:
+        config, spec = self.config, self.spec
+        shared = {"channels": spec.channels + spec.planes, "height": spec.height, "width": spec.width}
+        if config.blocks == "residual":
+            return ResidualMaskDiscriminator(features=config.discriminator_features, cap=config.cap, **shared)
+        return MaskEmbeddingDiscriminator(sizes=self._sizes(), **shared)
+
+    def _sizes(self) -> list[int]:
+        """Channels of each level, coarsest first: 128, 102, 82, 66, 52, 42, 34 as published."""
+        levels = growth_levels(self.spec.height, self.spec.width)
+        return [max(1, round(self.config.features * self.config.decay**level)) for level in range(levels)]
+
+    def _used_levels(self) -> tuple[Level, ...]:
+        """The levels from a short side of 4 to that of the images."""
+        needed = growth_levels(self.spec.height, self.spec.width)
+        if len(self.config.levels) < needed:
+            raise ValueError(
+                f"{self.spec.height}x{self.spec.width} needs {needed} levels of growth; the recipe has "
+                f"{len(self.config.levels)}"
+            )
+        return self.config.levels[:needed]
+
+    def _seen(self, images: Image, planes: Planes, batch: Batch) -> Image:
+        """What the discriminator sees: the image in changed colours, moved together with its mask."""
+        colours = [change for change in self.config.changes if change == "colour"]
+        moves = [change for change in self.config.changes if change != "colour"]
+        images = augment.differentiable(images, colours, batch.generator)
+        return augment.differentiable(torch.cat([images, planes * 2 - 1], dim=1), moves, batch.generator)
+
+    def _make(self, planes: Planes, latents: Latent) -> Image:
+        generator = self.networks["generator"]
+        return generator(planes, latents, self.fade) if self.config.levels else generator(planes, latents)
+
+    def _judge(self, seen: Image) -> Tensor:
+        discriminate = self.networks["discriminator"]
+        return discriminate(seen, self.fade) if self.config.levels else discriminate(seen)
+
+    def critic_objective(self, batch: Batch) -> dict[str, Tensor]:
+        """WGAN-GP with drift: minimise D(G) - D(x) + 10 (||grad D|| - 1)^2 + 1e-4 D(x)^2."""
+        config, planes = self.config, to_planes(batch.masks, self.spec.num_labels)
+        with torch.no_grad():
+            fake = self._make(planes, batch.latents(self.latent_size))
+        real, fake = self._seen(batch.images, planes, batch), self._seen(fake, planes, batch)
+        shown = real[:, self.spec.channels :]  # the mask is not interpolated
+        shares = torch.rand(len(batch), generator=batch.generator).to(batch.device)
+        real_logits, fake_logits = self._judge(real), self._judge(fake)
+        slope = losses.slope_penalty(
+            lambda images: self._judge(torch.cat([images, shown], dim=1)),
+            real[:, : self.spec.channels], fake[:, : self.spec.channels], shares,
+        )  # fmt: skip
+        return {
+            "adversarial": losses.wasserstein_discriminator(real_logits, fake_logits),
+            "slope": config.penalty * slope,
+            "drift": config.drift * losses.drift(real_logits),
+        }
+
+    def discriminator_objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Ours: tell each real image from a made one, both under the same mask."""
+        planes = to_planes(batch.masks, self.spec.num_labels)
+        with torch.no_grad():
+            fake = self._make(planes, batch.latents(self.latent_size))
+        real_logits = self._judge(self._seen(batch.images, planes, batch))
+        fake_logits = self._judge(self._seen(fake, planes, batch))
+        return {"adversarial": losses.relativistic_discriminator(real_logits, fake_logits)}
+
+    def penalty_objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Ours: keep the discriminator's slope small at real and made images: weight/2 * (R1 + R2)."""
+        planes = to_planes(batch.masks, self.spec.num_labels)
+        with torch.no_grad():
+            fake = self._make(planes, batch.latents(self.latent_size))
+        weight = self.config.penalty * self.config.penalty_every / 2
+        return {
+            "r1": weight * losses.gradient_penalty(self._judge, self._seen(batch.images, planes, batch)),
+            "r2": weight * losses.gradient_penalty(self._judge, self._seen(fake, planes, batch)),
+        }
+
+    def generator_objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Convince the discriminator."""
+        planes = to_planes(batch.masks, self.spec.num_labels)
+        fake_logits = self._judge(self._seen(self._make(planes, batch.latents(self.latent_size)), planes, batch))
+        if self.config.loss == "wasserstein":
+            return {"adversarial": losses.wasserstein_generator(fake_logits)}
+        with torch.no_grad():
+            real_logits = self._judge(self._seen(batch.images, planes, batch))
+        return {"adversarial": losses.relativistic_generator(real_logits, fake_logits)}
+
+    def _phases(self, adam: Adam) -> tuple[Phase, ...]:
+        if self.config.loss == "relativistic":
+            return both_phases(
+                self.generator_objective, self.discriminator_objective, self.penalty_objective,
+                adam=adam, penalty_every=self.config.penalty_every,
+            )  # fmt: skip
+        # The slope penalty stands in the critic's own update, at every step.
+        return both_phases(
+            self.generator_objective, self.critic_objective, self.critic_objective, adam=adam, penalty_every=0
+        )
+
+    def _grow(self, halvings: int, fade: Callable[[float], float], share: float) -> None:
+        self.halvings, self.fade = halvings, fade(share)
+
+    def _shrunk(self, batch: Batch, halvings: int) -> Batch:
+        """The batch at a level of the growth: the mean of the pixels, the maximum of the masks."""
+        batch = augment.warp(batch, self.config.warp)
+        times = 2**halvings
+        return batch if times == 1 else replace(
+            batch, images=functional.avg_pool2d(batch.images, times),
+            masks=_pooled(batch.masks, times), fields=_pooled(batch.fields, times),
+        )  # fmt: skip
+
+    def _stage(self, name: str, halvings: int, fade: Callable[[float], float], images: int, batch_size: int,
+               adam: Adam) -> Stage:  # fmt: skip
+        return Stage(
+            name=name,
+            phases=self._phases(adam),
+            images=images,
+            batch_size=batch_size,
+            mask_sources=frozenset({"manual", "segmenter", "derived"}),
+            transform=partial(self._shrunk, halvings=halvings),
+            average_images=self.config.average_images,
+            on_progress=partial(self._grow, halvings, fade),
+        )
+
+    def stages(self) -> list[Stage]:
+        """As published a fading and a stable stage for each level; ours one stage at the full size."""
+        config = self.config
+        if not config.levels:
+            return [self._stage("full", 0, _whole, config.images, config.batch_size, config.adam)]
+        stages = []
+        used = self._used_levels()
+        for number, level in enumerate(used):
+            halvings = len(used) - 1 - number
+            adam = config.adam.model_copy(update={"learning_rate": level.learning_rate})
+            name = f"{self.spec.height >> halvings}x{self.spec.width >> halvings}"
+            if number:
+                stages.append(self._stage(f"{name} fade", halvings, float, level.fade_images, level.batch_size, adam))
+            stages.append(self._stage(f"{name} stable", halvings, _whole, level.stable_images, level.batch_size, adam))
+        return stages
+
+    def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
+        """One image a mask and latent, at full size also while it grows; the masks come back unchanged."""
+        assert masks is not None, "mask embedding makes images under masks; none were given"
+        times = 2**self.halvings
+        images = self._make(to_planes(_pooled(masks, times), self.spec.num_labels), latents)
+        return Pairs(images=functional.interpolate(images, scale_factor=times), masks=masks)
+
+
+def _whole(share: float) -> float:
+    return 1.0
+
+
+def _pooled(masks: LabelMap, times: int) -> LabelMap:
+    """The largest label of each square."""
+    return masks if times == 1 else functional.max_pool2d(masks[:, None].float(), times)[:, 0].to(torch.uint8)
+
+
+METHOD = MaskEmbedding

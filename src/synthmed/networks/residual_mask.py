@@ -1,0 +1,180 @@
+"""Ours for S1: the same idea, the mask as a vector beside the latents and as skips, in residual blocks.
+
+Both networks work at half the resolution and below; the generator is given 2x2 pixels of the mask as channels and ends
+in such, so that edges stay as sharp as the mask's. All other resampling is by means and bilinear interpolation, so that
+nothing aliases.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from synthmed.networks.layers import (
+    MinibatchDeviation,
+    PixelNorm,
+    Upsample,
+    coordinates,
+    doublings,
+    image_generators,
+    kaiming_initialisation,
+    white_noise,
+    widths,
+)
+from synthmed.shapes import Image, Latent, Logits, Planes
+
+
+class ResidualMaskGenerator(nn.Module):
+    """Planes [N P H W] and latents [N Z] -> image [N C H W] in [-1, 1].
+
+    Args:
+        planes: P.
+        channels: C.
+        height, width: H and W.
+        latent_size: Z.
+        embedding_size: numbers that the mask is embedded in; 0 = it only enters by the skips.
+        mask_features: channels of the mask's path.
+        features: channels at half resolution; doubled at each coarser level up to ``cap``.
+        cap: most channels of any level.
+    """
+
+    def __init__(
+        self, *, planes: int, channels: int, height: int, width: int, latent_size: int, embedding_size: int,
+        mask_features: int, features: int, cap: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        times = doublings(height // 2, width // 2)
+        self.base = (height >> times + 1, width >> times + 1)
+        sizes = widths(features, times + 1, cap)[::-1]
+        places = self.base[0] * self.base[1]
+        numbers = latent_size + embedding_size
+        self.read = nn.Conv2d(4 * planes, mask_features, 3, padding=1)
+        self.shrink = nn.ModuleList(nn.Conv2d(mask_features, mask_features, 3, padding=1) for _ in range(times))
+        self.embed = nn.Linear(mask_features * places, embedding_size) if embedding_size else None
+        self.project = nn.Linear(numbers, sizes[0] * places)
+        self.blocks = nn.ModuleList(
+            _GrowingBlock(before, after, mask_features, numbers) for before, after in pairwise(sizes)
+        )
+        self.refine = nn.Conv2d(sizes[-1] + 4 * (planes + 1), sizes[-1], 3, padding=1)
+        self.to_image = nn.Conv2d(sizes[-1], channels, 3, padding=1)
+        self.to_detail = nn.Conv2d(sizes[-1], 4 * channels, 3, padding=1)
+        self.resize = Upsample()
+        kaiming_initialisation(self)
+        with torch.no_grad():
+            self.to_image.weight.mul_(0.3)  # begin in the middle of tanh
+            self.to_detail.weight.zero_()  # a shuffle of random pixels would be born with a grid (Aitken 2017)
+            for layer in self.modules():
+                if isinstance(layer, _Modulation):
+                    nn.init.normal_(layer.modulate.weight, 0.0, 0.1)
+
+    def forward(self, planes: Planes, latents: Latent) -> Image:
+        """Make one image a mask and latent."""
+        generators = image_generators(latents)
+        features = functional.leaky_relu(self.read(functional.pixel_unshuffle(planes, 2)), 0.2)
+        skips = []
+        for shrink in self.shrink:
+            skips.append(features)
+            features = functional.leaky_relu(shrink(functional.avg_pool2d(features, 2)), 0.2)
+        numbers = latents
+        if self.embed is not None:
+            numbers = torch.cat([latents, self.embed(features.flatten(1))], dim=1)
+        features = self.project(numbers).reshape(len(latents), -1, *self.base)
+        for block in self.blocks:
+            features = block(features, skips.pop(), numbers, generators)
+        sharp = functional.pixel_unshuffle(torch.cat([planes, white_noise(planes[:, :1], generators)], dim=1), 2)
+        features = functional.leaky_relu(self.refine(torch.cat([features, sharp], dim=1)), 0.2)
+        detail = functional.pixel_shuffle(self.to_detail(features), 2)  # [N 4C H/2 W/2] -> [N C H W]
+        return torch.tanh(self.resize(self.to_image(features)) + _without_grid(detail))
+
+
+class ResidualMaskDiscriminator(nn.Module):
+    """Image and planes [N C+P H W] -> logits [N 1].
+
+    Args:
+        channels: C + P.
+        height, width: H and W.
+        features: channels at half resolution; doubled at each coarser level up to ``cap``.
+        cap: most channels of any level.
+    """
+
+    def __init__(self, *, channels: int, height: int, width: int, features: int, cap: int) -> None:
+        super().__init__()
+        times = doublings(height // 2, width // 2)
+        sizes = widths(features, times + 1, cap)
+        self.fine = nn.Conv2d(channels + 2, 16, 3, padding=1)
+        self.stem = nn.Conv2d(16, sizes[0], 3, padding=1)
+        self.blocks = nn.ModuleList(_ShrinkingBlock(*pair) for pair in pairwise(sizes))
+        places = sizes[-1] * (height >> times + 1) * (width >> times + 1)
+        self.judge = nn.Sequential(
+            nn.LeakyReLU(0.2),
+            MinibatchDeviation(),
+            nn.Conv2d(sizes[-1] + 1, sizes[-1], 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Flatten(),
+            nn.Linear(places, 1),
+        )
+        kaiming_initialisation(self)
+
+    def forward(self, images: Image) -> Logits:
+        """One logit an image."""
+        fine = functional.leaky_relu(self.fine(torch.cat([images, coordinates(images)], dim=1)), 0.2)
+        features = self.stem(functional.avg_pool2d(fine, 2))  # [N C' H/2 W/2]
+        for block in self.blocks:
+            features = block(features)
+        return self.judge(features)
+
+
+def _without_grid(detail: Tensor) -> Tensor:
+    """The mean of 1, 2, 1 neighbours along both axes: what alternates from pixel to pixel is gone, as is a grid."""
+    first = functional.avg_pool2d(functional.pad(detail, (1, 0, 1, 0), mode="replicate"), 2, 1)
+    return functional.avg_pool2d(functional.pad(first, (0, 1, 0, 1), mode="replicate"), 2, 1)
+
+
+class _Modulation(nn.Module):
+    """Normalise every pixel, scale and shift by latents and embedding, add noise, leak."""
+
+    def __init__(self, channels: int, numbers: int) -> None:
+        super().__init__()
+        self.normalise = PixelNorm()
+        self.modulate = nn.Linear(numbers, 2 * channels)
+        self.noise_strength = nn.Parameter(torch.full((channels, 1, 1), 0.1))
+
+    def forward(self, features: Tensor, numbers: Tensor, generators: list[torch.Generator]) -> Tensor:
+        scale, shift = self.modulate(numbers)[:, :, None, None].chunk(2, dim=1)
+        features = self.normalise(features) * (1 + scale) + shift
+        return functional.leaky_relu(features + self.noise_strength * white_noise(features[:, :1], generators), 0.2)
+
+
+class _GrowingBlock(nn.Module):
+    """A modulated convolution, up, join the mask's features, another one; beside them a straight way."""
+
+    def __init__(self, before: int, after: int, mask_features: int, numbers: int) -> None:
+        super().__init__()
+        self.resize = Upsample()
+        self.straight = nn.Conv2d(before, after, 1, bias=False)
+        self.first = nn.Conv2d(before, after, 3, padding=1)
+        self.second = nn.Conv2d(after + mask_features, after, 3, padding=1)
+        self.modulate_first, self.modulate_second = _Modulation(after, numbers), _Modulation(after, numbers)
+
+    def forward(self, features: Tensor, skip: Tensor, numbers: Tensor, generators: list[torch.Generator]) -> Tensor:
+        inner = self.modulate_first(self.first(features), numbers, generators)
+        both = self.resize(torch.cat([inner, self.straight(features)], dim=1))  # [N 2C' 2H 2W]
+        inner, straight = both.chunk(2, dim=1)
+        inner = self.modulate_second(self.second(torch.cat([inner, skip], dim=1)), numbers, generators)
+        return (straight + inner) * 0.5**0.5
+
+
+class _ShrinkingBlock(nn.Module):
+    """Two convolutions and a mean beside a straight way."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(before, before, 3, padding=1)
+        self.second = nn.Conv2d(before, after, 3, padding=1)
+        self.straight = nn.Conv2d(before, after, 1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        inner = self.first(functional.leaky_relu(features, 0.2))
+        inner = self.second(functional.avg_pool2d(functional.leaky_relu(inner, 0.2), 2))  # [N C' H/2 W/2]
+        return (self.straight(functional.avg_pool2d(features, 2)) + inner) * 0.5**0.5

@@ -1,0 +1,70 @@
+"""How fast a recipe trains here: what a schedule would take is measured on a few steps of each of its stages."""
+
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+
+from synthmed.config import Recipe, parse
+from synthmed.data.dataset import PreparedDataset
+from synthmed.devices import find_device
+from synthmed.methods import find_method
+from synthmed.methods._contract import Stage
+from synthmed.training.batches import Batches
+
+
+def seconds_of_schedule(recipe: Recipe, data: Path, *, device: str = "cpu", least: float = 2.0) -> float:
+    """Seconds that the whole schedule of a recipe would take on this machine, with nothing else on it.
+
+    On the CPU processor time is measured, by the number of threads, so that other work on the machine does not count.
+
+    Args:
+        recipe: as ``config.read_recipe`` gives it.
+        data: a prepared data set.
+        device: where it would train.
+        least: seconds of steps that each stage is measured for, after one to warm up.
+
+    Raises:
+        ConfigError, DataError, ArtifactError: as ``train`` would; call ``plan`` before for better messages.
+    """
+    kind = find_method(recipe.method)
+    dataset = PreparedDataset.open(data)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        method = kind(parse(kind.Config, recipe.config, "config"), dataset.spec)
+        method.networks.to(find_device(device))
+        begun = deepcopy(method.networks.state_dict())
+        total = 0.0
+        for stage in method.stages():
+            method.networks.load_state_dict(begun)
+            batches = Batches(dataset.split("train"), stage, 0, find_device(device))
+            total += stage.images * _seconds_per_image(method.networks, stage, batches, least)
+    return total
+
+
+def _seconds_per_image(networks: torch.nn.ModuleDict, stage: Stage, batches: Batches, least: float) -> float:
+    optimizers = {phase.network: phase.optimizer(networks[phase.network].parameters()) for phase in stage.phases}
+    costs = torch.zeros(len(stage.phases), dtype=torch.float64)
+    steps = 0
+    while steps < 2 or costs.sum() < least:
+        stage.on_progress(0.5)
+        batch = stage.transform(batches.at(steps * stage.batch_size, torch.Generator().manual_seed(steps)))
+        for place, phase in enumerate(stage.phases):
+            for name, network in networks.items():
+                network.requires_grad_(name == phase.network)
+            began = _clock(batches.device)
+            optimizers[phase.network].zero_grad(set_to_none=True)
+            torch.stack([values.mean() for values in phase.objective(batch).values()]).sum().backward()
+            optimizers[phase.network].step()
+            costs[place] += _clock(batches.device) - began if steps else 0.0  # the first step warms up
+        steps += 1
+    shares = torch.tensor([phase.repeat / phase.every for phase in stage.phases], dtype=torch.float64)
+    return float((costs * shares).sum()) / (steps - 1) / stage.batch_size
+
+
+def _clock(device: torch.device) -> float:
+    if device.type == "cpu":
+        return time.process_time() / torch.get_num_threads()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
