@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from synthmed import losses
 from synthmed.config import parse, read_recipe
@@ -29,11 +29,11 @@ from synthmed.shapes import Batch, ImageSpec, to_planes
 
 
 class Traffic(TorchDispatchMode):
-    """Counts the bytes that operations read and write; views are free."""
+    """Counts operations, and the bytes that they read and write; views are free."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.all = self.products = 0
+        self.all = self.products = self.operations = 0
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = operation(*args, **(kwargs or {}))
@@ -43,6 +43,8 @@ class Traffic(TorchDispatchMode):
             self.all += moved
             name = str(operation)
             self.products += moved if any(word in name for word in ("conv", "mm", "linear")) else 0
+        count = flop_registry.get(operation._overloadpacket)
+        self.operations += count(*args, **(kwargs or {}), out_val=result) if count else 0
         return result
 
 
@@ -193,14 +195,11 @@ def main() -> None:
     method, stage, batch = made(arguments.recipe, height, width, arguments.batch)
     cycle = max(phase.every for phase in stage.phases)
     step = ours(method, stage, batch)
-    with FlopCounterMode(display=False) as operations:
-        for number in range(cycle):
-            step(number)
     with Traffic() as traffic:
         for number in range(cycle):
             step(number)
     count = cycle * arguments.batch
-    flops, moved, fused = operations.get_total_flops() / count, traffic.all / count, traffic.products / count
+    flops, moved, fused = traffic.operations / count, traffic.all / count, traffic.products / count
     peak, bandwidth = limits()
     own, other = (taken / arguments.batch for taken in seconds([step, plain(method, batch)], cycle))
     floor = max(flops / peak, fused / bandwidth)
