@@ -23,7 +23,7 @@ from synthmed.config import Settings
 from synthmed.methods._contract import Adam, Method, Phase, Stage, both_phases
 from synthmed.networks.mask_embedding import MaskEmbeddingDiscriminator, MaskEmbeddingGenerator, growth_levels
 from synthmed.networks.residual_mask import ResidualMaskDiscriminator, ResidualMaskGenerator
-from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Pairs, Planes, to_planes
+from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Logits, Pairs, Planes, to_planes
 
 
 class Level(Settings):
@@ -212,6 +212,11 @@ class MaskEmbedding(Method):
             average_images=self.config.average_images,
             on_progress=partial(self._grow, halvings, fade),
         )
+
+    def discriminate(self, batch: Batch) -> dict[str, Logits]:
+        """What the discriminator says of real images under their masks."""
+        planes = to_planes(batch.masks, self.spec.num_labels)
+        return {"discriminator": self._judge(torch.cat([batch.images, planes * 2 - 1], dim=1))}
 
     def stages(self) -> list[Stage]:
         """As published a fading and a stable stage for each level; ours one stage at the full size."""
