@@ -27,3 +27,12 @@ def test_it_learns_to_give_a_mask_back():
         cross_entropy(network.decode(network.encode(masks)[0]), masks).mean().backward()
         optimizer.step()
     assert torch.equal(network.decode(network.encode(masks)[0]) > 0, masks > 0)
+
+
+def test_the_usual_coverage_is_known_from_the_first_batch_on():
+    network = MaskAutoencoder(planes=2, code=4, features=8, halvings=2)
+    planes = torch.zeros(2, 2, 16, 16)
+    planes[:, 1, :4] = 1
+    for _ in range(3):
+        network.remember(planes)
+        assert network.mean_coverage.tolist() == [0.0, 0.25]

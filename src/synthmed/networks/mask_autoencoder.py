@@ -63,7 +63,9 @@ class MaskAutoencoder(nn.Module):
     @torch.no_grad()
     def remember(self, planes: Planes) -> None:
         """Let the usual coverage of each plane follow that of a training batch."""
-        self.mean_coverage.lerp_(planes.mean((0, 2, 3)), _MEMORY)
+        covered = planes.mean((0, 2, 3))
+        known = self.mean_coverage > 0  # the first batch counts whole, else a short training knows of nothing
+        self.mean_coverage.copy_(torch.where(known, self.mean_coverage.lerp(covered, _MEMORY), covered))
 
 
 class _Residual(nn.Module):
