@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from synthmed.errors import ArtifactError, ConfigError, DataError
-from synthmed.samples import Sample, SampleSet, write_samples
+from synthmed.samples import Sample, SampleSet, _read_table, write_samples
 
 
 def drawn(count=3, channels=3, dtype=np.uint8, labels=2, with_masks=True, size=(6, 5)):
@@ -47,6 +47,18 @@ def test_label_maps_are_stored_as_their_labels(tmp_path):
     pairs = list(drawn(labels=4))
     opened = write_samples(tmp_path / "set", pairs, num_labels=4, inputs={}, facts={})
     assert np.array_equal(opened.masks(), np.stack([mask for _, _, mask in pairs]))
+
+
+def test_a_set_whose_table_has_no_sources_of_masks_is_still_read(tmp_path):
+    write_samples(tmp_path / "set", drawn(), inputs={}, facts={})
+    table = tmp_path / "set/samples.csv"
+    rows = [line.rsplit(",", 1)[0] for line in table.read_text().splitlines()]
+    assert rows[0].endswith("lineage")
+    table.write_text("\n".join(rows) + "\n")
+    assert [sample.mask_from for sample in _read_table(tmp_path / "set")] == ["", "", ""]
+    table.write_text(table.read_text().replace("lineage", "origin"))
+    with pytest.raises(ArtifactError, match="has the columns"):
+        _read_table(tmp_path / "set")
 
 
 def test_the_same_samples_give_the_same_digest(tmp_path):

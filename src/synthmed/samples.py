@@ -296,7 +296,7 @@ def _read_table(path: Path) -> list[Sample]:
     known = {field.name for field in fields(Sample)}
     with (path / "samples.csv").open(newline="", encoding="utf-8") as file:
         table = csv.DictReader(file)
-        if set(table.fieldnames or ()) != known:
+        if set(table.fieldnames or ()) | {"mask_from"} != known:  # sets of before have no such column
             raise ArtifactError(
                 f"{path / 'samples.csv'} has the columns {table.fieldnames}; expected {sorted(known)}. "
                 "Make the sample set anew."
@@ -306,7 +306,7 @@ def _read_table(path: Path) -> list[Sample]:
                 seed=int(row["seed"]),
                 label=row["label"],
                 lineage=cast(Lineage, row["lineage"]),
-                mask_from=row["mask_from"],
+                mask_from=row.get("mask_from", ""),
                 file_name=row["file_name"],
                 mask_name=row["mask_name"],
             )
