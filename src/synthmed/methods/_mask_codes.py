@@ -15,8 +15,8 @@ from synthmed.shapes import Batch, ImageSpec, LabelMap, PerSample, Planes, from_
 
 SURE = 0.9
 """A pixel of at least this chance is marked before any other."""
-SURROUNDINGS, REGION = 1.5, 8.0
-"""Standard deviations, in pixels, of the Gaussians that say what is marked around a pixel, and in its region."""
+REGION = 8.0
+"""Standard deviation, in pixels, of the Gaussian that says how much is marked in the region of a pixel."""
 
 
 class MaskCodesConfig(Settings):
@@ -26,6 +26,9 @@ class MaskCodesConfig(Settings):
     halvings: int = Field(4, ge=2, description="How often a mask is halved until it is a code.")
     features: int = Field(32, gt=0, multiple_of=4, description="Channels at a quarter of the resolution.")
     divergence: float = Field(2e-4, ge=0, description="Weight of the divergence of the codes from N(0, 1).")
+    surroundings: float = Field(
+        1.5, gt=0, description="Standard deviation, in pixels, of the Gaussian whose mean a marked pixel exceeds."
+    )
     coverage: float = Field(
         1.2, gt=0, description="How much is marked in made masks, as a multiple of what is in the training masks."
     )
@@ -68,7 +71,7 @@ class MaskCodes:
         being sure, or large objects would be hollow.
         """
         chances = self.autoencoder.decode(code + self._empty()).sigmoid()
-        excess = chances - gaussian_blur(chances, SURROUNDINGS)
+        excess = chances - gaussian_blur(chances, self.config.surroundings)
         excess = excess / (gaussian_blur(chances, REGION) + 0.02).sqrt()
         return torch.where(chances >= SURE, 10 + chances, excess)
 
