@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmed.config import Settings
-from synthmed.shapes import Batch, Image
+from synthmed.shapes import Batch, Image, Planes
 
 _COARSE = 33
 """Side of the grid on which smooth displacements are drawn out before they are brought to full size."""
@@ -120,6 +120,16 @@ def differentiable(
             case "cutout":
                 images = _cut_out(images, generator)
     return images
+
+
+def conditioned(
+    images: Image, planes: Planes, changes: Iterable[Change], generator: torch.Generator
+) -> Float[Tensor, "batch channels height width"]:
+    """An image and, as further channels in [-1, 1], its condition: colours change the image, moves both alike."""
+    changes = tuple(changes)
+    images = differentiable(images, [change for change in changes if change == "colour"], generator)
+    stack = torch.cat([images, planes * 2 - 1], dim=1)
+    return differentiable(stack, [change for change in changes if change != "colour"], generator)
 
 
 def _signs(flips: bool, batch: int, generator: torch.Generator) -> Tensor:

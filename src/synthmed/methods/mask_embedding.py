@@ -115,10 +115,7 @@ class MaskEmbedding(Method):
 
     def _seen(self, images: Image, planes: Planes, batch: Batch) -> Image:
         """What the discriminator sees: the image in changed colours, moved together with its mask."""
-        colours = [change for change in self.config.changes if change == "colour"]
-        moves = [change for change in self.config.changes if change != "colour"]
-        images = augment.differentiable(images, colours, batch.generator)
-        return augment.differentiable(torch.cat([images, planes * 2 - 1], dim=1), moves, batch.generator)
+        return augment.conditioned(images, planes, self.config.changes, batch.generator)
 
     def _make(self, planes: Planes, latents: Latent) -> Image:
         generator = self.networks["generator"]

@@ -114,10 +114,7 @@ class Pix2Pix(Method):
 
     def _seen(self, images: Image, planes: Planes, batch: Batch) -> Image:
         """What the discriminator sees: the image in changed colours, moved together with its mask."""
-        colours = [change for change in self.config.changes if change == "colour"]
-        moves = [change for change in self.config.changes if change != "colour"]
-        images = augment.differentiable(images, colours, batch.generator)
-        return augment.differentiable(torch.cat([images, planes * 2 - 1], dim=1), moves, batch.generator)
+        return augment.conditioned(images, planes, self.config.changes, batch.generator)
 
     def _masks_and_images(self, batch: Batch) -> tuple[Planes, Image]:
         return self._planes(self.conditions(batch.masks, batch.images)), batch.images
