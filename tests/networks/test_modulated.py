@@ -1,6 +1,7 @@
 """The generator with latents remembers the field of view and the latents of what it learned from."""
 
 import torch
+from torch.nn import functional
 
 from synthmed.networks.modulated import ModulatedUNet
 
@@ -59,3 +60,16 @@ def test_latents_draw_noise():
     with torch.no_grad():
         one, other = network(planes, torch.randn(2, 4, generator=torch.Generator().manual_seed(0)))
     assert not torch.equal(one, other)
+
+
+def test_labels_are_displaced_in_what_is_made_and_not_in_what_is_learned_from():
+    network = small(displacement=1.0)
+    planes = (torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)) > 0.5).float()
+    seen: list[torch.Tensor] = []
+    network.stem.register_forward_pre_hook(lambda _, given: seen.append(functional.pixel_shuffle(given[0][:, :4], 2)))
+    with torch.no_grad():
+        network.train()(planes, torch.randn(2, 4))
+        network.eval()(planes, torch.randn(2, 4))
+    learned, made = seen
+    assert torch.equal(learned, planes)
+    assert 0.01 < (made - planes).abs().mean() < 0.4

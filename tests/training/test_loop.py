@@ -95,6 +95,30 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bits(toy_dataset: Path, 
     assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
 
 
+def test_the_step_size_falls_to_nothing_in_the_last_part_of_a_stage(
+    toy_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+
+    def recorded(optimizer: torch.optim.Optimizer, closure: None = None) -> None:
+        rates.extend(group["lr"] for group in optimizer.param_groups)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", recorded)
+    settings = [*SHORT, "config.batch_size=4", "config.adam.learning_rate=8e-4", "config.adam.cooling=0.5",
+                "config.penalty=0"]  # fmt: skip
+    train(TINY, toy_dataset, tmp_path, overrides=settings)
+    assert rates[::2] == pytest.approx([8e-4] * 5 + [6e-4, 4e-4, 2e-4])  # of one network of the two
+
+
+def test_a_cooling_training_that_is_stopped_ends_in_the_same_bits(toy_dataset: Path, tmp_path: Path) -> None:
+    settings = [*SHORT, "config.adam.cooling=0.9"]
+    straight = train(TINY, toy_dataset, tmp_path / "straight", overrides=settings)
+    with pytest.raises(Interrupted):
+        train(TINY, toy_dataset, tmp_path / "stopped", overrides=settings, progress=StopAfter(12))
+    resumed = train(TINY, toy_dataset, tmp_path / "stopped", overrides=settings)
+    assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
+
+
 def test_a_finished_training_is_not_done_again(toy_dataset: Path, tmp_path: Path) -> None:
     model = train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
     before = model.stat().st_mtime_ns

@@ -30,6 +30,9 @@ class Adam(Settings):
     learning_rate: float = Field(2e-4, gt=0, description="Step size.")
     beta1: float = Field(0.5, ge=0, lt=1, description="Decay of the mean of the gradients.")
     beta2: float = Field(0.999, ge=0, lt=1, description="Decay of the mean of their squares.")
+    cooling: float = Field(
+        0.0, ge=0, le=1, description="Share of a stage, its last, in which the step size falls to 0."
+    )
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer for these parameters."""
@@ -76,6 +79,7 @@ class Stage:
         transform: what is done to a batch before the phases see it (augmentation).
         average_images: half-life, in images, of the averaged weights that are kept of its generator-side
             networks (0 = the last weights as they are).
+        cooling: share of the stage, its last, in which every step size falls to 0 in a straight line.
         on_progress: called before each step with the share of the stage that is done, 0 to 1.
         private: name of the only network that sees real images, and how it is kept private; None = not private.
             Then a step sees each patient with the same small probability, batches vary in size and may be empty,
@@ -89,6 +93,7 @@ class Stage:
     mask_sources: frozenset[MaskSource] = frozenset()
     transform: Callable[[Batch], Batch] = lambda batch: batch
     average_images: int = 0
+    cooling: float = 0.0
     on_progress: Callable[[float], None] = lambda share: None
     private: tuple[str, Privacy] | None = None
 

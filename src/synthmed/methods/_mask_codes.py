@@ -1,6 +1,7 @@
 """The first stage of our dual GAN: an autoencoder of masks, whose codes the mask GAN learns to make."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from pydantic import Field
@@ -9,14 +10,8 @@ from torch import Tensor, nn
 from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.methods._contract import Adam, Phase, Stage
-from synthmed.networks.layers import gaussian_blur
 from synthmed.networks.mask_autoencoder import Code, MaskAutoencoder
 from synthmed.shapes import Batch, ImageSpec, LabelMap, PerSample, Planes, from_planes, to_planes
-
-SURE = 0.9
-"""A pixel of at least this chance is marked before any other."""
-REGION = 8.0
-"""Standard deviation, in pixels, of the Gaussian that says how much is marked in the region of a pixel."""
 
 
 class MaskCodesConfig(Settings):
@@ -26,11 +21,8 @@ class MaskCodesConfig(Settings):
     halvings: int = Field(4, ge=2, description="How often a mask is halved until it is a code.")
     features: int = Field(32, gt=0, multiple_of=4, description="Channels at a quarter of the resolution.")
     divergence: float = Field(2e-4, ge=0, description="Weight of the divergence of the codes from N(0, 1).")
-    surroundings: float = Field(
-        1.5, gt=0, description="Standard deviation, in pixels, of the Gaussian whose mean a marked pixel exceeds."
-    )
     coverage: float = Field(
-        1.2, gt=0, description="How much is marked in made masks, as a multiple of what is in the training masks."
+        1.0, gt=0, description="How much is marked in made masks, as a multiple of what is in the training masks."
     )
     warp: augment.Warp = Field(augment.Warp(), description="How training masks are moved.")
     images: int = Field(6_400, gt=0, description="Masks seen in training.")
@@ -60,37 +52,28 @@ class MaskCodes:
     def encode(self, batch: Batch) -> Batch:
         """The batch with what the mask GAN learns to make as its images: codes, 0 where a mask is empty."""
         with torch.no_grad():
-            return replace(batch, images=self._draw(self._planes(batch), batch)[0] - self._empty())
+            return replace(batch, images=self.draw(self.planes(batch), batch)[0] - self._empty())
 
-    def scores(self, code: Code) -> Tensor:
-        """How well each pixel deserves to be marked, [N P H W]: the order counts, not the number.
+    def chances(self, code: Code) -> Planes:
+        """How likely each pixel is marked."""
+        return self.autoencoder.decode(code + self._empty()).sigmoid()
 
-        Where the autoencoder is not sure it smears, and one threshold of its chances leaves blobs of what it is sure
-        of and no thin vessel. So a pixel counts by how far it exceeds the mean of its surroundings, the more the less
-        is marked in the region (a local threshold in the manner of Sauvola and Pietikainen 2000); and first by
-        being sure, or large objects would be hollow.
-        """
-        chances = self.autoencoder.decode(code + self._empty()).sigmoid()
-        excess = chances - gaussian_blur(chances, self.config.surroundings)
-        excess = excess / (gaussian_blur(chances, REGION) + 0.02).sqrt()
-        return torch.where(chances >= SURE, 10 + chances, excess)
-
-    def thresholds(self, scores: Tensor) -> Tensor:
-        """The scores above which these masks cover, all together, as much as they should: [P 1 1]."""
-        every = scores.transpose(0, 1).flatten(1).sort(1, descending=True)[0]  # [P N*H*W]
+    def thresholds(self, chances: Planes) -> Tensor:
+        """The chances above which these masks cover, all together, as much as they should: [P 1 1]."""
+        every = chances.transpose(0, 1).flatten(1).sort(1, descending=True)[0]  # [P N*H*W]
         share = (self.config.coverage * self.autoencoder.mean_coverage).clamp(0, 1)
         marked = (share * (every.shape[1] - 1)).long()
         return every.gather(1, marked[:, None])[:, :, None]
 
-    def masks(self, scores: Tensor, thresholds: Tensor) -> LabelMap:
+    def masks(self, chances: Planes, thresholds: Tensor) -> LabelMap:
         """What is above its threshold, the highest plane where several are."""
-        return from_planes((scores - thresholds).sigmoid())
+        return from_planes((chances - thresholds + 1) / 2)
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Give back each mask from a code drawn near its own."""
-        planes = self._planes(batch)
+        planes = self.planes(batch)
         self.autoencoder.remember(planes)
-        code, divergence = self._draw(planes, batch)
+        code, divergence = self.draw(planes, batch)
         error = losses.cross_entropy(self.autoencoder.decode(code), planes)
         return {"error": error, "divergence": self.config.divergence * divergence}
 
@@ -104,12 +87,17 @@ class MaskCodes:
                 images=config.images,
                 batch_size=config.batch_size,
                 mask_sources=frozenset({"manual"}),
-                transform=lambda batch: augment.warp(replace(batch, images=batch.images[:, :0]), config.warp),
+                transform=partial(self.moved, config=config.warp),
                 average_images=config.average_images,
+                cooling=config.adam.cooling,
             )
         ]
 
-    def _draw(self, planes: Planes, batch: Batch) -> tuple[Code, PerSample]:
+    def moved(self, batch: Batch, config: augment.Warp) -> Batch:
+        """The masks moved; photographs are no part of them."""
+        return augment.warp(replace(batch, images=batch.images[:, :0]), config)
+
+    def draw(self, planes: Planes, batch: Batch) -> tuple[Code, PerSample]:
         """Codes drawn near those of the planes, and their divergence from the prior, a cell."""
         mean, log_variance = self.autoencoder.encode(planes)
         noise = batch.latents(mean[0].numel()).view(mean.shape)
@@ -121,5 +109,6 @@ class MaskCodes:
         planes = next(self.autoencoder.parameters()).new_zeros(1, self.spec.planes, self.spec.height, self.spec.width)
         return self.autoencoder.encode(planes)[0]
 
-    def _planes(self, batch: Batch) -> Planes:
+    def planes(self, batch: Batch) -> Planes:
+        """The masks of a batch, plane by plane."""
         return to_planes(batch.masks, self.spec.num_labels)

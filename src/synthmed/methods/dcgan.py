@@ -159,6 +159,7 @@ class DCGAN(Method):
                 mask_sources=manual,
                 transform=self.transform,
                 average_images=self.config.average_images,
+                cooling=self.config.adam.cooling,
                 private=("discriminator", self.config.privacy) if self.config.privacy.noise else None,
             )
         ]  # fmt: skip

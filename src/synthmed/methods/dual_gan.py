@@ -16,6 +16,7 @@ from torch import nn
 from synthmed.config import Settings
 from synthmed.methods._contract import Method, Stage, prefixed
 from synthmed.methods._mask_codes import MaskCodes, MaskCodesConfig
+from synthmed.methods._mask_drawing import MaskDrawing, MaskDrawingConfig
 from synthmed.methods.dcgan import DCGAN, DCGANConfig
 from synthmed.methods.pix2pix import Pix2Pix, Pix2PixConfig
 from synthmed.networks.modulated import ModulatedUNet
@@ -30,6 +31,7 @@ class DualGANConfig(Settings):
 
     codes: MaskCodesConfig = Field(MaskCodesConfig(), description="Before stage one: masks to codes and back.")
     mask: DCGANConfig = Field(DCGANConfig(makes="masks"), description="Stage one: masks, or their codes, from noise.")
+    drawing: MaskDrawingConfig = Field(MaskDrawingConfig(), description="After it: made codes to masks, if there are.")
     photograph: Pix2PixConfig = Field(Pix2PixConfig(), description="Stage two: photographs from masks.")
 
 
@@ -44,9 +46,11 @@ class DualGAN(Method):
         self.photograph_gan = Pix2Pix(config.photograph, spec)
         self.codes = MaskCodes(config.codes, spec) if config.codes.channels else None
         self.mask_gan = DCGAN(config.mask, spec, self.codes)
-        self.parts: dict[str, MaskCodes | DCGAN | Pix2Pix] = {
+        self.drawing = MaskDrawing(config.drawing, self.codes, self.mask_gan) if self.codes else None
+        self.parts: dict[str, MaskCodes | DCGAN | MaskDrawing | Pix2Pix] = {
             **({"codes_": self.codes} if self.codes else {}),
             "mask_": self.mask_gan,
+            **({"drawing_": self.drawing} if self.drawing else {}),
             "photograph_": self.photograph_gan,
         }
         self.latent_size = self.mask_gan.latent_size + self.photograph_gan.latent_size
@@ -59,13 +63,21 @@ class DualGAN(Method):
 
     def discriminate(self, batch: Batch) -> dict[str, Logits]:
         """What the discriminator of each stage says of real masks and photographs."""
-        coded = self.codes.encode(batch) if self.codes else batch
-        said = {"mask_": self.mask_gan.discriminate(coded), "photograph_": self.photograph_gan.discriminate(batch)}
+        said = {"photograph_": self.photograph_gan.discriminate(batch)}
+        said["mask_"] = self.mask_gan.discriminate(self.codes.encode(batch) if self.codes else batch)
+        if self.drawing:
+            said["drawing_"] = self.drawing.discriminate(batch)
         return {prefix + name: logits for prefix, part in said.items() for name, logits in part.items()}
 
     def stages(self) -> list[Stage]:
-        """The codes, if there are any, then the masks, then the photographs."""
-        return [prefixed(stage, prefix) for prefix, part in self.parts.items() for stage in part.stages()]
+        """The codes, if there are any, then the masks, the drawing of made codes, then the photographs."""
+        stages: list[Stage] = []
+        for prefix, part in self.parts.items():
+            if isinstance(part, MaskDrawing):
+                stages += part.stages(autoencoder="codes_autoencoder", discriminator="drawing_discriminator")
+            else:
+                stages += [prefixed(stage, prefix) for stage in part.stages()]
+        return stages
 
     def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
         """A mask from the first latents, its photograph from the last; given masks take the place of the first."""
@@ -79,8 +91,8 @@ class DualGAN(Method):
             return self.mask_gan.generate(latents).masks
         make = self.networks["mask_generator"]
         usual = torch.randn(CALIBRATED, latents.shape[1], generator=torch.Generator().manual_seed(0)).to(latents)
-        thresholds = self.codes.thresholds(self.codes.scores(make(usual)))
-        masks = self.codes.masks(self.codes.scores(make(latents)), thresholds)
+        thresholds = self.codes.thresholds(self.codes.chances(make(usual)))
+        masks = self.codes.masks(self.codes.chances(make(latents)), thresholds)
         photograph = self.networks["photograph_generator"]
         if isinstance(photograph, ModulatedUNet):  # nothing is marked where nothing is seen
             masks = masks * photograph.usual_field[:, 0].to(masks)

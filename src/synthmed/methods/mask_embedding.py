@@ -207,6 +207,7 @@ class MaskEmbedding(Method):
             mask_sources=frozenset({"manual", "segmenter", "derived"}),
             transform=partial(self._shrunk, halvings=halvings),
             average_images=self.config.average_images,
+            cooling=adam.cooling,
             on_progress=partial(self._grow, halvings, fade),
         )
 

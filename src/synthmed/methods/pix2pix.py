@@ -219,6 +219,7 @@ class Pix2Pix(Method):
                 mask_sources=sources,
                 transform=lambda batch: augment.warp(batch, config.warp),
                 average_images=config.average_images,
+                cooling=config.adam.cooling,
             )
         ]  # fmt: skip
 

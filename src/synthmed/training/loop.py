@@ -119,6 +119,7 @@ def train(
                 generator = torch.Generator().manual_seed(image_seed(settings.seed, (number << 48) + done))
                 torch.manual_seed(generator.initial_seed())
                 stage.on_progress(done / total)
+                _cool(optimizers, stage, done / total)
                 step = done // stage.batch_size
                 batch = batches.at(done, generator)
                 batch = stage.transform(batch) if len(batch) else batch
@@ -253,6 +254,14 @@ def _optimizers(networks: nn.ModuleDict, stage: Stage) -> dict[str, torch.optim.
         if phase.network not in optimizers:
             optimizers[phase.network] = phase.optimizer(networks[phase.network].parameters())
     return optimizers
+
+
+def _cool(optimizers: dict[str, torch.optim.Optimizer], stage: Stage, progress: float) -> None:
+    """Set the step sizes of this moment: as they began, then down to 0 in the stage's last part."""
+    share = min(1.0, (1 - progress) / stage.cooling) if stage.cooling else 1.0
+    for optimizer in optimizers.values():
+        for group in optimizer.param_groups:
+            group["lr"] = share * group.setdefault("initial_lr", group["lr"])
 
 
 def _only_trainable(networks: nn.ModuleDict, name: str) -> None:
