@@ -104,6 +104,7 @@ class MaskCodes:
         divergence = losses.divergence_from_normal(mean.flatten(1), log_variance.flatten(1)) / mean[0, 0].numel()
         return mean + (log_variance / 2).exp() * noise, divergence
 
+    @torch.no_grad()
     def _empty(self) -> Code:
         """The code of an empty mask, [1 Z H W]."""
         planes = next(self.autoencoder.parameters()).new_zeros(1, self.spec.planes, self.spec.height, self.spec.width)
