@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 
+import pytest
 import torch
 
 from synthmed.methods._contract import Stage
@@ -53,6 +54,13 @@ def test_it_comes_after_the_codes_and_the_mask_gan_and_before_the_photographs():
         "codes_codes", "mask_masks", "drawing", "photograph_translation"
     ]  # fmt: skip
     assert "drawing" not in [stage.name for stage in method(images=0).stages()]
+
+
+def test_it_refuses_to_learn_on_another_mask_gan_than_the_one_that_is_kept():
+    config = method().config.model_copy(deep=True)
+    config = config.model_copy(update={"mask": config.mask.model_copy(update={"average_images": 100})})
+    with pytest.raises(ValueError, match="averaged weights"):
+        DualGAN(config, SPEC)
 
 
 def test_only_the_decoder_and_its_discriminator_change():
