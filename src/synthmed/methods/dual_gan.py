@@ -48,7 +48,7 @@ class DualGAN(Method):
         self.mask_gan = DCGAN(config.mask, spec, self.codes)
         if self.codes and config.drawing.images and config.mask.average_images:
             raise ValueError(
-                "The drawing learns on the mask GAN as it is, not on averaged weights; let its step size fall"
+                "The drawing learns on the mask GAN as trained, so that one cannot have averaged weights"
             )
         self.drawing = MaskDrawing(config.drawing, self.codes, self.mask_gan) if self.codes else None
         self.parts: dict[str, MaskCodes | DCGAN | MaskDrawing | Pix2Pix] = {
