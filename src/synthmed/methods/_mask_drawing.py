@@ -37,7 +37,7 @@ class MaskDrawingConfig(Settings):
         augment.Warp(flip_horizontal=True, flip_vertical=True),
         description="How training masks are moved; what interpolates would break thin vessels.",
     )
-    images: int = Field(1_200, ge=0, description="Masks seen in training; 0 = the decoder stays as it is.")
+    images: int = Field(0, ge=0, description="Masks seen in training; 0 = the decoder stays as it is.")
     batch_size: int = Field(2, gt=0, description="Masks a step.")
     adam: Adam = Field(
         Adam(learning_rate=5e-4, beta1=0.0, beta2=0.99, cooling=0.4), description="Optimizer of both networks."
