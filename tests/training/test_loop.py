@@ -119,6 +119,18 @@ def test_a_cooling_training_that_is_stopped_ends_in_the_same_bits(toy_dataset: P
     assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
 
 
+def test_averaged_weights_are_kept_and_never_trained_with(toy_dataset: Path, tmp_path: Path) -> None:
+    trained = []
+    for half_life in (0, 16):
+        run = tmp_path / str(half_life)
+        train(TINY, toy_dataset, run, overrides=[*SHORT, f"config.average_images={half_life}"])
+        last = run / "checkpoints" / (run / "checkpoints" / "LATEST").read_text().strip() / "networks.safetensors"
+        trained.append(artifacts.file_digest(last))
+    assert trained[0] == trained[1]
+    models = [artifacts.file_digest(tmp_path / name / "model.safetensors") for name in ("0", "16")]
+    assert models[0] != models[1]
+
+
 def test_a_finished_training_is_not_done_again(toy_dataset: Path, tmp_path: Path) -> None:
     model = train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
     before = model.stat().st_mtime_ns
