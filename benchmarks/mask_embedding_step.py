@@ -25,6 +25,7 @@ from torch.utils.flop_counter import flop_registry
 from synthmed import losses
 from synthmed.config import parse, read_recipe
 from synthmed.methods import find_method
+from synthmed.patch_distance import patch_distance
 from synthmed.shapes import Batch, ImageSpec, to_planes
 
 
@@ -124,13 +125,26 @@ def plain(method: Any, batch: Batch) -> Callable[[int], None]:
                 of_judge.step()
         judge.requires_grad_(False)
         of_generator.zero_grad()
-        false = judge(seen(generator(planes, torch.randn(len(real), method.latent_size))))
+        made = generator(planes, torch.randn(len(real), method.latent_size))
+        false = judge(seen(made))
         if config.loss == "wasserstein":
-            (-false.mean()).backward()
+            loss = -false.mean()
         else:
             with torch.no_grad():
                 true = judge(seen(real))
-            torch.nn.functional.softplus(true - false).mean().backward()
+            loss = torch.nn.functional.softplus(true - false).mean()
+        if config.patches:
+            inside = batch.masks.clamp(max=1)
+            loss = (
+                loss
+                + config.patches * patch_distance(made, real, planes, inside, batch.generator, together=True).mean()
+            )
+        if config.variety:
+            few = planes[: max(1, len(planes) // 4)]
+            other = generator(few, torch.randn(len(few), method.latent_size))
+            missing = losses.repetition(made[: len(few)], other, few, config.variety_target)
+            loss = loss + config.variety * missing.mean()
+        loss.backward()
         of_generator.step()
 
     return step

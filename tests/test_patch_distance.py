@@ -93,3 +93,16 @@ def test_all_patches_of_a_draw_come_from_one_neighbourhood():
     reach = places.quantile(0.99, dim=2) - places.quantile(0.01, dim=2)
     assert (reach <= 2 * NEIGHBOURHOOD * 64).all()
     assert places.mean(2)[0].unique().numel() == 4  # another for each image
+
+
+def test_all_together_no_output_has_to_be_like_its_own_target():
+    """Two textures that change places are as far from their targets as can be, and the same collection."""
+    fine, coarse = textures(1), functional.avg_pool2d(functional.pad(textures(1, seed=1), (4,) * 4), 9, 1) * 4
+    target, swapped = torch.cat([fine, coarse]), torch.cat([coarse, fine])
+    planes = torch.ones(2, 1, 64, 64)
+    apart = patch_distance(swapped, target, planes, FIELDS, drawn_from())
+    together = patch_distance(swapped, target, planes, FIELDS, drawn_from(), together=True)
+    assert together.shape == (1,) and together < 0.5 * apart.mean()
+    assert patch_distance(target, target, planes, FIELDS, drawn_from(), together=True) == 0
+    twice_the_same = patch_distance(torch.cat([fine, fine]), target, planes, FIELDS, drawn_from(), together=True)
+    assert twice_the_same > 1.2 * together  # but repeating one of the two is not the same collection

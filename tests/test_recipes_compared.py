@@ -97,6 +97,8 @@ def test_wrong_wishes_are_sentences(toy_dataset: Path, tmp_path: Path) -> None:
         compare(toy_dataset, tmp_path / "a", recipes=["pix2pix_tony"])
     with pytest.raises(ConfigError, match="minutes above 0"):
         compare(toy_dataset, tmp_path / "a", recipes=["pix2pix_tiny"], minutes=0)
+    with pytest.raises(ConfigError, match="mask_diversity cannot be measured; expected 2 latents"):
+        compare(toy_dataset, tmp_path / "a", recipes=["pix2pix_tiny"], latents=1)  # not after the trainings
     with pytest.raises(ConfigError, match="no split 'all'"):
         compare(toy_dataset, tmp_path / "a", recipes=["pix2pix_tiny"], split="all")
     with pytest.raises(ConfigError, match="unknown"):

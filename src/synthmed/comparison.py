@@ -148,6 +148,11 @@ def _check(
             f"The budget is {minutes} minutes or {images} images, with {latents} latents; expected minutes above 0, "
             "images of 0 or more, 1 latent or more."
         )
+    if latents < 2 and "mask_diversity" in metrics:
+        raise ConfigError(
+            "With 1 latent no two images have the same mask, so mask_diversity cannot be measured; expected 2 latents "
+            "or more. Give more, or name the other metrics."
+        )
     dataset = PreparedDataset.open(data)
     if split not in dataset.info.splits:
         raise ConfigError(f"There is no split {split!r}; expected one of {', '.join(dataset.info.splits)}.")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from synthmed.shapes import Image, Latent, Logits, PerSample
+from synthmed.shapes import Image, Latent, Logits, PerSample, Planes
 
 
 def logistic_discriminator(real: Logits, fake: Logits) -> PerSample:
@@ -76,6 +76,23 @@ def gradient_penalty(discriminate: Callable[[Image], Logits], images: Image) -> 
 def absolute_error(output: Image, target: Image) -> PerSample:
     """Mean absolute difference of two images, the L1 term of pix2pix (Isola et al. 2017, eq. 3)."""
     return _per_sample((output - target).abs())
+
+
+def repetition(one: Image, other: Image, planes: Planes, target: float) -> PerSample:
+    """By how much two images under one mask differ less than they should (mode seeking; Mao et al. 2019); at least 0.
+
+    The difference is that of means of 4x4 pixels, summed over the image and divided by the foreground's size: grain
+    does not count, nor does a small foreground.
+
+    Args:
+        one: made of some latents.
+        other: made of others, under the same mask.
+        planes: of the masks.
+        target: how much they should differ, in the units of images.
+    """
+    difference = functional.avg_pool2d(one - other, 4).abs().mean((1, 2, 3))
+    foreground = planes.amax(1).mean((1, 2)).clamp_min(0.05)
+    return functional.relu(target - difference / foreground)
 
 
 def cross_entropy(logits: Tensor, target: Tensor) -> PerSample:

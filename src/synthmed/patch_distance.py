@@ -43,8 +43,9 @@ class DrawnPatches:
 
 
 def patch_distance(
-    output: Image, target: Image, planes: Planes, fields: LabelMap, generator: torch.Generator
-) -> PerSample:
+    output: Image, target: Image, planes: Planes, fields: LabelMap, generator: torch.Generator, *,
+    together: bool = False,
+) -> PerSample:  # fmt: skip
     """Mean over scales of the sliced Wasserstein distances of each output to its target.
 
     Args:
@@ -53,18 +54,22 @@ def patch_distance(
         planes: the condition, such as the planes of a mask.
         fields: where something is seen; patches from elsewhere are not compared.
         generator: source of positions and directions, on the CPU.
+        together: whether all outputs are one collection and all targets another, of as many patches as one image has
+            else: then no output has to be like its own target, only all of them like all.
 
     Returns:
-        One value an image, in standard deviations of the target's projections; 0 for equal collections.
+        One value an image, in standard deviations of the target's projections; 0 for equal collections. One value in
+        all if ``together``.
     """
-    total = torch.zeros(len(output), device=output.device)
+    total = torch.zeros(1 if together else len(output), device=output.device)
     for reduction, side, number in SCALES:
         made, real, condition, seen = (
             functional.avg_pool2d(image, reduction) for image in (output, target, planes, fields[:, None].float())
         )
         number = min(number, real[0, 0].numel() // 4)  # a small image has few patches
+        number = max(number // len(output), 1) if together else number
         drawn = draw_patches(real, condition, seen, side=side, number=number, generator=generator)
-        total = total + sorted_difference(made, real, condition, side, drawn)
+        total = total + sorted_difference(made, real, condition, side, drawn, together=together)
     return total / len(SCALES)
 
 
@@ -93,13 +98,19 @@ def draw_patches(
     )
 
 
-def sorted_difference(output: Image, target: Image, planes: Planes, side: int, drawn: DrawnPatches) -> PerSample:
-    """The one-dimensional Wasserstein distances along the drawn directions, their mean an image."""
-    made, real = (
-        _projections(image, side, drawn.positions, drawn.image_directions) for image in (output, target)
-    )  # [N K M]
+def sorted_difference(
+    output: Image, target: Image, planes: Planes, side: int, drawn: DrawnPatches, *, together: bool = False
+) -> PerSample:
+    """The one-dimensional Wasserstein distances along the drawn directions, their mean an image (or in all)."""
+    made, real, condition = (
+        _projections(image, side, drawn.positions, directions)
+        for image, directions in (
+            (output, drawn.image_directions), (target, drawn.image_directions), (planes, drawn.plane_directions)
+        )
+    )  # [N K M]  # fmt: skip
+    if together:
+        made, real, condition = (one.transpose(0, 1).flatten(1)[None] for one in (made, real, condition))  # [1 K NM]
     spread = real.std(2, keepdim=True) + 1e-3
-    condition = _projections(planes, side, drawn.positions, drawn.plane_directions)
     condition = condition / (condition.std(2, keepdim=True) + 1e-3) * drawn.condition_weights[:, None]
     difference = (made / spread + condition).sort(2)[0] - (real / spread + condition).sort(2)[0]
     return difference.abs().mean((1, 2))

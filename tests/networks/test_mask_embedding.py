@@ -105,10 +105,30 @@ def test_ours_has_widths_in_multiples_of_eight_and_no_grid_at_birth():
     network = built("mask_embedding", 128, 64).networks["generator"]
     assert {block.first.out_channels % 8 for block in network.blocks} == {0}
     assert isinstance(network, ResidualMaskGenerator)
-    made = network(torch.ones(1, 1, 128, 64), torch.randn(1, 64))
+    made = network(torch.ones(1, 1, 128, 64), torch.randn(1, 96))
     # A grid would be a difference of neighbours that changes its sign from pixel to pixel.
     difference = made.diff(dim=3)
     assert (difference[..., ::2].mean() - difference[..., 1::2].mean()).abs() < 0.01
+
+
+def test_ours_and_its_ablation_differ_in_the_embedding_only():
+    ours, without = (read_recipe(name) for name in ("mask_embedding", "mask_embedding_without"))
+    assert ours.config == {name: value for name, value in without.config.items() if name != "embedding"}
+    assert ours.training == without.training and without.config["embedding"] is False
+    networks = [built(name, 64, 64).networks["generator"] for name in ("mask_embedding", "mask_embedding_without")]
+    shapes = [{name: value.shape for name, value in network.state_dict().items()} for network in networks]
+    assert shapes[0].keys() - shapes[1].keys() == {"embed.weight", "embed.bias"}
+    assert shapes[0] == shapes[0] | shapes[1]  # as many random numbers, layers as large
+
+
+def test_ours_moves_the_last_latents_and_leaves_them_random():
+    method = built("mask_embedding", 64, 64)
+    network, latents = method.networks["generator"], torch.randn(2000, method.latent_size)
+    with torch.no_grad():
+        moved = network._moved(latents, 100 * torch.randn(1, 32).repeat(2000, 1))  # however large it is learned to be
+    torch.testing.assert_close(moved[:, :-32], latents[:, :-32])
+    assert moved.square().mean().item() == pytest.approx(1, rel=0.05)  # of the latents' size
+    assert moved[:, -32:].std(0).mean().item() == pytest.approx(0.5**0.5, rel=0.05)  # half of it theirs, whatever z
 
 
 def test_label_maps_are_conditions_too():

@@ -60,6 +60,28 @@ def test_a_stopped_training_goes_on_and_ends_in_the_same_bits(recipe: str, toy_d
     assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
 
 
+@pytest.mark.parametrize("recipe", ["pix2pix_tiny", "dual_gan_tiny", "dcgan_tiny", "mask_embedding_tiny"])
+def test_in_bfloat16_a_training_ends_near_that_in_float32_and_in_the_same_bits_if_stopped(
+    recipe: str, toy_dataset: Path, tmp_path: Path
+) -> None:
+    short = ["training.budget=0.01", "training.checkpoint_images=8"]
+    half = [*short, "training.precision=bfloat16"]
+    straight = train(recipe, toy_dataset, tmp_path / "straight", overrides=half)
+    with pytest.raises(Interrupted):
+        train(recipe, toy_dataset, tmp_path / "stopped", overrides=half, progress=StopAfter(12))
+    resumed = train(recipe, toy_dataset, tmp_path / "stopped", overrides=half)
+    assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
+    train(recipe, toy_dataset, tmp_path / "whole", overrides=short)
+    told = [json.loads((tmp_path / run / "log.jsonl").read_text().splitlines()[0]) for run in ("straight", "whole")]
+    numbers = [{name: one for name, one in line.items() if "." in name} for line in told]
+    assert numbers[0] != numbers[1] and numbers[0] == pytest.approx(numbers[1], rel=0.1, abs=0.05)
+
+
+def test_a_private_training_is_refused_in_bfloat16(toy_dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected float32 in a private training"):
+        train("dcgan_private", toy_dataset, tmp_path / "run", overrides=["training.precision=bfloat16"])
+
+
 def test_a_growing_training_that_is_stopped_while_a_level_is_faded_in_ends_in_the_same_bits(
     toy_dataset: Path, tmp_path: Path
 ) -> None:

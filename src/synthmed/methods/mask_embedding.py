@@ -3,9 +3,10 @@
 Ren, Zhu, Li, Kong, Hou, Grimm, Marks, Lo, MICCAI 2019 (S1): WGAN-GP, grown from 4x8 to 256x512. With ``embedding =
 false`` the latents take the place of the embedding: the paper's baseline, Tub-GAN (Zhu et al. 2018).
 
-Ours beyond the paper: residual blocks with anti-aliased resampling whose every level hears latents and embedding,
-relativistic pairing loss (Jolicoeur-Martineau 2018) with lazy R1 and R2, joint warps, differentiable augmentation,
-averaged weights, no growth.
+Ours beyond the paper: the embedding moves latents of its own size; residual blocks with anti-aliased resampling whose
+every level hears them; relativistic pairing loss (Jolicoeur-Martineau 2018) with lazy R1 and R2; patches of the batch
+like real ones (Elnekave and Weiss 2022) and images of one mask that differ (Mao et al. 2019); joint warps, averaged
+weights, no growth.
 """
 
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from synthmed.config import Settings
 from synthmed.methods._contract import Adam, Method, Phase, Stage, both_phases
 from synthmed.networks.mask_embedding import MaskEmbeddingDiscriminator, MaskEmbeddingGenerator, growth_levels
 from synthmed.networks.residual_mask import ResidualMaskDiscriminator, ResidualMaskGenerator
+from synthmed.patch_distance import patch_distance
 from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Logits, Pairs, Planes, to_planes
 
 
@@ -42,6 +44,7 @@ class MaskEmbeddingConfig(Settings):
     latent_size: int = Field(100, gt=0, description="Random numbers that make one image.")
     embedding: bool = Field(True, description="Without it so many more random numbers take its place (Tub-GAN).")
     embedding_size: int = Field(32, gt=0, description="Numbers that the mask is embedded in.")
+    mapping: int = Field(0, ge=0, description="Dense layers through which residual blocks hear the latents.")
     mask_features: int = Field(8, gt=0, description="Channels of the mask's path.")
     features: int = Field(128, gt=0, description="Channels of the coarsest level; of residual blocks of the finest.")
     decay: float = Field(0.8, gt=0, le=1, description="Each finer level has so many times the channels, as published.")
@@ -51,6 +54,11 @@ class MaskEmbeddingConfig(Settings):
     penalty: float = Field(10.0, gt=0, description="Weight of the slope penalty, or of R1 and R2.")
     penalty_every: int = Field(1, gt=0, description="Steps between two of R1 and R2; the weight is multiplied by it.")
     drift: float = Field(1e-4, ge=0, description="Weight of the square of the critic's level.")
+    patches: float = Field(0.0, ge=0, description="Weight of the distance of all patches of a batch to the real ones.")
+    variety: float = Field(0.0, ge=0, description="Weight of what two images under one mask differ too little by.")
+    variety_target: float = Field(
+        0.25, gt=0, description="How much they should differ; ``losses.repetition`` says how."
+    )
     changes: tuple[augment.Change, ...] = Field((), description="What is changed in all the discriminator sees.")
     warp: augment.Warp = Field(augment.Warp(), description="How training images and masks are moved together.")
     levels: tuple[Level, ...] = Field((), description="The growth, from a short side of 4 on; none = no growth.")
@@ -73,7 +81,8 @@ class MaskEmbedding(Method):
             raise ValueError("The images have no masks; this method makes images under masks")
         if config.levels and config.blocks != "deconvolution":
             raise ValueError("Residual blocks do not grow; the recipe gives levels of growth")
-        self.latent_size = config.latent_size + (0 if config.embedding else config.embedding_size)
+        beside = config.embedding and config.blocks == "deconvolution"  # as published; ours moves latents
+        self.latent_size = config.latent_size + (0 if beside else config.embedding_size)
         self.networks = nn.ModuleDict({"generator": self._generator(), "discriminator": self._discriminator()})
         self.fade = 1.0  # share of the finest level that is at work
         self.halvings = 0  # of the full size, to that level
@@ -88,7 +97,7 @@ class MaskEmbedding(Method):
             "embedding_size": config.embedding_size if config.embedding else 0,
         }  # fmt: skip
         if config.blocks == "residual":
-            return ResidualMaskGenerator(features=config.features, cap=config.cap, **shared)
+            return ResidualMaskGenerator(mapping=config.mapping, features=config.features, cap=config.cap, **shared)
         return MaskEmbeddingGenerator(sizes=self._sizes(), **shared)
 
     def _discriminator(self) -> nn.Module:
@@ -125,12 +134,17 @@ class MaskEmbedding(Method):
         discriminate = self.networks["discriminator"]
         return discriminate(seen, self.fade) if self.config.levels else discriminate(seen)
 
-    def critic_objective(self, batch: Batch) -> dict[str, Tensor]:
-        """WGAN-GP with drift: minimise D(G) - D(x) + 10 (||grad D|| - 1)^2 + 1e-4 D(x)^2."""
-        config, planes = self.config, to_planes(batch.masks, self.spec.num_labels)
+    def _both_seen(self, batch: Batch) -> tuple[Image, Image]:
+        """What the discriminator sees of the real images, and of images made under their masks."""
+        planes = to_planes(batch.masks, self.spec.num_labels)
         with torch.no_grad():
             fake = self._make(planes, batch.latents(self.latent_size))
-        real, fake = self._seen(batch.images, planes, batch), self._seen(fake, planes, batch)
+        return self._seen(batch.images, planes, batch), self._seen(fake, planes, batch)
+
+    def critic_objective(self, batch: Batch) -> dict[str, Tensor]:
+        """WGAN-GP with drift: minimise D(G) - D(x) + 10 (||grad D|| - 1)^2 + 1e-4 D(x)^2."""
+        config = self.config
+        real, fake = self._both_seen(batch)
         shown = real[:, self.spec.channels :]  # the mask is not interpolated
         shares = torch.rand(len(batch), generator=batch.generator).to(batch.device)
         real_logits, fake_logits = self._judge(real), self._judge(fake)
@@ -146,33 +160,38 @@ class MaskEmbedding(Method):
 
     def discriminator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Ours: tell each real image from a made one, both under the same mask."""
-        planes = to_planes(batch.masks, self.spec.num_labels)
-        with torch.no_grad():
-            fake = self._make(planes, batch.latents(self.latent_size))
-        real_logits = self._judge(self._seen(batch.images, planes, batch))
-        fake_logits = self._judge(self._seen(fake, planes, batch))
-        return {"adversarial": losses.relativistic_discriminator(real_logits, fake_logits)}
+        real, fake = self._both_seen(batch)
+        return {"adversarial": losses.relativistic_discriminator(self._judge(real), self._judge(fake))}
 
     def penalty_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Ours: keep the discriminator's slope small at real and made images: weight/2 * (R1 + R2)."""
-        planes = to_planes(batch.masks, self.spec.num_labels)
-        with torch.no_grad():
-            fake = self._make(planes, batch.latents(self.latent_size))
+        real, fake = self._both_seen(batch)
         weight = self.config.penalty * self.config.penalty_every / 2
         return {
-            "r1": weight * losses.gradient_penalty(self._judge, self._seen(batch.images, planes, batch)),
-            "r2": weight * losses.gradient_penalty(self._judge, self._seen(fake, planes, batch)),
+            "r1": weight * losses.gradient_penalty(self._judge, real),
+            "r2": weight * losses.gradient_penalty(self._judge, fake),
         }
 
     def generator_objective(self, batch: Batch) -> dict[str, Tensor]:
-        """Convince the discriminator."""
-        planes = to_planes(batch.masks, self.spec.num_labels)
-        fake_logits = self._judge(self._seen(self._make(planes, batch.latents(self.latent_size)), planes, batch))
-        if self.config.loss == "wasserstein":
-            return {"adversarial": losses.wasserstein_generator(fake_logits)}
-        with torch.no_grad():
-            real_logits = self._judge(self._seen(batch.images, planes, batch))
-        return {"adversarial": losses.relativistic_generator(real_logits, fake_logits)}
+        """Convince the discriminator; ours: with patches like real ones, and another image for other latents."""
+        config, planes = self.config, to_planes(batch.masks, self.spec.num_labels)
+        made = self._make(planes, batch.latents(self.latent_size))
+        fake_logits = self._judge(self._seen(made, planes, batch))
+        if config.loss == "wasserstein":
+            terms = {"adversarial": losses.wasserstein_generator(fake_logits)}
+        else:
+            with torch.no_grad():
+                real_logits = self._judge(self._seen(batch.images, planes, batch))
+            terms = {"adversarial": losses.relativistic_generator(real_logits, fake_logits)}
+        if config.patches:
+            terms["patches"] = config.patches * patch_distance(
+                made, batch.images, planes, batch.masks.clamp(max=1), batch.generator, together=True
+            )
+        if config.variety:
+            few = planes[: max(1, len(planes) // 4)]  # a second image under every mask would cost as much as the first
+            other = self._make(few, batch.latents(self.latent_size, len(few)))
+            terms["variety"] = config.variety * losses.repetition(made[: len(few)], other, few, config.variety_target)
+        return terms
 
     def _phases(self, adam: Adam) -> tuple[Phase, ...]:
         if self.config.loss == "relativistic":

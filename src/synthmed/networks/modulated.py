@@ -119,7 +119,7 @@ class ModulatedUNet(nn.Module):
         detail = (images - functional.avg_pool2d(images, 9, 1, 4, count_include_pad=False)).abs()
         seen = torch.cat([images, 4 * detail], dim=1)
         encoded = self.encoder(functional.adaptive_avg_pool2d(seen, _ENCODED_SIDE))
-        mean, log_variance = encoded.chunk(2, dim=1)
+        mean, log_variance = encoded.float().chunk(2, dim=1)  # whatever the precision of the layers
         return mean, log_variance.clamp(-8, 2)
 
     @property

@@ -115,10 +115,14 @@ def load_optimizers(folder: Path, position: Position, optimizers: Mapping[str, t
     tensors = load_file(folder / position.name / "optimizers.safetensors")
     for name, optimizer in optimizers.items():
         state: dict[int, dict[str, Any]] = {}
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         for key, tensor in tensors.items():
             network, number, field = key.split("/")
             if network == name:
-                state.setdefault(int(number), {})[field] = tensor
+                like = parameters[int(number)]
+                # A fused optimizer walks through memory and takes for granted that both lie in it in the same order.
+                fits = tensor.shape == like.shape
+                state.setdefault(int(number), {})[field] = torch.empty_like(like).copy_(tensor) if fits else tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -36,6 +36,9 @@ class TrainingSettings(Settings):
 
     seed: int = Field(0, ge=0, description="Seed of everything random.")
     budget: float = Field(1.0, gt=0, description="Multiplies the images of every stage.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Of convolutions and products; weights and optimizers stay in float32."
+    )
     log_images: int = Field(100, gt=0, description="Images between two lines of the log.")
     checkpoint_images: int = Field(1000, gt=0, description="Images between two checkpoints.")
     sample_images: int = Field(1000, gt=0, description="Images between two sample grids.")
@@ -136,7 +139,8 @@ def train(
                                                       stage.private[1], stage.batch_size)  # fmt: skip
                             _refuse_non_finite(terms, stage, phase.network, done)
                         else:
-                            terms = {name: values.mean() for name, values in phase.objective(batch).items()}
+                            with torch.autocast(where.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+                                terms = {name: values.mean() for name, values in phase.objective(batch).items()}
                             _refuse_non_finite(terms, stage, phase.network, done)
                             optimizers[phase.network].zero_grad(set_to_none=True)
                             torch.stack(list(terms.values())).sum().backward()
@@ -204,6 +208,8 @@ def _length(stage: Stage, settings: TrainingSettings) -> int:
 
 def _privacy(stages: list[Stage], settings: TrainingSettings, training_set: PreparedDataset) -> dict[str, Any] | None:
     """The guarantee of a private training, known before it begins."""
+    if settings.precision != "float32" and any(stage.private for stage in stages):
+        raise ConfigError("training.precision is bfloat16; expected float32 in a private training. Leave it out.")
     steps = [-(-_length(stage, settings) // stage.batch_size) for stage in stages]
     return guarantee(stages, steps, len({row.patient_id for row in training_set.rows}))
 

@@ -30,6 +30,7 @@ def seconds_of_schedule(recipe: Recipe, data: Path, *, device: str = "cpu", leas
     """
     kind = find_method(recipe.method)
     dataset = PreparedDataset.open(data)
+    half = recipe.training.get("precision") == "bfloat16"
     with torch.random.fork_rng():
         torch.manual_seed(0)
         method = kind(parse(kind.Config, recipe.config, "config"), dataset.spec)
@@ -39,7 +40,8 @@ def seconds_of_schedule(recipe: Recipe, data: Path, *, device: str = "cpu", leas
         for stage in method.stages():
             method.networks.load_state_dict(begun)
             batches = Batches(dataset.split("train"), stage, 0, find_device(device))
-            total += stage.images * _seconds_per_image(method.networks, stage, batches, least)
+            with torch.autocast(batches.device.type, torch.bfloat16, enabled=half):
+                total += stage.images * _seconds_per_image(method.networks, stage, batches, least)
     return total
 
 
