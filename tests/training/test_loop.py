@@ -64,7 +64,7 @@ def test_a_stopped_training_goes_on_and_ends_in_the_same_bits(recipe: str, toy_d
 def test_in_bfloat16_a_training_ends_near_that_in_float32_and_in_the_same_bits_if_stopped(
     recipe: str, toy_dataset: Path, tmp_path: Path
 ) -> None:
-    short = ["training.budget=0.01", "training.checkpoint_images=8"]
+    short = ["training.budget=0.01", "training.checkpoint_images=8", "training.log_images=1"]
     half = [*short, "training.precision=bfloat16"]
     straight = train(recipe, toy_dataset, tmp_path / "straight", overrides=half)
     with pytest.raises(Interrupted):
@@ -73,6 +73,7 @@ def test_in_bfloat16_a_training_ends_near_that_in_float32_and_in_the_same_bits_i
     assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
     train(recipe, toy_dataset, tmp_path / "whole", overrides=short)
     told = [json.loads((tmp_path / run / "log.jsonl").read_text().splitlines()[0]) for run in ("straight", "whole")]
+    # of the first step: later ones go apart as any two trainings do
     numbers = [{name: one for name, one in line.items() if "." in name} for line in told]
     assert numbers[0] != numbers[1] and numbers[0] == pytest.approx(numbers[1], rel=0.1, abs=0.05)
 
