@@ -53,7 +53,9 @@ def test_it_comes_after_the_codes_and_the_mask_gan_and_before_the_photographs():
     assert [stage.name for stage in method().stages()] == [
         "codes_codes", "mask_masks", "drawing", "photograph_translation"
     ]  # fmt: skip
-    assert "drawing" not in [stage.name for stage in method(images=0).stages()]
+    without = method(images=0)
+    assert "drawing" not in [stage.name for stage in without.stages()]
+    assert "drawing_discriminator" not in without.networks
 
 
 def test_it_refuses_to_learn_on_another_mask_gan_than_the_one_that_is_kept():

@@ -43,6 +43,15 @@ class StopAfter(Silence):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+def assert_a_stop_changes_nothing(recipe: str, data: Path, folder: Path, settings: list[str]) -> None:
+    """Train in folder/straight without a break and in folder/stopped with one: the same bits."""
+    straight = train(recipe, data, folder / "straight", overrides=settings)
+    with pytest.raises(Interrupted, match="same command goes on"):
+        train(recipe, data, folder / "stopped", overrides=settings, progress=StopAfter(12))
+    resumed = train(recipe, data, folder / "stopped", overrides=settings)
+    assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
+
+
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(toy_dataset: Path, tmp_path: Path) -> None:
     models = [train(TINY, toy_dataset, tmp_path / str(run), overrides=[*SHORT, f"training.seed={seed}"])
               for run, seed in enumerate((0, 0, 1))]  # fmt: skip
@@ -53,11 +62,7 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(toy_dataset
 @pytest.mark.parametrize("recipe", ["pix2pix_tiny", "dual_gan_tiny", "dcgan_tiny", "mask_embedding_tiny"])
 def test_a_stopped_training_goes_on_and_ends_in_the_same_bits(recipe: str, toy_dataset: Path, tmp_path: Path) -> None:
     settings = ["training.budget=0.01", "training.checkpoint_images=8"]
-    straight = train(recipe, toy_dataset, tmp_path / "straight", overrides=settings)
-    with pytest.raises(Interrupted, match="same command goes on"):
-        train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings, progress=StopAfter(12))
-    resumed = train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings)
-    assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
+    assert_a_stop_changes_nothing(recipe, toy_dataset, tmp_path, settings)
 
 
 @pytest.mark.parametrize("recipe", ["pix2pix_tiny", "dual_gan_tiny", "dcgan_tiny", "mask_embedding_tiny"])
@@ -66,11 +71,7 @@ def test_in_bfloat16_a_training_ends_near_that_in_float32_and_in_the_same_bits_i
 ) -> None:
     short = ["training.budget=0.01", "training.checkpoint_images=8", "training.log_images=1"]
     half = [*short, "training.precision=bfloat16"]
-    straight = train(recipe, toy_dataset, tmp_path / "straight", overrides=half)
-    with pytest.raises(Interrupted):
-        train(recipe, toy_dataset, tmp_path / "stopped", overrides=half, progress=StopAfter(12))
-    resumed = train(recipe, toy_dataset, tmp_path / "stopped", overrides=half)
-    assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
+    assert_a_stop_changes_nothing(recipe, toy_dataset, tmp_path, half)
     train(recipe, toy_dataset, tmp_path / "whole", overrides=short)
     told = [json.loads((tmp_path / run / "log.jsonl").read_text().splitlines()[0]) for run in ("straight", "whole")]
     # of the first step: later ones go apart as any two trainings do
@@ -135,11 +136,7 @@ def test_the_step_size_falls_to_nothing_in_the_last_part_of_a_stage(
 
 def test_a_cooling_training_that_is_stopped_ends_in_the_same_bits(toy_dataset: Path, tmp_path: Path) -> None:
     settings = [*SHORT, "config.adam.cooling=0.9"]
-    straight = train(TINY, toy_dataset, tmp_path / "straight", overrides=settings)
-    with pytest.raises(Interrupted):
-        train(TINY, toy_dataset, tmp_path / "stopped", overrides=settings, progress=StopAfter(12))
-    resumed = train(TINY, toy_dataset, tmp_path / "stopped", overrides=settings)
-    assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
+    assert_a_stop_changes_nothing(TINY, toy_dataset, tmp_path, settings)
 
 
 def test_averaged_weights_are_kept_and_never_trained_with(toy_dataset: Path, tmp_path: Path) -> None:

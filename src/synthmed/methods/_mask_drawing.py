@@ -90,7 +90,7 @@ class MaskDrawing:
         return {"discriminator": self.networks["discriminator"](self._seen(self.codes.planes(batch)))}
 
     def stages(self, *, autoencoder: str, discriminator: str) -> list[Stage]:
-        """One stage, or none for no images; given the names of the networks that it trains."""
+        """One stage, given the names of the networks that it trains."""
         config = self.config
         phase = partial(Phase, optimizer=config.adam.build)
         phases = [phase(network=discriminator, objective=self.discriminator_objective)]
@@ -99,17 +99,18 @@ class MaskDrawing:
                 phase(network=discriminator, objective=self.penalty_objective, every=config.penalty_every)
             )  # fmt: skip
         phases.append(phase(network=autoencoder, objective=self.drawing_objective))
-        stage = Stage(
-            name="drawing",
-            phases=tuple(phases),
-            images=config.images,
-            batch_size=config.batch_size,
-            mask_sources=frozenset({"manual"}),
-            transform=partial(self.codes.moved, config=config.warp),
-            average_images=config.average_images,
-            cooling=config.adam.cooling,
-        )
-        return [stage] if config.images else []
+        return [
+            Stage(
+                name="drawing",
+                phases=tuple(phases),
+                images=config.images,
+                batch_size=config.batch_size,
+                mask_sources=frozenset({"manual"}),
+                transform=partial(self.codes.moved, config=config.warp),
+                average_images=config.average_images,
+                cooling=config.adam.cooling,
+            )
+        ]
 
     def _made(self, batch: Batch) -> Image:
         """What the discriminator sees of fresh masks; only their drawing has a gradient."""

@@ -46,9 +46,11 @@ class DualGAN(Method):
         self.photograph_gan = Pix2Pix(config.photograph, spec)
         self.codes = MaskCodes(config.codes, spec) if config.codes.channels else None
         self.mask_gan = DCGAN(config.mask, spec, self.codes)
-        if self.codes and config.drawing.images and config.mask.average_images:
-            raise ValueError("The drawing learns on the mask GAN as trained, so that one cannot have averaged weights")
-        self.drawing = MaskDrawing(config.drawing, self.codes, self.mask_gan) if self.codes else None
+        self.drawing: MaskDrawing | None = None
+        if self.codes and config.drawing.images:
+            if config.mask.average_images:
+                raise ValueError("The drawing learns on the mask GAN as trained; that one cannot have averaged weights")
+            self.drawing = MaskDrawing(config.drawing, self.codes, self.mask_gan)
         self.parts: dict[str, MaskCodes | DCGAN | MaskDrawing | Pix2Pix] = {
             **({"codes_": self.codes} if self.codes else {}),
             "mask_": self.mask_gan,
