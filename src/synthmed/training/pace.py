@@ -14,7 +14,7 @@ from synthmed.methods._contract import Stage
 from synthmed.training.batches import Batches
 
 
-def seconds_of_schedule(recipe: Recipe, data: Path, *, device: str = "cpu", least: float = 2.0) -> float:
+def seconds_of_schedule(recipe: Recipe, data: Path, *, device: str = "cpu", least: float = 5.0) -> float:
     """Seconds that the whole schedule of a recipe would take on this machine, with nothing else on it.
 
     On the CPU processor time is measured, by the number of threads, so that other work on the machine does not count.
