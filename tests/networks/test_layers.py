@@ -1,8 +1,8 @@
-"""Blur and displacement: what they leave, and how far they move."""
+"""Blur, displacement, bands: what they leave, and how far they move."""
 
 import torch
 
-from synthmed.networks.layers import displace, gaussian_blur
+from synthmed.networks.layers import displace, frequency_bands, gaussian_blur
 
 
 def generators(*seeds: int) -> list[torch.Generator]:
@@ -34,3 +34,29 @@ def test_each_image_is_displaced_by_its_own_generator():
     assert not torch.equal(one, other)
     assert torch.equal(displace(ramp[:1], 0.5, generators(1))[0], other)
     assert displace(ramp, 0.0, []) is ramp
+
+
+def mammogram(side: int = 64) -> torch.Tensor:
+    """Noise whose power falls with the third power of the frequency, as a mammogram's does (Burgess et al. 2001)."""
+    frequency = torch.fft.fftfreq(side)[:, None].square() + torch.fft.rfftfreq(side)[None].square()
+    frequency[0, 0] = 1
+    noise = torch.fft.rfft2(torch.randn(4, 1, side, side, generator=generators(0)[0]))
+    image = torch.fft.irfft2(noise / frequency.pow(0.75))
+    return 0.3 * image / image.std()
+
+
+def test_the_bands_of_a_mammogram_are_alike_in_size_where_its_own_are_not():
+    images = mammogram()
+    plain, large = (frequency_bands(images, gain).std((0, 2, 3)) for gain in (1e-3, 5.0))
+    assert (plain[1:] / 1e-3 < 0.4 * plain[0]).all()
+    assert (large[1:] > 0.5 * large[0]).all() and (large[1:] < 2 * large[0]).all()
+
+
+def test_bands_keep_brightness_apart_and_do_not_burst_at_an_edge():
+    images = torch.full((1, 2, 16, 16), 0.3)
+    bands = frequency_bands(images, 20.0)
+    assert bands.shape == (1, 6, 16, 16)
+    torch.testing.assert_close(bands[:, :2], images)
+    torch.testing.assert_close(bands[:, 2:], torch.zeros(1, 4, 16, 16), atol=1e-4, rtol=0)
+    images[..., 8:] = -1
+    assert frequency_bands(images, 20.0).abs().max() <= 1

@@ -4,9 +4,9 @@ Ren, Zhu, Li, Kong, Hou, Grimm, Marks, Lo, MICCAI 2019 (S1): WGAN-GP, grown from
 false`` the latents take the place of the embedding: the paper's baseline, Tub-GAN (Zhu et al. 2018).
 
 Ours beyond the paper: the embedding moves latents of its own size; residual blocks with anti-aliased resampling whose
-every level hears them; relativistic pairing loss (Jolicoeur-Martineau 2018) with lazy R1 and R2; patches of the batch
-like real ones (Elnekave and Weiss 2022) and images of one mask that differ (Mao et al. 2019); joint warps, averaged
-weights, no growth.
+every level hears them; a discriminator that sees fine detail as large as the rest; relativistic pairing loss
+(Jolicoeur-Martineau 2018) with lazy R1 and R2; patches of the batch like real ones (Elnekave and Weiss 2022) and images
+of one mask that differ (Mao et al. 2019); joint warps, averaged weights, no growth.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,7 @@ from torch.nn import functional
 from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.methods._contract import Adam, Method, Phase, Stage, both_phases
+from synthmed.networks.layers import frequency_bands
 from synthmed.networks.mask_embedding import MaskEmbeddingDiscriminator, MaskEmbeddingGenerator, growth_levels
 from synthmed.networks.residual_mask import ResidualMaskDiscriminator, ResidualMaskGenerator
 from synthmed.patch_distance import patch_distance
@@ -50,6 +51,9 @@ class MaskEmbeddingConfig(Settings):
     decay: float = Field(0.8, gt=0, le=1, description="Each finer level has so many times the channels, as published.")
     cap: int = Field(128, gt=0, description="Most channels of any level of residual blocks.")
     discriminator_features: int = Field(32, gt=0, description="The same of the discriminator of residual blocks.")
+    detail: float = Field(
+        0.0, ge=0, description="How many times larger the discriminator sees fine detail, in bands; 0 = as it is."
+    )
     loss: Literal["wasserstein", "relativistic"] = Field("wasserstein", description="Adversarial pair.")
     penalty: float = Field(10.0, gt=0, description="Weight of the slope penalty, or of R1 and R2.")
     penalty_every: int = Field(1, gt=0, description="Steps between two of R1 and R2; the weight is multiplied by it.")
@@ -83,6 +87,7 @@ class MaskEmbedding(Method):
             raise ValueError("Residual blocks do not grow; the recipe gives levels of growth")
         beside = config.embedding and config.blocks == "deconvolution"  # as published; ours moves latents
         self.latent_size = config.latent_size + (0 if beside else config.embedding_size)
+        self.bands = 3 if config.detail else 1  # channels of the discriminator for one of the image
         self.networks = nn.ModuleDict({"generator": self._generator(), "discriminator": self._discriminator()})
         self.fade = 1.0  # share of the finest level that is at work
         self.halvings = 0  # of the full size, to that level
@@ -102,7 +107,7 @@ class MaskEmbedding(Method):
 
     def _discriminator(self) -> nn.Module:
         config, spec = self.config, self.spec
-        shared = {"channels": spec.channels + spec.planes, "height": spec.height, "width": spec.width}
+        shared = {"channels": self.bands * spec.channels + spec.planes, "height": spec.height, "width": spec.width}
         if config.blocks == "residual":
             return ResidualMaskDiscriminator(features=config.discriminator_features, cap=config.cap, **shared)
         return MaskEmbeddingDiscriminator(sizes=self._sizes(), **shared)
@@ -123,8 +128,19 @@ class MaskEmbedding(Method):
         return self.config.levels[:needed]
 
     def _seen(self, images: Image, planes: Planes, batch: Batch) -> Image:
-        """What the discriminator sees: the image in changed colours, moved together with its mask."""
-        return augment.conditioned(images, planes, self.config.changes, batch.generator)
+        """What the discriminator sees: the image in changed colours, moved together with its mask, in bands."""
+        return self._in_bands(augment.conditioned(images, planes, self.config.changes, batch.generator))
+
+    def _in_bands(self, seen: Tensor) -> Tensor:
+        """[N C+P H W] -> [N 3C+P H W].
+
+        Fine detail is a fiftieth of the range of an image. A penalty on the discriminator's slope makes it a fiftieth
+        of what can be told from it, too; in bands that are alike in size, texture counts as much as brightness.
+        """
+        if not self.config.detail:
+            return seen
+        images, planes = seen.split([self.spec.channels, self.spec.planes], dim=1)
+        return torch.cat([frequency_bands(images, self.config.detail), planes], dim=1)
 
     def _make(self, planes: Planes, latents: Latent) -> Image:
         generator = self.networks["generator"]
@@ -145,12 +161,13 @@ class MaskEmbedding(Method):
         """WGAN-GP with drift: minimise D(G) - D(x) + 10 (||grad D|| - 1)^2 + 1e-4 D(x)^2."""
         config = self.config
         real, fake = self._both_seen(batch)
-        shown = real[:, self.spec.channels :]  # the mask is not interpolated
+        channels = self.bands * self.spec.channels
+        shown = real[:, channels:]  # the mask is not interpolated
         shares = torch.rand(len(batch), generator=batch.generator).to(batch.device)
         real_logits, fake_logits = self._judge(real), self._judge(fake)
         slope = losses.slope_penalty(
             lambda images: self._judge(torch.cat([images, shown], dim=1)),
-            real[:, : self.spec.channels], fake[:, : self.spec.channels], shares,
+            real[:, :channels], fake[:, :channels], shares,
         )  # fmt: skip
         return {
             "adversarial": losses.wasserstein_discriminator(real_logits, fake_logits),
@@ -233,7 +250,7 @@ class MaskEmbedding(Method):
     def discriminate(self, batch: Batch) -> dict[str, Logits]:
         """What the discriminator says of real images under their masks."""
         planes = to_planes(batch.masks, self.spec.num_labels)
-        return {"discriminator": self._judge(torch.cat([batch.images, planes * 2 - 1], dim=1))}
+        return {"discriminator": self._judge(self._in_bands(torch.cat([batch.images, planes * 2 - 1], dim=1)))}
 
     def stages(self) -> list[Stage]:
         """As published a fading and a stable stage for each level; ours one stage at the full size."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthmed.shapes import Latent
+from synthmed.shapes import Image, Latent
 
 DISPLACEMENT_LENGTH = 8.0
 """Standard deviation, in pixels, of the Gaussian along which ``displace`` is alike: a vessel's wall, not a vessel."""
@@ -199,3 +199,19 @@ def displace(planes: Tensor, spread: float, generators: list[torch.Generator]) -
 def white_noise(like: Tensor, generators: list[torch.Generator]) -> Tensor:
     """White noise of the shape of ``like``, every image's from its own generator."""
     return torch.stack([torch.randn(like.shape[1:], generator=generator) for generator in generators]).to(like)
+
+
+def frequency_bands(images: Image, gain: float) -> Tensor:
+    """An image as three of its bands, each of about the same size: [N C H W] -> [N 3C H W].
+
+    The first is the image without what is finer than about 5 pixels. The others, what is between 3 and 5 pixels and
+    what is finer, are multiplied by ``gain`` and 1.5 times ``gain``, since the power of an image falls with its
+    frequency (Field 1987), and go through tanh, so that one sharp edge does not count more than all texture.
+
+    Args:
+        images: in [-1, 1].
+        gain: above 0.
+    """
+    less = functional.avg_pool2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    least = functional.avg_pool2d(functional.pad(less, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    return torch.cat([least, torch.tanh(gain * (less - least)), torch.tanh(1.5 * gain * (images - less))], dim=1)

@@ -1,8 +1,8 @@
 """Ours for S1: the same idea, the mask as a vector beside the latents and as skips, in residual blocks.
 
-Both networks work at half the resolution and below; the generator is given 2x2 pixels of the mask as channels and ends
-in such, so that edges stay as sharp as the mask's. All other resampling is by means and bilinear interpolation, so that
-nothing aliases.
+Both networks do most of their work at half the resolution and below. The generator sees the mask again at the full
+one, where it ends in two convolutions: edges stay as sharp as the mask's, and strands of a pixel can be drawn. All
+resampling is by means and bilinear interpolation, so that nothing aliases and no grid is born.
 """
 
 from itertools import pairwise
@@ -23,6 +23,9 @@ from synthmed.networks.layers import (
     widths,
 )
 from synthmed.shapes import Image, Latent, Logits, Planes
+
+_FULL = 16
+"""Channels at full resolution, where a channel is dear."""
 
 
 class ResidualMaskGenerator(nn.Module):
@@ -64,14 +67,14 @@ class ResidualMaskGenerator(nn.Module):
         self.blocks = nn.ModuleList(
             _GrowingBlock(before, after, mask_features, latent_size) for before, after in pairwise(sizes)
         )
-        self.refine = nn.Conv2d(sizes[-1] + 4 * (planes + 1), sizes[-1], 3, padding=1)
-        self.to_image = nn.Conv2d(sizes[-1], channels, 3, padding=1)
-        self.to_detail = nn.Conv2d(sizes[-1], 4 * channels, 3, padding=1)
+        self.narrow = nn.Conv2d(sizes[-1], _FULL, 3, padding=1)
+        self.refine = nn.Conv2d(_FULL + planes + 1, _FULL, 3, padding=1)
+        self.modulate = _Modulation(_FULL, latent_size, noise=0.0)  # grain is learned, not born
+        self.to_image = nn.Conv2d(_FULL, channels, 3, padding=1)
         self.resize = Upsample()
         kaiming_initialisation(self)
         with torch.no_grad():
             self.to_image.weight.mul_(0.3)  # begin in the middle of tanh
-            self.to_detail.weight.zero_()  # a shuffle of random pixels would be born with a grid (Aitken 2017)
             for layer in self.modules():
                 if isinstance(layer, _Modulation):
                     nn.init.normal_(layer.modulate.weight, 0.0, 0.1)
@@ -89,10 +92,9 @@ class ResidualMaskGenerator(nn.Module):
         features = self.project(numbers).reshape(len(latents), -1, *self.base)
         for block in self.blocks:
             features = block(features, skips.pop(), numbers, generators)
-        sharp = functional.pixel_unshuffle(torch.cat([planes, white_noise(planes[:, :1], generators)], dim=1), 2)
-        features = functional.leaky_relu(self.refine(torch.cat([features, sharp], dim=1)), 0.2)
-        detail = functional.pixel_shuffle(self.to_detail(features), 2)  # [N 4C H/2 W/2] -> [N C H W]
-        return torch.tanh(self.resize(self.to_image(features)) + _without_grid(detail))
+        sharp = torch.cat([planes, white_noise(planes[:, :1], generators)], dim=1)
+        features = self.refine(torch.cat([self.resize(self.narrow(features)), sharp], dim=1))  # [N C' H W]
+        return torch.tanh(self.to_image(self.modulate(features, numbers, generators)))
 
     def _moved(self, latents: Latent, embedding: Tensor) -> Latent:
         free, moved = latents.split([latents.shape[1] - embedding.shape[1], embedding.shape[1]], dim=1)
@@ -100,10 +102,10 @@ class ResidualMaskGenerator(nn.Module):
 
 
 class ResidualMaskDiscriminator(nn.Module):
-    """Image and planes [N C+P H W] -> logits [N 1].
+    """Image (or its bands) and planes [N C H W] -> logits [N 1].
 
     Args:
-        channels: C + P.
+        channels: C.
         height, width: H and W.
         features: channels at half resolution; doubled at each coarser level up to ``cap``.
         cap: most channels of any level.
@@ -137,20 +139,14 @@ class ResidualMaskDiscriminator(nn.Module):
         return self.judge(features)
 
 
-def _without_grid(detail: Tensor) -> Tensor:
-    """The mean of 1, 2, 1 neighbours along both axes: what alternates from pixel to pixel is gone, as is a grid."""
-    first = functional.avg_pool2d(functional.pad(detail, (1, 0, 1, 0), mode="replicate"), 2, 1)
-    return functional.avg_pool2d(functional.pad(first, (0, 1, 0, 1), mode="replicate"), 2, 1)
-
-
 class _Modulation(nn.Module):
     """Normalise every pixel, scale and shift by latents and embedding, add noise, leak."""
 
-    def __init__(self, channels: int, numbers: int) -> None:
+    def __init__(self, channels: int, numbers: int, noise: float = 0.1) -> None:
         super().__init__()
         self.normalise = PixelNorm()
         self.modulate = nn.Linear(numbers, 2 * channels)
-        self.noise_strength = nn.Parameter(torch.full((channels, 1, 1), 0.1))
+        self.noise_strength = nn.Parameter(torch.full((channels, 1, 1), noise))
 
     def forward(self, features: Tensor, numbers: Tensor, generators: list[torch.Generator]) -> Tensor:
         scale, shift = self.modulate(numbers)[:, :, None, None].chunk(2, dim=1)
