@@ -16,7 +16,8 @@ from synthmed.evaluation._comparison import Bounds, Compared, Points, Statistic,
 from synthmed.evaluation._contract import Conditions, Measurement, Table, few_samples, number
 from synthmed.evaluation._figures import Figure
 from synthmed.evaluation._intervals import percentiles
-from synthmed.evaluation.features.extractor import Extractor, open_extractor
+from synthmed.evaluation.features._contract import Extractor
+from synthmed.evaluation.features.extractor import open_extractor
 from synthmed.evaluation.features.images import Images, image_features
 from synthmed.samples import SampleSet
 

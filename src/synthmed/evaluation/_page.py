@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,12 +15,39 @@ from synthmed import __version__
 from synthmed.evaluation._contract import Measurement, Table, number
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
 from synthmed.evaluation._html import page
+from synthmed.evaluation.proof import Proof
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset
-    from synthmed.evaluation.report import Report
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """What an evaluation found.
+
+    Args:
+        path: the folder with ``report.html`` and ``report.json``.
+        verdict: the result in a few plain sentences.
+        measurements: one of each metric, in the order asked for.
+        proof: whether it is shown that no test patient was seen.
+        skipped: metrics that could not be taken, each with the reason.
+        compared: name of a further set -> its measurements.
+        warnings: about the images as a whole.
+    """
+
+    path: Path
+    verdict: str
+    measurements: tuple[Measurement, ...]
+    proof: Proof
+    skipped: Mapping[str, str]
+    compared: Mapping[str, tuple[Measurement, ...]] = dataclasses.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> Measurement:
+        return next(measurement for measurement in self.measurements if measurement.name == name)
+
 
 ORDER = (
     "usefulness",
@@ -107,7 +135,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def as_json(report: "Report", method: dict[str, Any]) -> dict[str, Any]:
+def as_json(report: Report, method: dict[str, Any]) -> dict[str, Any]:
     """The content of ``report.json``."""
     return {
         "verdict": report.verdict,
@@ -120,7 +148,7 @@ def as_json(report: "Report", method: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def as_html(report: "Report", method: dict[str, Any], pairs: list[Figure], left_out: Sequence[str]) -> str:
+def as_html(report: Report, method: dict[str, Any], pairs: list[Figure], left_out: Sequence[str]) -> str:
     """The page ``report.html``."""
     measurements = ordered(report.measurements)
     sets = {str(method["synthetic"]["name"]): measurements, **report.compared}

@@ -1,7 +1,6 @@
 """``evaluate``: measure sets of synthetic images against real ones, and write the report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,9 @@ from synthmed.evaluation._contract import (
     find_metric,
     known_metrics,
 )
-from synthmed.evaluation._page import as_html, as_json, example_pairs, ordered, verdict, versions
+from synthmed.evaluation._page import Report, as_html, as_json, example_pairs, ordered, verdict, versions
 from synthmed.evaluation.inputs import check_sides, open_real
-from synthmed.evaluation.proof import Proof, prove
+from synthmed.evaluation.proof import prove
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
@@ -27,32 +26,6 @@ if TYPE_CHECKING:
 
 QUICK = "quick"
 """A name for all metrics but usefulness, which trains networks."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """What an evaluation found.
-
-    Args:
-        path: the folder with ``report.html`` and ``report.json``.
-        verdict: the result in a few plain sentences.
-        measurements: one of each metric, in the order asked for.
-        proof: whether it is shown that no test patient was seen.
-        skipped: metrics that could not be taken, each with the reason.
-        compared: name of a further set -> its measurements.
-        warnings: about the images as a whole.
-    """
-
-    path: Path
-    verdict: str
-    measurements: tuple[Measurement, ...]
-    proof: Proof
-    skipped: Mapping[str, str]
-    compared: Mapping[str, tuple[Measurement, ...]] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-
-    def __getitem__(self, name: str) -> Measurement:
-        return next(measurement for measurement in self.measurements if measurement.name == name)
 
 
 def evaluate(

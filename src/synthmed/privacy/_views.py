@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from synthmed.evaluation.features._contract import Extractor
 from synthmed.evaluation.features.channels import channel_views
-from synthmed.evaluation.features.extractor import Extractor
 from synthmed.evaluation.features.images import Images, chunks, image_features
 from synthmed.evaluation.features.reduction import gaussian, reduced, shares, smooth
 

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from synthmed.evaluation.features.extractor import VERSION, Extractor
+from synthmed.evaluation.features._contract import VERSION, Extractor
 from synthmed.evaluation.features.reduction import reduced, shares
 
 _SIDE = 32

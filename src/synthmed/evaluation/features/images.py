@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from synthmed.evaluation.features._contract import Extractor
 from synthmed.evaluation.features.channels import channel_views, select
-from synthmed.evaluation.features.extractor import Extractor
 from synthmed.evaluation.features.store import stored
 
 _READ = 64

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from synthmed.devices import find_device
 from synthmed.errors import WeightsError
-from synthmed.evaluation.features.extractor import VERSION, Extractor
+from synthmed.evaluation.features._contract import VERSION, Extractor
 from synthmed.networks.inception import Inception, resize_like_tensorflow
 from synthmed.networks.resnet import ResNet50
 from synthmed.networks.squeezenet import SqueezeNet

@@ -10,7 +10,7 @@ its spread among the real images, as in the Frechet radiomics distance (Konz et 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthmed.evaluation.features.extractor import VERSION, Extractor
+from synthmed.evaluation.features._contract import VERSION, Extractor
 
 _LEVELS = 32
 _DISTANCES = (1, 3, 7)
