@@ -5,6 +5,7 @@ docs/architecture.md draws the same floors. A new module or folder gets its numb
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,20 @@ def neighbours(path: Path) -> set[str]:
     parts = [name.split(".") for name in imports(path)]
     found = {part[1] for part in parts if part[0] == "synthmed" and len(part) > 1}
     return found - {place(path), "__version__"}
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of a file."""
+    return ".".join(("synthmed", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def test_no_files_import_each_other_in_a_circle():
+    known = {module_name(path): path for path in MODULES}
+    arrows = {}
+    for name, path in known.items():
+        found = {one if one in known else one.rpartition(".")[0] for one in imports(path)}
+        arrows[name] = (found & known.keys()) - {name, "synthmed"}
+    tuple(TopologicalSorter(arrows).static_order())  # raises a CycleError that names the circle
 
 
 def test_every_module_has_a_floor():
