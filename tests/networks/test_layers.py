@@ -1,8 +1,9 @@
 """Blur, displacement, bands: what they leave, and how far they move."""
 
+import pytest
 import torch
 
-from synthmed.networks.layers import displace, frequency_bands, gaussian_blur
+from synthmed.networks.layers import detail_bands, displace, frequency_bands, gaussian_blur
 
 
 def generators(*seeds: int) -> list[torch.Generator]:
@@ -45,18 +46,21 @@ def mammogram(side: int = 64) -> torch.Tensor:
     return 0.3 * image / image.std()
 
 
-def test_the_bands_of_a_mammogram_are_alike_in_size_where_its_own_are_not():
-    images = mammogram()
+@pytest.mark.parametrize("side", [64, 128, 256])
+def test_the_bands_of_a_mammogram_are_alike_in_size_where_its_own_are_not(side):
+    images = mammogram(side)
     plain, large = (frequency_bands(images, gain).std((0, 2, 3)) for gain in (1e-3, 5.0))
+    assert len(plain) == 1 + detail_bands(side, side)
     assert (plain[1:] / 1e-3 < 0.4 * plain[0]).all()
-    assert (large[1:] > 0.5 * large[0]).all() and (large[1:] < 2 * large[0]).all()
+    assert (large[1:] > 0.4 * large[0]).all() and (large[1:] < 2.5 * large[0]).all()
 
 
 def test_bands_keep_brightness_apart_and_do_not_burst_at_an_edge():
-    images = torch.full((1, 2, 16, 16), 0.3)
+    images = torch.full((1, 2, 64, 64), 0.3)
     bands = frequency_bands(images, 20.0)
-    assert bands.shape == (1, 6, 16, 16)
+    assert bands.shape == (1, 6, 64, 64)
     torch.testing.assert_close(bands[:, :2], images)
-    torch.testing.assert_close(bands[:, 2:], torch.zeros(1, 4, 16, 16), atol=1e-4, rtol=0)
-    images[..., 8:] = -1
+    torch.testing.assert_close(bands[:, 2:], torch.zeros(1, 4, 64, 64), atol=1e-4, rtol=0)
+    images[..., 32:] = -1
     assert frequency_bands(images, 20.0).abs().max() <= 1
+    assert [detail_bands(*size) for size in ((16, 16), (128, 64), (512, 256))] == [1, 2, 4]

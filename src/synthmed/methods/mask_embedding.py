@@ -22,7 +22,7 @@ from torch.nn import functional
 from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.methods._contract import Adam, Method, Phase, Stage, both_phases
-from synthmed.networks.layers import frequency_bands
+from synthmed.networks.layers import detail_bands, frequency_bands
 from synthmed.networks.mask_embedding import MaskEmbeddingDiscriminator, MaskEmbeddingGenerator, growth_levels
 from synthmed.networks.residual_mask import ResidualMaskDiscriminator, ResidualMaskGenerator
 from synthmed.patch_distance import patch_distance
@@ -87,7 +87,8 @@ class MaskEmbedding(Method):
             raise ValueError("Residual blocks do not grow; the recipe gives levels of growth")
         beside = config.embedding and config.blocks == "deconvolution"  # as published; ours moves latents
         self.latent_size = config.latent_size + (0 if beside else config.embedding_size)
-        self.bands = 3 if config.detail else 1  # channels of the discriminator for one of the image
+        detail = detail_bands(spec.height, spec.width) if config.detail else 0
+        self.seen_channels = (1 + detail) * spec.channels  # of an image, as the discriminator sees it
         self.networks = nn.ModuleDict({"generator": self._generator(), "discriminator": self._discriminator()})
         self.fade = 1.0  # share of the finest level that is at work
         self.halvings = 0  # of the full size, to that level
@@ -107,7 +108,7 @@ class MaskEmbedding(Method):
 
     def _discriminator(self) -> nn.Module:
         config, spec = self.config, self.spec
-        shared = {"channels": self.bands * spec.channels + spec.planes, "height": spec.height, "width": spec.width}
+        shared = {"channels": self.seen_channels + spec.planes, "height": spec.height, "width": spec.width}
         if config.blocks == "residual":
             return ResidualMaskDiscriminator(features=config.discriminator_features, cap=config.cap, **shared)
         return MaskEmbeddingDiscriminator(sizes=self._sizes(), **shared)
@@ -132,7 +133,7 @@ class MaskEmbedding(Method):
         return self._in_bands(augment.conditioned(images, planes, self.config.changes, batch.generator))
 
     def _in_bands(self, seen: Tensor) -> Tensor:
-        """[N C+P H W] -> [N 3C+P H W].
+        """[N C+P H W] -> [N (1+B)C+P H W].
 
         Fine detail is a fiftieth of the range of an image. A penalty on the discriminator's slope makes it a fiftieth
         of what can be told from it, too; in bands that are alike in size, texture counts as much as brightness.
@@ -161,13 +162,12 @@ class MaskEmbedding(Method):
         """WGAN-GP with drift: minimise D(G) - D(x) + 10 (||grad D|| - 1)^2 + 1e-4 D(x)^2."""
         config = self.config
         real, fake = self._both_seen(batch)
-        channels = self.bands * self.spec.channels
-        shown = real[:, channels:]  # the mask is not interpolated
+        shown = real[:, self.seen_channels :]  # the mask is not interpolated
         shares = torch.rand(len(batch), generator=batch.generator).to(batch.device)
         real_logits, fake_logits = self._judge(real), self._judge(fake)
         slope = losses.slope_penalty(
             lambda images: self._judge(torch.cat([images, shown], dim=1)),
-            real[:, :channels], fake[:, :channels], shares,
+            real[:, : self.seen_channels], fake[:, : self.seen_channels], shares,
         )  # fmt: skip
         return {
             "adversarial": losses.wasserstein_discriminator(real_logits, fake_logits),

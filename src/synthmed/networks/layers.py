@@ -201,17 +201,29 @@ def white_noise(like: Tensor, generators: list[torch.Generator]) -> Tensor:
     return torch.stack([torch.randn(like.shape[1:], generator=generator) for generator in generators]).to(like)
 
 
-def frequency_bands(images: Image, gain: float) -> Tensor:
-    """An image as three of its bands, each of about the same size: [N C H W] -> [N 3C H W].
+def detail_bands(height: int, width: int) -> int:
+    """How many bands of detail images of a size have: an octave each, down from a sixteenth of the short side."""
+    return max(1, int(math.log2(min(height, width) / 16)))
 
-    The first is the image without what is finer than about 5 pixels. The others, what is between 3 and 5 pixels and
-    what is finer, are multiplied by ``gain`` and 1.5 times ``gain``, since the power of an image falls with its
-    frequency (Field 1987), and go through tanh, so that one sharp edge does not count more than all texture.
+
+def frequency_bands(images: Image, gain: float) -> Tensor:
+    """An image as what is coarse and its bands of detail, each of about the same size: [N C H W] -> [N (1+B)C H W].
+
+    What is left by means of 3, 5, 9, ... pixels, one after the other, is the first; what each of them took away are the
+    others, coarse to fine. They are multiplied by ``gain``, each finer one by half as much again, since the power of an
+    image falls with its frequency (with its third power in mammograms; Burgess et al. 2001), and go through tanh, so
+    that one sharp edge does not count more than all texture.
 
     Args:
-        images: in [-1, 1].
+        images: in [-1, 1]; B is ``detail_bands`` of their size.
         gain: above 0.
     """
-    less = functional.avg_pool2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    least = functional.avg_pool2d(functional.pad(less, (2, 2, 2, 2), mode="replicate"), 5, 1)
-    return torch.cat([least, torch.tanh(gain * (less - least)), torch.tanh(1.5 * gain * (images - less))], dim=1)
+    count = detail_bands(*images.shape[2:])
+    details: list[Tensor] = []
+    for band in range(count):
+        reach = 2**band
+        padded = functional.pad(images, (reach,) * 4, mode="replicate")
+        less = functional.avg_pool2d(padded, 2 * reach + 1, 1)
+        details.append(torch.tanh(gain * 1.5 ** (count - 1 - band) * (images - less)))
+        images = less
+    return torch.cat([images, *reversed(details)], dim=1)
