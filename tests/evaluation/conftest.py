@@ -22,8 +22,8 @@ def squares(count, seed, channels=1, dtype=np.uint8):
 
 @pytest.fixture
 def make_dataset(tmp_path):
-    def make(name="real", train=6, test=4, mask_source="manual", seed=0, channels=1, patients=None):
-        images, masks = squares(train + test, seed, channels)
+    def make(name="real", train=6, test=4, mask_source="manual", seed=0, channels=1, patients=None, pairs=None):
+        images, masks = pairs or squares(train + test, seed, channels)
         info = DatasetInfo(
             kind="generic",
             channels=["grey"] if channels == 1 else ["red", "green", "blue"],
