@@ -100,8 +100,8 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         direction="no direction",
         n=len(made),
         n_real=len(true),
-        sentence=f"Where a mask lets expect an inside that is different by 1, that of synthetic images is by "
-        f"{number(value)} ({number(low)} to {number(high)}), that of real ones by {number(floor)} "
+        sentence=f"Where masks let one expect insides that differ by 1, those of synthetic images differ by "
+        f"{number(value)} ({number(low)} to {number(high)}), those of real ones by {number(floor)} "
         f"({number(floor_low)} to {number(floor_high)}).",
         details={
             "slopes": {name: slope(predicted[:, [k]], made[:, [k]]) for k, name in enumerate(NAMES)},
