@@ -64,3 +64,9 @@ def test_sets_that_cannot_be_judged_are_refused_in_a_sentence(make_dataset, make
     ):
         with pytest.raises(MasksMissing, match=said):
             measure(made, data, Config(), conditions)
+
+
+def test_of_a_large_set_no_more_images_than_allowed_are_read(make_dataset, make_samples, conditions):
+    real = make_dataset(train=60, test=4, pairs=discs(64, 0))
+    found = measure(make_samples(*discs(60, 1)), real, Config(images=30), conditions)
+    assert found.n == found.n_real == 30 and found.low > 0.5

@@ -24,6 +24,7 @@ from synthmed.evaluation._figures import Figure
 
 if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset
+    from synthmed.samples import SampleSet
 
 Progress = Callable[[int, int, str], None]
 """Called with how much is done, how much there is, and what is being done."""
@@ -157,6 +158,22 @@ def find_metric(name: str) -> ModuleType:
     if name not in known:
         raise ConfigError(f"The metric {name!r} is unknown; expected one of {', '.join(known)}. Check the name.")
     return importlib.import_module(f"synthmed.evaluation.{name}")
+
+
+def require_masks(synthetic: "SampleSet", reference: "PreparedDataset", name: str) -> None:
+    """Refuse sides of which one lacks masks.
+
+    Raises:
+        MasksMissing: says which side, and to leave out the metric of that name.
+    """
+    if not synthetic.has_masks or any(row.mask_source == "none" for row in reference.rows):
+        side = "real reference" if synthetic.has_masks else "synthetic set"
+        raise MasksMissing(f"The {side} has no masks; expected one for each image. Leave out {name}.")
+
+
+def some_rows(count: int, most: int, numbers: np.random.Generator) -> list[int]:
+    """All rows of ``count``, or as many as allowed, chosen at random."""
+    return sorted(numbers.permutation(count)[:most].tolist())
 
 
 def few_samples(count: int, what: str) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from synthmed.evaluation._contract import Conditions, MasksMissing, Measurement, few_samples, number
+from synthmed.evaluation._contract import Conditions, MasksMissing, Measurement, few_samples, number, require_masks
 from synthmed.evaluation._featured import FeatureConfig, sides
 from synthmed.evaluation._intervals import DRAWS, percentiles
 from synthmed.samples import SampleSet
@@ -48,9 +48,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         MasksMissing: there are no masks on one of the sides, or no two synthetic images have the same one.
     """
     reference = conditions.reference_of(real)
-    if not synthetic.has_masks or any(row.mask_source == "none" for row in reference.rows):
-        side = "real reference" if synthetic.has_masks else "synthetic set"
-        raise MasksMissing(f"The {side} has no masks; expected one for each image. Leave out mask_diversity.")
+    require_masks(synthetic, reference, "mask_diversity")
     masks = synthetic.masks()
     pairs = same_mask_pairs(masks, config.pairs, conditions.numbers(30))
     if not len(pairs):

@@ -19,7 +19,7 @@ from synthmed.artifacts import digest_of
 from synthmed.data.breast import WORKING_SIDE, find_outline
 from synthmed.data.geometry import fit_image, fit_of
 from synthmed.errors import SourceError
-from synthmed.evaluation._contract import Conditions, MasksMissing, Measurement, few_samples, number, plain
+from synthmed.evaluation._contract import Conditions, MasksMissing, Measurement, few_samples, number, plain, some_rows
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, overlap, picture, plot_figure
 from synthmed.evaluation._intervals import percentiles, resampled
 from synthmed.evaluation.features.store import stored
@@ -66,7 +66,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         side = "synthetic set" if len(reference) else "real reference"
         raise MasksMissing(f"The {side} has no masks; expected one for each image. Leave out mask_fidelity.")
     rule = breast_rule if real.info.kind == "mammogram" else otsu_rule
-    chosen = [_some(len(side), config.images, conditions.numbers(20)) for side in (synthetic, reference)]
+    chosen = [some_rows(len(side), config.images, conditions.numbers(20)) for side in (synthetic, reference)]
     patients = [reference.rows[index].patient_id for index in chosen[1]]
     true_found, drawn = _real_masks(reference, chosen[1], rule, conditions), reference.masks(chosen[1])
     true_dice = dice_of_pairs(true_found, drawn)
@@ -182,10 +182,6 @@ def mask_is_ignored(gap: float, real_gap: float) -> bool:
         real_gap: the same of real ones.
     """
     return real_gap > 0 and gap < _IGNORED * real_gap
-
-
-def _some(count: int, most: int, numbers: np.random.Generator) -> list[int]:
-    return sorted(numbers.permutation(count)[:most].tolist())
 
 
 def _segmented(images: NDArray, rule: Rule, conditions: Conditions, side: str) -> NDArray[np.bool_]:

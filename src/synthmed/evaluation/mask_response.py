@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from synthmed.evaluation._contract import Conditions, MasksMissing, Measurement, few_samples, number
+from synthmed.evaluation._contract import (
+    Conditions,
+    MasksMissing,
+    Measurement,
+    few_samples,
+    number,
+    require_masks,
+    some_rows,
+)
 from synthmed.evaluation._intervals import percentiles, resampled
 from synthmed.samples import SampleSet
 
@@ -43,6 +51,8 @@ class Config(BaseModel):
     """Weight of the squared coefficients, in units of the first component."""
     folds: int = Field(default=5, ge=2)
     """Parts of the real patients, each predicted by the others."""
+    images: int = Field(default=500, ge=_LEAST)
+    """Images of a side, at most: all of their masks are in memory at once."""
 
 
 def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
@@ -58,14 +68,13 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         MasksMissing: there are no masks on one of the sides, fewer than 20 real images, or all masks are alike.
     """
     reference = conditions.reference_of(real)
-    if not synthetic.has_masks or any(row.mask_source == "none" for row in reference.rows):
-        side = "real reference" if synthetic.has_masks else "synthetic set"
-        raise MasksMissing(f"The {side} has no masks; expected one for each image. Leave out mask_response.")
-    true_masks, patients = reference.masks(), np.array([row.patient_id for row in reference.rows])
-    true, full = inside(reference.images(), true_masks)
+    require_masks(synthetic, reference, "mask_response")
+    chosen, of_made = (some_rows(len(side), config.images, conditions.numbers(53)) for side in (reference, synthetic))
+    true_masks, patients = reference.masks(chosen), np.array([reference.rows[row].patient_id for row in chosen])
+    true, full = inside(reference.images(chosen), true_masks)
     true_masks, patients = true_masks[full], patients[full]
-    masks = synthetic.masks()
-    made, full = inside(synthetic.images(), masks)
+    masks = synthetic.masks(of_made)
+    made, full = inside(synthetic.images(of_made), masks)
     masks = masks[full]
     if min(len(true), len(made)) < _LEAST or len(np.unique(patients)) < config.folds:
         raise MasksMissing(
@@ -75,8 +84,9 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         )
     spread = true.std(0).clip(1e-6)
     true, made = true / spread, made / spread
-    of_masks = [mask.tobytes().hex() for mask in masks]
-    if len(set(of_masks)) < 2:
+    places: dict[bytes, int] = {}
+    of_masks = [str(places.setdefault(mask.tobytes(), len(places))) for mask in masks]
+    if len(places) < 2:
         raise MasksMissing("All synthetic images have the same mask; expected several masks. Leave out mask_response.")
     predicted = predictor(true_masks, true, config)(masks)
     unseen = unseen_predictions(true_masks, true, patients, config, conditions.numbers(50))
@@ -84,7 +94,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
     value, floor = slope(predicted, made), slope(unseen, true)
     low, high = _interval(predicted, made, of_masks, conditions.numbers(51))
     floor_low, floor_high = _interval(unseen, true, list(patients), conditions.numbers(52))
-    warnings = few_samples(len(set(of_masks)), "masks") + few_samples(len(set(patients)), "real patients")
+    warnings = few_samples(len(places), "masks") + few_samples(len(set(patients)), "real patients")
     if floor_low <= 0:
         warnings.insert(0, "It is not shown that a mask says anything of the inside of these real images.")
     return Measurement(

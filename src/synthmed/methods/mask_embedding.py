@@ -135,8 +135,8 @@ class MaskEmbedding(Method):
     def _in_bands(self, seen: Tensor) -> Tensor:
         """[N C+P H W] -> [N (1+B)C+P H W].
 
-        Fine detail is a fiftieth of the range of an image. A penalty on the discriminator's slope makes it a fiftieth
-        of what can be told from it, too; in bands that are alike in size, texture counts as much as brightness.
+        Fine detail is a hundredth of the range of an image. A penalty on the discriminator's slope makes it as small
+        a part of what can be told; in bands that are alike in size, texture counts as much as brightness.
         """
         if not self.config.detail:
             return seen
