@@ -26,7 +26,8 @@ from synthmed import losses
 from synthmed.config import parse, read_recipe
 from synthmed.methods import find_method
 from synthmed.patch_distance import patch_distance
-from synthmed.shapes import Batch, ImageSpec, to_planes
+from synthmed.shapes import Batch, Given, ImageSpec, to_one_hot
+from synthmed.training.updates import optimizers_of, update
 
 
 class Traffic(TorchDispatchMode):
@@ -54,30 +55,26 @@ def made(recipe: str, height: int, width: int, batch: int) -> tuple[Any, Any, Ba
     found = read_recipe(recipe)
     kind = find_method(found.method)
     torch.manual_seed(0)
-    method = kind(parse(kind.Config, found.config, "config"), ImageSpec(channels=1, height=height, width=width))
+    method = kind(parse(kind.Config, found.config, "config"), ImageSpec(channels=1, size=(height, width)))
     rows, columns = torch.arange(height)[None, :, None], torch.arange(width)[None, None, :]
     masks = ((rows - height / 2) ** 2 + columns**2 < (width * 0.8) ** 2).to(torch.uint8).repeat(batch, 1, 1)
     images = torch.rand(batch, 1, height, width) * 2 - 1
     generator = torch.Generator().manual_seed(0)
-    return method, method.stages()[-1], Batch(images=images, masks=masks, fields=torch.ones_like(masks),
+    given = Given(masks=masks)
+    return method, method.stages()[-1], Batch(images=images, given=given, fields_of_view=torch.ones_like(masks),
                                               generator=generator)  # fmt: skip
 
 
 def ours(method: Any, stage: Any, batch: Batch) -> Callable[[int], None]:
     """The step as the loop makes it."""
-    optimizers = {phase.network: phase.optimizer(method.networks[phase.network].parameters()) for phase in stage.phases}
+    optimizers = optimizers_of(method.networks, stage)
 
     def step(number: int) -> None:
         stage.on_progress(1.0)
         for phase in stage.phases:
             if number % phase.every:
                 continue
-            for name, network in method.networks.items():
-                network.requires_grad_(name == phase.network)
-            terms = [values.mean() for values in phase.objective(batch).values()]
-            optimizers[phase.network].zero_grad(set_to_none=True)
-            torch.stack(terms).sum().backward()
-            optimizers[phase.network].step()
+            update(phase, stage, batch, method.networks, optimizers)
 
     return step
 
@@ -88,10 +85,10 @@ def plain(method: Any, batch: Batch) -> Callable[[int], None]:
     rates = {"lr": config.adam.learning_rate, "betas": (config.adam.beta1, config.adam.beta2)}
     of_generator = torch.optim.Adam(generator.parameters(), **rates)
     of_judge = torch.optim.Adam(judge.parameters(), **rates)
-    planes, real = to_planes(batch.masks, 2), batch.images
+    one_hot, real = to_one_hot(batch.masks, 2), batch.images
 
     def seen(images: Tensor) -> Tensor:
-        return method._seen(images, planes, batch)
+        return method._seen(images, one_hot, batch)
 
     def slope(images: Tensor) -> Tensor:
         images = images.detach().requires_grad_(True)
@@ -102,11 +99,11 @@ def plain(method: Any, batch: Batch) -> Callable[[int], None]:
         judge.requires_grad_(True)
         of_judge.zero_grad()
         with torch.no_grad():
-            fake = generator(planes, torch.randn(len(real), method.latent_size))
+            fake = generator(one_hot, torch.randn(len(real), *method.latent_shape))
         if config.loss == "wasserstein":
             share = torch.rand(len(real), 1, 1, 1)
             between = torch.lerp(real, fake, share).requires_grad_(True)
-            logits = judge(torch.cat([between, planes * 2 - 1], dim=1))
+            logits = judge(torch.cat([between, one_hot * 2 - 1], dim=1))
             (gradient,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
             penalty = (gradient.square().flatten(1).sum(1).sqrt() - 1).square()
             true, false = judge(seen(real)), judge(seen(fake))
@@ -119,13 +116,13 @@ def plain(method: Any, batch: Batch) -> Callable[[int], None]:
             if number % config.penalty_every == 0:
                 of_judge.zero_grad()
                 with torch.no_grad():
-                    fake = generator(planes, torch.randn(len(real), method.latent_size))
+                    fake = generator(one_hot, torch.randn(len(real), *method.latent_shape))
                 weight = config.penalty * config.penalty_every / 2
                 (weight * (slope(seen(real)) + slope(seen(fake)))).mean().backward()
                 of_judge.step()
         judge.requires_grad_(False)
         of_generator.zero_grad()
-        made = generator(planes, torch.randn(len(real), method.latent_size))
+        made = generator(one_hot, torch.randn(len(real), *method.latent_shape))
         false = judge(seen(made))
         if config.loss == "wasserstein":
             loss = -false.mean()
@@ -137,11 +134,11 @@ def plain(method: Any, batch: Batch) -> Callable[[int], None]:
             inside = batch.masks.clamp(max=1)
             loss = (
                 loss
-                + config.patches * patch_distance(made, real, planes, inside, batch.generator, together=True).mean()
+                + config.patches * patch_distance(made, real, one_hot, inside, batch.generator, together=True).mean()
             )
         if config.variety:
-            few = planes[: max(1, len(planes) // 4)]
-            other = generator(few, torch.randn(len(few), method.latent_size))
+            few = one_hot[: max(1, len(one_hot) // 4)]
+            other = generator(few, torch.randn(len(few), *method.latent_shape))
             missing = losses.repetition(made[: len(few)], other, few, config.variety_target)
             loss = loss + config.variety * missing.mean()
         loss.backward()
@@ -181,7 +178,7 @@ def limits() -> tuple[float, float]:
 def compiled_difference(method: Any, batch: Batch) -> tuple[float, float]:
     """Largest difference of compiled and eager gradients of the penalty, by the largest gradient; and the seconds."""
     judge = method.networks["discriminator"].requires_grad_(True)
-    images = torch.cat([batch.images, to_planes(batch.masks, 2) * 2 - 1], dim=1)
+    images = torch.cat([batch.images, to_one_hot(batch.masks, 2) * 2 - 1], dim=1)
 
     def penalty(seen: Tensor) -> Tensor:
         return losses.gradient_penalty(judge, seen)

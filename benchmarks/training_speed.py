@@ -30,8 +30,9 @@ from synthmed.data.prepare import prepare
 from synthmed.data.sampler import batch_indices
 from synthmed.methods import find_method
 from synthmed.phantoms import phantom
-from synthmed.shapes import Batch
+from synthmed.shapes import Batch, Given
 from synthmed.training.loop import train
+from synthmed.training.updates import optimizers_of
 
 
 class Files(Dataset):
@@ -53,11 +54,7 @@ class Files(Dataset):
 def bare_rate(method, batches, steps: int) -> float:
     """Images per second of a plain loop over the first stage."""
     stage = method.stages()[0]
-    optimizers = {
-        name: next(phase for phase in stage.phases if phase.network == name).optimizer(network.parameters())
-        for name, network in method.networks.items()
-        if any(phase.network == name for phase in stage.phases)
-    }
+    optimizers = optimizers_of(method.networks, stage)
     began = 0.0
     for step in range(steps + 5):
         if step == 5:
@@ -67,10 +64,12 @@ def bare_rate(method, batches, steps: int) -> float:
             if step % phase.every:
                 continue
             for name, network in method.networks.items():
-                network.requires_grad_(name == phase.network)
-            optimizers[phase.network].zero_grad()
+                network.requires_grad_(name in phase.networks)
+            for name in phase.networks:
+                optimizers[name].zero_grad()
             torch.stack([term.mean() for term in phase.objective(batch).values()]).sum().backward()
-            optimizers[phase.network].step()
+            for name in phase.networks:
+                optimizers[name].step()
     return steps * stage.batch_size / (time.perf_counter() - began)
 
 
@@ -92,24 +91,31 @@ def main() -> None:
         method = kind(parse(kind.Config, recipe.config, "config"), dataset.spec)
         size = method.stages()[0].batch_size
 
-        images, masks, fields = to_unit_range(training.images()), training.masks(), training.fields()
+        images, masks, fields_of_view = to_unit_range(training.images()), training.masks(), training.fields_of_view()
         (place / "png").mkdir()
         for index, (image, mask) in enumerate(zip(training.images(), masks, strict=True)):
             Image.fromarray(image.transpose(1, 2, 0)).save(place / "png" / f"{index}.png")
             Image.fromarray(mask).save(place / "png" / f"{index}-mask.png")
-        masks, fields = torch.from_numpy(masks), torch.from_numpy(fields)
+        masks, fields_of_view = torch.from_numpy(masks), torch.from_numpy(fields_of_view)
 
         def memory():
             for step in range(10**9):
                 chosen = torch.from_numpy(batch_indices(len(images), size, 0, step * size))
                 generator = torch.Generator().manual_seed(step)
-                yield Batch(images=images[chosen], masks=masks[chosen], fields=fields[chosen], generator=generator)
+                yield Batch(
+                    images=images[chosen],
+                    given=Given(masks=masks[chosen]),
+                    fields_of_view=fields_of_view[chosen],
+                    generator=generator,
+                )
 
         def files():
             loader = DataLoader(Files(place / "png", len(training)), batch_size=size, num_workers=2)
             for step, (some, their) in enumerate(loader):
                 generator = torch.Generator().manual_seed(step)
-                yield Batch(images=some, masks=their, fields=torch.ones_like(their), generator=generator)
+                yield Batch(
+                    images=some, given=Given(masks=their), fields_of_view=torch.ones_like(their), generator=generator
+                )
 
         bare = bare_rate(method, memory(), arguments.steps)
         from_files = bare_rate(method, files(), arguments.steps)

@@ -8,17 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthmed import augment
-from synthmed.shapes import Batch
+from synthmed.shapes import Batch, Given
 
 
 def disc_batch(size: int = 64, num: int = 2) -> Batch:
     rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     inside = ((rows - size / 2) ** 2 + (columns - size / 2) ** 2 < (0.45 * size) ** 2).to(torch.uint8)
-    fields = inside[None].repeat(num, 1, 1)
+    fields_of_view = inside[None].repeat(num, 1, 1)
     masks = torch.zeros(num, size, size, dtype=torch.uint8)
     masks[:, size // 3 : size // 2, size // 4 : size // 2] = 1
     images = masks[:, None].float().repeat(1, 3, 1, 1) * 2 - 1
-    return Batch(images=images, masks=masks, fields=fields, generator=torch.Generator().manual_seed(0))
+    return Batch(
+        images=images,
+        given=Given(masks=masks),
+        fields_of_view=fields_of_view,
+        generator=torch.Generator().manual_seed(0),
+    )
 
 
 @given(seed=st.integers(0, 1000), flip=st.booleans(), rotation=st.floats(0, 90), elastic=st.floats(0, 0.02))
@@ -42,13 +47,13 @@ def test_the_round_field_stays_round_under_elastic_warps() -> None:
     batch = disc_batch(num=8)
     moved = augment.warp(batch, augment.Warp(elastic=0.03))
     assert not torch.equal(moved.masks, batch.masks)
-    overlap = (moved.fields & batch.fields).sum() / (moved.fields | batch.fields).sum()
+    overlap = (moved.fields_of_view & batch.fields_of_view).sum() / (moved.fields_of_view | batch.fields_of_view).sum()
     assert overlap > 0.97
 
 
 def test_masks_keep_their_labels() -> None:
     batch = disc_batch()
-    moved = augment.warp(replace(batch, masks=batch.masks * 3), augment.Warp(rotation=30, elastic=0.01))
+    moved = augment.warp(replace(batch, given=Given(masks=batch.masks * 3)), augment.Warp(rotation=30, elastic=0.01))
     assert set(moved.masks.unique().tolist()) <= {0, 3}
 
 
@@ -78,8 +83,8 @@ def test_the_same_draws_give_the_same_change() -> None:
 
 def test_images_without_masks_are_moved_as_those_with_masks() -> None:
     batch = disc_batch()
-    bare = replace(batch, masks=torch.zeros(2, 0, 0, dtype=torch.uint8))
+    bare = replace(batch, given=Given())
     drawn = augment.draw_warp(augment.Warp(rotation=20, elastic=0.01), 2, batch.generator)
     moved, moved_bare = augment.apply_warp(batch, drawn), augment.apply_warp(bare, drawn)
-    assert torch.equal(moved.images, moved_bare.images) and torch.equal(moved.fields, moved_bare.fields)
-    assert moved_bare.masks.shape == (2, 0, 0)
+    assert torch.equal(moved.images, moved_bare.images) and torch.equal(moved.fields_of_view, moved_bare.fields_of_view)
+    assert moved_bare.given.masks is None

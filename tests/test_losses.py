@@ -79,12 +79,12 @@ def test_the_slope_is_taken_between_real_and_fake() -> None:
 
 
 def test_a_repetition_is_what_is_missing_of_the_target_in_the_foreground_and_grain_is_none() -> None:
-    one, planes = torch.zeros(3, 1, 8, 8), torch.zeros(3, 1, 8, 8)
-    planes[..., :4] = 1  # half of each image
+    one, one_hot = torch.zeros(3, 1, 8, 8), torch.zeros(3, 1, 8, 8)
+    one_hot[..., :4] = 1  # half of each image
     other = one.clone()
     other[1, ..., :4], other[2, ..., :4] = 0.1, 0.5
-    torch.testing.assert_close(losses.repetition(one, other, planes, 0.25), torch.tensor([0.25, 0.15, 0.0]))
+    torch.testing.assert_close(losses.repetition(one, other, one_hot, 0.25), torch.tensor([0.25, 0.15, 0.0]))
     grain = torch.ones(3, 1, 8, 8)
     grain[..., ::2] = -1
-    torch.testing.assert_close(losses.repetition(one, grain, planes, 0.25), torch.full((3,), 0.25))
-    assert losses.repetition(one, other, torch.zeros_like(planes), 0.25).isfinite().all()
+    torch.testing.assert_close(losses.repetition(one, grain, one_hot, 0.25), torch.full((3,), 0.25))
+    assert losses.repetition(one, other, torch.zeros_like(one_hot), 0.25).isfinite().all()

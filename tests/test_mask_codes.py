@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from synthmed.methods._mask_codes import MaskCodes, MaskCodesConfig
-from synthmed.shapes import Batch, ImageSpec
+from synthmed.shapes import Batch, Given, ImageSpec
 
-SPEC = ImageSpec(channels=3, height=64, width=64, num_labels=2)
+SPEC = ImageSpec(channels=3, size=(64, 64), num_labels=2)
 
 
 class Decoded(torch.nn.Module):
@@ -21,8 +21,8 @@ class Decoded(torch.nn.Module):
     def decode(self, code):
         return code
 
-    def encode(self, planes):
-        return planes, planes
+    def encode(self, one_hot):
+        return one_hot, one_hot
 
 
 def decoded(chances: torch.Tensor, covered: int) -> torch.Tensor:
@@ -40,8 +40,8 @@ def test_as_much_is_marked_as_in_the_training_masks():
 
 def test_the_mask_gan_learns_small_numbers_of_the_size_it_is_told():
     found = MaskCodes(MaskCodesConfig(channels=4, halvings=3, features=8), SPEC)
-    batch = Batch(images=torch.zeros(2, 0, 64, 64), masks=torch.zeros(2, 64, 64, dtype=torch.uint8),
-                  fields=torch.ones(2, 64, 64, dtype=torch.uint8), generator=torch.Generator())  # fmt: skip
+    batch = Batch(images=torch.zeros(2, 0, 64, 64), given=Given(masks=torch.zeros(2, 64, 64, dtype=torch.uint8)),
+                  fields_of_view=torch.ones(2, 64, 64, dtype=torch.uint8), generator=torch.Generator())  # fmt: skip
     coded = found.encode(batch).images
     assert coded.shape[1:] == found.shape == (4, 8, 8)
     assert not coded.requires_grad
@@ -49,4 +49,4 @@ def test_the_mask_gan_learns_small_numbers_of_the_size_it_is_told():
 
 def test_a_size_that_cannot_be_halved_is_refused():
     with pytest.raises(ValueError, match="multiples of 16"):
-        MaskCodes(MaskCodesConfig(channels=4), ImageSpec(channels=3, height=64, width=72, num_labels=2))
+        MaskCodes(MaskCodesConfig(channels=4), ImageSpec(channels=3, size=(64, 72), num_labels=2))

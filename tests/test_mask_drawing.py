@@ -7,9 +7,10 @@ import torch
 
 from synthmed.methods._contract import Stage
 from synthmed.methods.dual_gan import DualGAN, DualGANConfig
-from synthmed.shapes import Batch, ImageSpec
+from synthmed.shapes import Batch, Given, ImageSpec
+from synthmed.training.updates import optimizers_of, update
 
-SPEC = ImageSpec(channels=3, height=64, width=64, num_labels=2)
+SPEC = ImageSpec(channels=3, size=(64, 64), num_labels=2)
 
 
 def method(**drawing: float) -> DualGAN:
@@ -30,7 +31,7 @@ def batch() -> Batch:
     masks = torch.zeros(4, 64, 64, dtype=torch.uint8)
     masks[:, 20:22] = 1
     masks[:, :, 40:43] = 1
-    return Batch(images=torch.zeros(4, 0, 64, 64), masks=masks, fields=torch.ones_like(masks),
+    return Batch(images=torch.zeros(4, 0, 64, 64), given=Given(masks=masks), fields_of_view=torch.ones_like(masks),
                  generator=torch.Generator().manual_seed(0))  # fmt: skip
 
 
@@ -39,14 +40,10 @@ def drawing(found: DualGAN) -> Stage:
 
 
 def step(found: DualGAN, optimizers: dict[str, torch.optim.Optimizer], learned_from: Batch) -> None:
-    for phase in drawing(found).phases:
-        for name, network in found.networks.items():
-            network.requires_grad_(name == phase.network)
-        if phase.network not in optimizers:
-            optimizers[phase.network] = phase.optimizer(found.networks[phase.network].parameters())
-        optimizers[phase.network].zero_grad()
-        torch.stack([term.mean() for term in phase.objective(learned_from).values()]).sum().backward()
-        optimizers[phase.network].step()
+    stage = drawing(found)
+    optimizers |= optimizers_of(found.networks, stage) if not optimizers else {}
+    for phase in stage.phases:
+        update(phase, stage, learned_from, found.networks, optimizers)
 
 
 def test_it_comes_after_the_codes_and_the_mask_gan_and_before_the_photographs():
@@ -59,10 +56,10 @@ def test_it_comes_after_the_codes_and_the_mask_gan_and_before_the_photographs():
 
 
 def test_it_refuses_to_learn_on_another_mask_gan_than_the_one_that_is_kept():
-    config = method().config.model_copy(deep=True)
-    config = config.model_copy(update={"mask": config.mask.model_copy(update={"average_images": 100})})
+    table = method().config.model_dump()
+    table["mask"]["average_images"] = 100
     with pytest.raises(ValueError, match="averaged weights"):
-        DualGAN(config, SPEC)
+        DualGANConfig.model_validate(table)
 
 
 def test_only_the_decoder_and_its_discriminator_change():
@@ -92,6 +89,6 @@ def test_made_masks_become_sure():
 def test_the_discriminator_sees_no_steps():
     found = method()
     assert found.drawing is not None
-    seen = found.drawing._seen(found.codes.planes(batch()))
+    seen = found.drawing._seen(found.codes.one_hot(batch()))
     assert seen.min() >= -1.001 and seen.max() <= 1.001
     assert ((seen > -0.9) & (seen < 0.9)).float().mean() > 0.05

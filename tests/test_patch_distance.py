@@ -56,12 +56,12 @@ def test_dark_where_the_mask_is_differs_from_as_much_dark_elsewhere():
 
 
 def test_what_lies_outside_the_field_of_view_is_not_compared():
-    fields = torch.zeros(2, 64, 64, dtype=torch.uint8)
-    fields[:, 4:12, 4:12] = 1
+    fields_of_view = torch.zeros(2, 64, 64, dtype=torch.uint8)
+    fields_of_view[:, 4:12, 4:12] = 1
     target = textures()
     changed = target.clone()
     changed[:, :, 28:, 28:] = 0
-    assert patch_distance(changed, target, torch.zeros(2, 1, 64, 64), fields, drawn_from()).max() < 1e-6
+    assert patch_distance(changed, target, torch.zeros(2, 1, 64, 64), fields_of_view, drawn_from()).max() < 1e-6
 
 
 def test_it_pulls_an_output_towards_its_target():
@@ -75,20 +75,20 @@ def test_it_pulls_an_output_towards_its_target():
 
 
 def test_patches_are_drawn_near_the_foreground_and_for_every_direction():
-    planes = torch.zeros(1, 1, 64, 64)
-    planes[:, :, 10, 10] = 1
-    drawn = draw_patches(textures(1), planes, torch.ones(1, 1, 64, 64), side=3, number=1000, generator=drawn_from())
+    one_hot = torch.zeros(1, 1, 64, 64)
+    one_hot[:, :, 10, 10] = 1
+    drawn = draw_patches(textures(1), one_hot, torch.ones(1, 1, 64, 64), side=3, number=1000, generator=drawn_from())
     rows, columns = drawn.positions // 64, drawn.positions % 64
     near = ((rows - 10).abs() <= 1) & ((columns - 10).abs() <= 1)
     assert 0.4 < near.float().mean() < 0.6
     assert drawn.image_directions.shape == (3, 9, DIRECTIONS)
-    assert sorted_difference(textures(1), textures(1), planes, 3, drawn).item() == 0
+    assert sorted_difference(textures(1), textures(1), one_hot, 3, drawn).item() == 0
 
 
 def test_all_patches_of_a_draw_come_from_one_neighbourhood():
-    planes = torch.ones(4, 1, 64, 64)
+    one_hot = torch.ones(4, 1, 64, 64)
     images = textures(4)
-    drawn = draw_patches(images, planes, torch.ones(4, 1, 64, 64), side=3, number=1000, generator=drawn_from())
+    drawn = draw_patches(images, one_hot, torch.ones(4, 1, 64, 64), side=3, number=1000, generator=drawn_from())
     places = torch.stack([drawn.positions // 64, drawn.positions % 64]).float()  # rows, columns
     reach = places.quantile(0.99, dim=2) - places.quantile(0.01, dim=2)
     assert (reach <= 2 * NEIGHBOURHOOD * 64).all()
@@ -99,10 +99,10 @@ def test_all_together_no_output_has_to_be_like_its_own_target():
     """Two textures that change places are as far from their targets as can be, and the same collection."""
     fine, coarse = textures(1), functional.avg_pool2d(functional.pad(textures(1, seed=1), (4,) * 4), 9, 1) * 4
     target, swapped = torch.cat([fine, coarse]), torch.cat([coarse, fine])
-    planes = torch.ones(2, 1, 64, 64)
-    apart = patch_distance(swapped, target, planes, FIELDS, drawn_from())
-    together = patch_distance(swapped, target, planes, FIELDS, drawn_from(), together=True)
+    one_hot = torch.ones(2, 1, 64, 64)
+    apart = patch_distance(swapped, target, one_hot, FIELDS, drawn_from())
+    together = patch_distance(swapped, target, one_hot, FIELDS, drawn_from(), together=True)
     assert together.shape == (1,) and together < 0.5 * apart.mean()
-    assert patch_distance(target, target, planes, FIELDS, drawn_from(), together=True) == 0
-    twice_the_same = patch_distance(torch.cat([fine, fine]), target, planes, FIELDS, drawn_from(), together=True)
+    assert patch_distance(target, target, one_hot, FIELDS, drawn_from(), together=True) == 0
+    twice_the_same = patch_distance(torch.cat([fine, fine]), target, one_hot, FIELDS, drawn_from(), together=True)
     assert twice_the_same > 1.2 * together  # but repeating one of the two is not the same collection

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmed.config import Settings
-from synthmed.shapes import Batch, Image, Planes
+from synthmed.shapes import Batch, Image, OneHot
 
 _COARSE = 33
 """Side of the grid on which smooth displacements are drawn out before they are brought to full size."""
@@ -76,24 +76,25 @@ def draw_warp(config: Warp, batch: int, generator: torch.Generator) -> DrawnWarp
 
 
 def apply_warp(batch: Batch, drawn: DrawnWarp) -> Batch:
-    """Move images (bicubic, which keeps thin vessels sharp), masks and fields (nearest neighbour) by the same warp.
+    """Move images (bicubic: thin vessels stay sharp), masks and fields of view (nearest neighbour) by the same warp.
 
     The displacement fades out towards the border of the field of view: a free warp bends its round edge.
     """
-    height, width = batch.fields.shape[-2:]
+    height, width = batch.fields_of_view.shape[-2:]
     grid = functional.affine_grid(drawn.affine, [len(batch), 1, height, width], align_corners=False)
     smooth = functional.interpolate(drawn.displacement, (_COARSE, _COARSE), mode="bicubic", align_corners=True)
-    bend = smooth * _depth(batch.fields).cpu()
+    bend = smooth * _depth(batch.fields_of_view).cpu()
     bend = functional.interpolate(bend, (height, width), mode="bilinear", align_corners=True)
     grid = (grid + bend.permute(0, 2, 3, 1)).to(batch.device)
     images = batch.images
     if images.shape[1]:
         images = functional.grid_sample(images + 1, grid, mode="bicubic", align_corners=False).clamp(0, 2) - 1
-    # A set without masks has label maps of height 0; there is nothing of them to move.
-    maps = [batch.fields, batch.masks] if batch.masks.shape[-1] else [batch.fields]
+    masks = batch.given.masks
+    maps = [batch.fields_of_view] if masks is None else [batch.fields_of_view, masks]
     labels = torch.stack(maps, dim=1).float()
     moved = functional.grid_sample(labels, grid, mode="nearest", align_corners=False).to(torch.uint8)
-    return replace(batch, images=images, fields=moved[:, 0], masks=moved[:, 1] if len(maps) > 1 else batch.masks)
+    given = batch.given if masks is None else replace(batch.given, masks=moved[:, 1])
+    return replace(batch, images=images, fields_of_view=moved[:, 0], given=given)
 
 
 def warp(batch: Batch, config: Warp) -> Batch:
@@ -108,7 +109,7 @@ def differentiable(
 ) -> Image:
     """Apply the named changes with freshly drawn strengths, one draw an image (Zhao et al. 2020, section 3.2).
 
-    Works on any number of channels; a condition is stacked to the image so that both are moved alike. For
+    Works on any number of channels; a mask is stacked to the image so that both are moved alike. For
     "colour" the stack must hold images only. What a translation brings in has the value ``outside``: black.
     """
     for change in changes:
@@ -122,13 +123,13 @@ def differentiable(
     return images
 
 
-def conditioned(
-    images: Image, planes: Planes, changes: Iterable[Change], generator: torch.Generator
+def stacked(
+    images: Image, one_hot: OneHot, changes: Iterable[Change], generator: torch.Generator
 ) -> Float[Tensor, "batch channels height width"]:
-    """An image and, as further channels in [-1, 1], its condition: colours change the image, moves both alike."""
+    """An image and, as further channels in [-1, 1], its mask: colours change the image, moves both alike."""
     changes = tuple(changes)
     images = differentiable(images, [change for change in changes if change == "colour"], generator)
-    stack = torch.cat([images, planes * 2 - 1], dim=1)
+    stack = torch.cat([images, one_hot * 2 - 1], dim=1)
     return differentiable(stack, [change for change in changes if change != "colour"], generator)
 
 
@@ -137,9 +138,9 @@ def _signs(flips: bool, batch: int, generator: torch.Generator) -> Tensor:
     return torch.where(draws < 0.5, -1.0, 1.0) if flips else torch.ones(batch)
 
 
-def _depth(fields: Tensor) -> Tensor:
+def _depth(fields_of_view: Tensor) -> Tensor:
     """1 deep inside the field of view, falling to 0 at its border and beyond: [N 1 coarse coarse]."""
-    coarse = functional.interpolate(fields[:, None].float(), (_COARSE - 2, _COARSE - 2), mode="area")
+    coarse = functional.interpolate(fields_of_view[:, None].float(), (_COARSE - 2, _COARSE - 2), mode="area")
     coarse = functional.pad(coarse, (1, 1, 1, 1))
     for _ in range(3):
         coarse = functional.avg_pool2d(coarse, 3, 1, 1)

@@ -130,7 +130,7 @@ def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folde
 def label(photographs: Annotated[Path, typer.Argument(metavar="PHOTOGRAPHS", help="Folder of images without masks.")],
           data: Data, out: Out, seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Give photographs masks, by a segmenter trained on DATA's labelled training pairs, and add them to DATA's."""
-    from synthmed.labelling import label as run
+    from synthmed.segmentation.labelling import label as run
 
     with _bar("Labelling") as progress:
         made = run(photographs, data, out, seed=seed, device=device, progress=progress)
@@ -168,17 +168,21 @@ def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/mo
              num: Annotated[int, typer.Option(help="How many images.")],
              masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES|FOLDER",
                               help="Make images under these masks.")] = None,
-             split: Annotated[str, typer.Option(help="Split of DATA whose masks are used.")] = "train",
+             styles: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES|FOLDER",
+                               help="Make images in the texture of these.")] = None,
+             label: Annotated[str, typer.Option(metavar="CLASS", help="Make images of this class; of all classes in "
+                                                "the proportions of the training set if not given.")] = "",
+             split: Annotated[str, typer.Option(help="Split of DATA whose masks and styles are used.")] = "train",
              file_format: Annotated[str, typer.Option("--format", help="png, tiff or npy.")] = "png",
              seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Make synthetic images, with masks where the model makes them."""
-    from synthmed.generation import generate as run
+    from synthmed.generation.generate import generate as run
 
     if file_format not in ("png", "tiff", "npy"):
         raise ConfigError(f"--format is {file_format!r}; expected png, tiff or npy.")
     with _bar("Generating") as progress:
-        made = run(model, out, num=num, seed=seed, masks=masks, split=split, file_format=file_format,  # type: ignore[arg-type]
-                   device=device, progress=progress)  # fmt: skip
+        made = run(model, out, num=num, seed=seed, masks=masks, styles=styles, label=label, split=split,
+                   file_format=file_format, device=device, progress=progress)  # type: ignore[arg-type]  # fmt: skip
     _tell(as_json, f"{out} holds {len(made)} images. Next: synthmed evaluate {out} DATA REPORT",
           out=out, digest=made.digest, num=len(made))  # fmt: skip
 
@@ -225,8 +229,8 @@ def compare(data: Data,
             weights: Annotated[Path | None, typer.Option(help="Folder of pretrained weights.")] = None,
             seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Train recipes with one budget each, and compare what they make under the same masks."""
-    from synthmed.comparison import METRICS
-    from synthmed.comparison import compare as run
+    from synthmed.comparison.compare import METRICS
+    from synthmed.comparison.compare import compare as run
     from synthmed.training.log import Bar
 
     with Bar() as progress, _bar("Comparing") as counted:

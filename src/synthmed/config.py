@@ -131,6 +131,8 @@ def parse(kind: type[SettingsType], table: dict[str, Any], where: str) -> Settin
             known = _known_keys(kind, [str(part) for part in first["loc"][:-1]])
             key = str(first["loc"][-1])
             message = f"Unknown setting {place}{did_you_mean(key, known)}; known there are {', '.join(known)}."
+        elif first["type"] == "value_error":  # settings that do not fit together
+            message = f"{first['ctx']['error']}. The settings of {place} do not fit together; change one of them."
         else:
             message = f"Setting {place} is {first['input']!r}: {first['msg']}. Change it in the recipe or by --set."
         raise ConfigError(message) from error

@@ -53,7 +53,7 @@ def demo(
     """
     from synthmed.data.prepare import prepare
     from synthmed.evaluation.report import evaluate
-    from synthmed.generation import generate
+    from synthmed.generation.generate import generate
     from synthmed.phantoms import phantom
     from synthmed.training.log import Bar, Steps
     from synthmed.training.loop import train

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from synthmed.shapes import Image, Latent, Logits, PerSample, Planes
+from synthmed.shapes import Image, Latent, Logits, OneHot, PerSample
 
 
 def logistic_discriminator(real: Logits, fake: Logits) -> PerSample:
@@ -78,7 +78,7 @@ def absolute_error(output: Image, target: Image) -> PerSample:
     return _per_sample((output - target).abs())
 
 
-def repetition(one: Image, other: Image, planes: Planes, target: float) -> PerSample:
+def repetition(one: Image, other: Image, one_hot: OneHot, target: float) -> PerSample:
     """By how much two images under one mask differ less than they should (mode seeking; Mao et al. 2019); at least 0.
 
     The difference is that of means of 4x4 pixels, summed over the image and divided by the foreground's size: grain
@@ -87,16 +87,16 @@ def repetition(one: Image, other: Image, planes: Planes, target: float) -> PerSa
     Args:
         one: made of some latents.
         other: made of others, under the same mask.
-        planes: of the masks.
+        one_hot: of the masks.
         target: how much they should differ, in the units of images.
     """
     difference = functional.avg_pool2d(one - other, 4).abs().mean((1, 2, 3))
-    foreground = planes.amax(1).mean((1, 2)).clamp_min(0.05)
+    foreground = one_hot.amax(1).mean((1, 2)).clamp_min(0.05)
     return functional.relu(target - difference / foreground)
 
 
 def cross_entropy(logits: Tensor, target: Tensor) -> PerSample:
-    """Mean cross-entropy of the pixels of planes [N P H W] in {0, 1}, each on its own."""
+    """Mean cross-entropy of the pixels of one_hot [N P H W] in {0, 1}, each on its own."""
     return _per_sample(functional.binary_cross_entropy_with_logits(logits, target, reduction="none"))
 
 

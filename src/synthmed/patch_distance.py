@@ -1,9 +1,9 @@
-"""How unlike two images under one condition are as collections of patches.
+"""How unlike two images under one mask are as collections of patches.
 
 The sliced Wasserstein distance of small patches (Elnekave and Weiss 2022; Rabin et al. 2011): project the patches of
 both images on random directions, sort, compare. A pixel error rewards the mean of all photographs that a mask may
 have, which is smooth and faint; this distance is smallest where texture and contrast are spread as in the real one.
-Each projection also sees the condition, so that it is a vessel's pixels that are compared with a vessel's; and all
+Each projection also sees the mask, so that it is a vessel's pixels that are compared with a vessel's; and all
 patches of a draw come from one neighbourhood, so that what is compared lies in the same light: vessels are faint at
 the border of a retina and dark in its middle, and a distance that mixes both teaches their mean.
 """
@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from synthmed.shapes import Image, LabelMap, PerSample, Planes
+from synthmed.shapes import Image, LabelMap, OneHot, PerSample
 
 SCALES = ((1, 3, 3000), (1, 7, 3000), (2, 5, 2000), (4, 5, 1000))
 """Reduction of the images, side of the patches, most patches an image: from grain to the width of a wide vessel."""
@@ -32,27 +32,27 @@ class DrawnPatches:
     Args:
         positions: of the patches, as indices of flattened pixels.
         image_directions: what patches of the images are projected on.
-        plane_directions: what patches of the condition are projected on.
-        condition_weights: [K], how much each projection looks at the condition, beside an image's share of 1.
+        mask_directions: what patches of the mask are projected on.
+        mask_weights: [K], how much each projection looks at the mask, beside an image's share of 1.
     """
 
     positions: Int[Tensor, "batch patches"]
     image_directions: Float[Tensor, "channels pixels directions"]
-    plane_directions: Float[Tensor, "planes pixels directions"]
-    condition_weights: Tensor
+    mask_directions: Float[Tensor, "one_hot pixels directions"]
+    mask_weights: Tensor
 
 
 def patch_distance(
-    output: Image, target: Image, planes: Planes, fields: LabelMap, generator: torch.Generator, *,
+    output: Image, target: Image, one_hot: OneHot, fields_of_view: LabelMap, generator: torch.Generator, *,
     together: bool = False,
 ) -> PerSample:  # fmt: skip
     """Mean over scales of the sliced Wasserstein distances of each output to its target.
 
     Args:
         output: what was made.
-        target: the real images, under the same condition.
-        planes: the condition, such as the planes of a mask.
-        fields: where something is seen; patches from elsewhere are not compared.
+        target: the real images, under the same mask.
+        one_hot: what both were made under, a one-hot mask.
+        fields_of_view: where something is seen; patches from elsewhere are not compared.
         generator: source of positions and directions, on the CPU.
         together: whether all outputs are one collection and all targets another, of as many patches as one image has
             else: then no output has to be like its own target, only all of them like all.
@@ -63,24 +63,25 @@ def patch_distance(
     """
     total = torch.zeros(1 if together else len(output), device=output.device)
     for reduction, side, number in SCALES:
-        made, real, condition, seen = (
-            functional.avg_pool2d(image, reduction) for image in (output, target, planes, fields[:, None].float())
+        made, real, mask, seen = (
+            functional.avg_pool2d(image, reduction)
+            for image in (output, target, one_hot, fields_of_view[:, None].float())
         )
         number = min(number, real[0, 0].numel() // 4)  # a small image has few patches
         number = max(number // len(output), 1) if together else number
-        drawn = draw_patches(real, condition, seen, side=side, number=number, generator=generator)
-        total = total + sorted_difference(made, real, condition, side, drawn, together=together)
+        drawn = draw_patches(real, mask, seen, side=side, number=number, generator=generator)
+        total = total + sorted_difference(made, real, mask, side, drawn, together=together)
     return total / len(SCALES)
 
 
 def draw_patches(
-    target: Image, planes: Planes, fields: Float[Tensor, "batch 1 height width"], *, side: int, number: int,
+    target: Image, one_hot: OneHot, fields_of_view: Float[Tensor, "batch 1 height width"], *, side: int, number: int,
     generator: torch.Generator,
 ) -> DrawnPatches:  # fmt: skip
-    """Draw positions in one neighbourhood an image, half of them near the condition's foreground, and directions."""
+    """Draw positions in one neighbourhood an image, half of them near the mask's foreground, and directions."""
     around = _neighbourhoods(target, generator)
-    near = functional.max_pool2d(planes.amax(1, keepdim=True), 3, 1, 1).flatten(1)
-    seen = functional.max_pool2d(fields, side, 1, side // 2).flatten(1)  # patches that touch the field
+    near = functional.max_pool2d(one_hot.amax(1, keepdim=True), 3, 1, 1).flatten(1)
+    seen = functional.max_pool2d(fields_of_view, side, 1, side // 2).flatten(1)  # patches that touch the field
     inside = [part * around for part in (near, seen)]
     shares = [part / part.sum(1, keepdim=True).clamp_min(1e-6) for part in inside]
     chances = shares[0] + shares[1] + 1e-9
@@ -93,26 +94,26 @@ def draw_patches(
     return DrawnPatches(
         positions=torch.multinomial(chances.cpu(), number, replacement=True, generator=generator).to(target.device),
         image_directions=image_directions.to(target.device),
-        plane_directions=torch.randn(planes.shape[1], pixels, DIRECTIONS, generator=generator).to(target.device),
-        condition_weights=(1.5 * torch.randint(0, 3, (DIRECTIONS,), generator=generator)).to(target.device),
+        mask_directions=torch.randn(one_hot.shape[1], pixels, DIRECTIONS, generator=generator).to(target.device),
+        mask_weights=(1.5 * torch.randint(0, 3, (DIRECTIONS,), generator=generator)).to(target.device),
     )
 
 
 def sorted_difference(
-    output: Image, target: Image, planes: Planes, side: int, drawn: DrawnPatches, *, together: bool = False
+    output: Image, target: Image, one_hot: OneHot, side: int, drawn: DrawnPatches, *, together: bool = False
 ) -> PerSample:
     """The one-dimensional Wasserstein distances along the drawn directions, their mean an image (or in all)."""
-    made, real, condition = (
+    made, real, mask = (
         _projections(image, side, drawn.positions, directions)
         for image, directions in (
-            (output, drawn.image_directions), (target, drawn.image_directions), (planes, drawn.plane_directions)
+            (output, drawn.image_directions), (target, drawn.image_directions), (one_hot, drawn.mask_directions)
         )
     )  # [N K M]  # fmt: skip
     if together:
-        made, real, condition = (one.transpose(0, 1).flatten(1)[None] for one in (made, real, condition))  # [1 K NM]
+        made, real, mask = (one.transpose(0, 1).flatten(1)[None] for one in (made, real, mask))  # [1 K NM]
     spread = real.std(2, keepdim=True) + 1e-3
-    condition = condition / (condition.std(2, keepdim=True) + 1e-3) * drawn.condition_weights[:, None]
-    difference = (made / spread + condition).sort(2)[0] - (real / spread + condition).sort(2)[0]
+    mask = mask / (mask.std(2, keepdim=True) + 1e-3) * drawn.mask_weights[:, None]
+    difference = (made / spread + mask).sort(2)[0] - (real / spread + mask).sort(2)[0]
     return difference.abs().mean((1, 2))
 
 

@@ -43,12 +43,14 @@ class Sample:
         file_name: the image's path below the set, "" before it is written.
         mask_name: the mask's path below the set, "" where there is none.
         mask_from: which mask it was made under, such as "test/000012" of a data set; "" where none was given.
+        style_from: which image it took its texture from, likewise.
     """
 
     seed: int
     label: str
     lineage: Lineage
     mask_from: str = ""
+    style_from: str = ""
     file_name: str = ""
     mask_name: str = ""
 
@@ -286,7 +288,7 @@ def _decode(path: Path) -> NDArray[np.integer]:
 
 def _write_table(path: Path, samples: Sequence[Sample]) -> None:
     with storage_errors(path), path.open("w", newline="", encoding="utf-8") as file:
-        columns = ["file_name", "mask_name", "seed", "label", "lineage", "mask_from"]
+        columns = ["file_name", "mask_name", "seed", "label", "lineage", "mask_from", "style_from"]
         table = csv.DictWriter(file, columns, lineterminator="\n")
         table.writeheader()
         table.writerows(asdict(sample) for sample in samples)
@@ -296,7 +298,7 @@ def _read_table(path: Path) -> list[Sample]:
     known = {field.name for field in fields(Sample)}
     with (path / "samples.csv").open(newline="", encoding="utf-8") as file:
         table = csv.DictReader(file)
-        if set(table.fieldnames or ()) | {"mask_from"} != known:  # sets of before have no such column
+        if set(table.fieldnames or ()) | {"mask_from", "style_from"} != known:  # sets of before have no such columns
             raise ArtifactError(
                 f"{path / 'samples.csv'} has the columns {table.fieldnames}; expected {sorted(known)}. "
                 "Make the sample set anew."
@@ -307,6 +309,7 @@ def _read_table(path: Path) -> list[Sample]:
                 label=row["label"],
                 lineage=cast(Lineage, row["lineage"]),
                 mask_from=row.get("mask_from", ""),
+                style_from=row.get("style_from", ""),
                 file_name=row["file_name"],
                 mask_name=row["mask_name"],
             )

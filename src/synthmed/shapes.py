@@ -1,24 +1,30 @@
 """The vocabulary of tensors: axes, ranges, units. Every border between modules speaks it.
 
-Annotations are checked at run time in the tests only (``tests/conftest.py``).
+Annotations are checked at run time in the tests only (``tests/conftest.py``). ``*depth`` stands for no axis or one
+more: planar images and volumes are the same types.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields, replace
+from typing import Literal, TypeVar
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-Image = Float[Tensor, "batch channel height width"]
+Image = Float[Tensor, "batch channel *depth height width"]
 """Pixels in [-1, 1]: -1 is the lowest stored value of the data set, 1 the highest."""
 
-LabelMap = UInt8[Tensor, "batch height width"]
+LabelMap = UInt8[Tensor, "batch *depth height width"]
 """One integer label a pixel, 0 is background; a binary mask is a label map with labels 0 and 1."""
 
-Planes = Float[Tensor, "batch plane height width"]
-"""A label map as one plane in [0, 1] per foreground label (a binary mask has one plane)."""
+OneHot = Float[Tensor, "batch label *depth height width"]
+"""A label map as one channel in [0, 1] per foreground label (a binary mask has one)."""
 
-Latent = Float[Tensor, "batch latent"]
+Labels = Int64[Tensor, "batch"]
+"""The class of each image: its place in ``ImageSpec.classes``."""
+
+Latent = Float[Tensor, "batch *latent"]
 """Standard normal numbers; one row makes one image."""
 
 Logits = Float[Tensor, "batch *patches"]
@@ -27,6 +33,11 @@ Logits = Float[Tensor, "batch *patches"]
 PerSample = Float[Tensor, "batch"]
 """One value of a loss an image."""
 
+Input = Literal["masks", "images", "labels", "styles"]
+"""What an image may be made under beside its latents; the fields of ``Given``."""
+
+Rows = int | slice | list[int] | Tensor
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSpec:
@@ -34,20 +45,94 @@ class ImageSpec:
 
     Args:
         channels: number of image channels.
-        height: rows.
-        width: columns.
+        size: pixels along each axis, columns last: (height, width), or (depth, height, width).
         num_labels: labels of the masks, background included (2 = binary mask, 1 = no masks).
+        classes: names of the classes of whole images; () = the images have none.
+        channel_names: of each channel; () = not said.
     """
 
     channels: int
-    height: int
-    width: int
+    size: tuple[int, ...]
     num_labels: int = 2
+    classes: tuple[str, ...] = ()
+    channel_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("size", "classes", "channel_names"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON gives lists
 
     @property
-    def planes(self) -> int:
-        """Number of foreground planes of a mask."""
+    def height(self) -> int:
+        """Rows."""
+        return self.size[-2]
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.size[-1]
+
+    @property
+    def num_foreground(self) -> int:
+        """Labels of the masks without the background: channels of a one-hot mask."""
         return self.num_labels - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Images, and the label maps that belong to them, where there are any.
+
+    Args:
+        images: Image [-1, 1].
+        masks: LabelMap of the same size, or None.
+    """
+
+    images: Image
+    masks: LabelMap | None = None
+
+    def __len__(self) -> int:
+        return self.images.shape[0]
+
+    def __getitem__(self, rows: Rows) -> "Pairs":
+        """Some of the pairs; of a single row the batch of one."""
+        return _chosen(self, rows)
+
+    def to(self, device: torch.device | str) -> "Pairs":
+        """The same on another device."""
+        return _moved(self, device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What images are made under, a row an image; None where it is not given.
+
+    Args:
+        masks: the shapes that they are to have.
+        images: real images that something is taken from, such as edges, or that are to be encoded.
+        labels: their classes.
+        styles: images whose texture they are to have, each with its own label map.
+    """
+
+    masks: LabelMap | None = None
+    images: Image | None = None
+    labels: Labels | None = None
+    styles: Pairs | None = None
+
+    def __getitem__(self, rows: Rows) -> "Given":
+        """What some of the images are made under; of a single row the batch of one."""
+        return _chosen(self, rows)
+
+    def to(self, device: torch.device | str) -> "Given":
+        """The same on another device."""
+        return _moved(self, device)
+
+    @property
+    def names(self) -> frozenset[Input]:
+        """What is given."""
+        return frozenset(field.name for field in fields(self) if getattr(self, field.name) is not None)  # type: ignore[misc]
+
+    def only(self, names: Collection[Input]) -> "Given":
+        """Of what is given the named part."""
+        return replace(self, **{name: None for name in self.names - set(names)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,63 +141,64 @@ class Batch:
 
     Args:
         images: Image [-1, 1].
-        masks: LabelMap.
-        fields: LabelMap of {0, 1}: 1 where the camera saw something (field of view).
+        given: what each of them could have been made under: its own mask and class, another's style.
+        fields_of_view: LabelMap of {0, 1}: 1 where the camera saw something.
+        rows: of the training images, as the stage numbers them; () where nobody asks.
         generator: source of all randomness of the step, on the CPU so that every device draws the same.
     """
 
     images: Image
-    masks: LabelMap
-    fields: LabelMap
+    given: Given
+    fields_of_view: LabelMap
+    rows: tuple[int, ...] = ()
     generator: torch.Generator
 
     def __len__(self) -> int:
         return self.images.shape[0]
+
+    def __getitem__(self, rows: slice) -> "Batch":
+        """The batch of some of its images, with the same source of randomness."""
+        return replace(self, images=self.images[rows], given=self.given[rows],
+                       fields_of_view=self.fields_of_view[rows], rows=self.rows[rows])  # fmt: skip
 
     @property
     def device(self) -> torch.device:
         """The device of the tensors."""
         return self.images.device
 
-    def latents(self, size: int, num: int | None = None) -> Latent:
-        """Draw fresh latents, [num size], from the step's generator; as many as there are images if not said."""
-        return torch.randn(len(self) if num is None else num, size, generator=self.generator).to(self.device)
-
-    def single(self, index: int) -> "Batch":
-        """The batch of one of its images."""
-        part = slice(index, index + 1)
-        return Batch(images=self.images[part], masks=self.masks[part], fields=self.fields[part],
-                     generator=self.generator)  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pairs:
-    """What a generator makes: images, and the label maps that belong to them.
-
-    A method without masks leaves ``masks`` with zero planes of height 0.
-    """
-
-    images: Image
-    masks: LabelMap
-
     @property
-    def has_masks(self) -> bool:
-        """Whether the images come with masks."""
-        return self.masks.shape[-1] > 0
+    def masks(self) -> LabelMap:
+        """The masks of the images, for a stage that asked for some."""
+        assert self.given.masks is not None, "the stage names no mask_sources, or its batch has no masks"
+        return self.given.masks
+
+    def latents(self, shape: tuple[int, ...], num: int | None = None) -> Latent:
+        """Draw fresh latents, [num *shape], from the step's generator; as many as there are images if not said."""
+        num = len(self) if num is None else num
+        return torch.randn(num, *shape, generator=self.generator).to(self.device)
 
 
-def no_masks(batch: int) -> LabelMap:
-    """The masks of images that have none: an empty [batch 0 0] tensor."""
-    return torch.zeros(batch, 0, 0, dtype=torch.uint8)
-
-
-def to_planes(masks: LabelMap, num_labels: int) -> Planes:
-    """Split a label map [N H W] into foreground planes [N K-1 H W] of {0, 1}."""
+def to_one_hot(masks: LabelMap, num_labels: int) -> OneHot:
+    """Split a label map [N H W] into its foreground labels, [N K-1 H W] of {0, 1}."""
     labels = torch.arange(1, num_labels, device=masks.device, dtype=masks.dtype)
-    return (masks[:, None] == labels[None, :, None, None]).float()
+    return (masks[:, None] == labels.view(1, -1, *[1] * (masks.dim() - 1))).float()
 
 
-def from_planes(planes: Planes) -> LabelMap:
-    """The label map of planes in [0, 1]: the largest plane where it reaches 0.5, else background."""
-    value, index = planes.max(dim=1)
+def from_one_hot(one_hot: OneHot) -> LabelMap:
+    """The label map of channels in [0, 1]: the largest where it reaches 0.5, else background."""
+    value, index = one_hot.max(dim=1)
     return torch.where(value >= 0.5, index + 1, torch.zeros_like(index)).to(torch.uint8)
+
+
+_Group = TypeVar("_Group", Pairs, Given)
+
+
+def _chosen(group: _Group, rows: Rows) -> _Group:
+    rows = slice(rows, rows + 1 or None) if isinstance(rows, int) else rows
+    found = {field.name: getattr(group, field.name) for field in fields(group)}
+    return replace(group, **{name: value[rows] for name, value in found.items() if value is not None})
+
+
+def _moved(group: _Group, device: torch.device | str) -> _Group:
+    found = {field.name: getattr(group, field.name) for field in fields(group)}
+    return replace(group, **{name: value.to(device) for name, value in found.items() if value is not None})

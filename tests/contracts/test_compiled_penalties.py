@@ -33,10 +33,10 @@ def cases() -> list[tuple[str, str, dict[str, Any]]]:
 def what_it_sees(name: str, key: str, changes: dict[str, Any]) -> tuple[nn.Module, Tensor]:
     """A discriminator and the first images that it judges in its last stage."""
     method = tiny_method(name, **changes)
-    stage, _ = [(s, p) for s in method.stages() for p in s.phases if p.network == key][-1]
+    stage, _ = [(s, p) for s in method.stages() for p in s.phases if key in p.networks][-1]
     seen: list[Tensor] = []
     hook = method.networks[key].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach()))
-    first = next(one for one in stage.phases if one.network == key)
+    first = next(one for one in stage.phases if key in one.networks)
     first.objective(stage.transform(toy_batch(4)))
     hook.remove()
     return method.networks[key], seen[0]

@@ -23,7 +23,7 @@ def test_a_recipe_is_whole_and_builds_its_method(name: str) -> None:
     assert name in known or BASELINES.get(name) == recipe.method
     parse(TrainingSettings, recipe.training, "training")
     size = 64 if name.endswith("_tiny") else 256
-    method = kind(parse(kind.Config, recipe.config, "config"), ImageSpec(channels=3, height=size, width=size))
+    method = kind(parse(kind.Config, recipe.config, "config"), ImageSpec(channels=3, size=(size, size)))
     assert method.stages()
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from synthmed import methods
-from synthmed.generation import generate
+from synthmed.generation.generate import generate
 from synthmed.training.loop import train
 
 TOY = '''
@@ -18,7 +18,7 @@ from torch import nn
 
 from synthmed.config import Settings
 from synthmed.methods._contract import Adam, Method, Phase, Stage
-from synthmed.shapes import Pairs, no_masks
+from synthmed.shapes import Pairs
 
 
 class ToyConfig(Settings):
@@ -27,25 +27,24 @@ class ToyConfig(Settings):
 
 class Toy(Method):
     Config = ToyConfig
-    condition = "nothing"
     generator_networks = ("mean",)
 
     def __init__(self, config, spec):
-        self.config, self.spec, self.latent_size = config, spec, 2
+        self.config, self.spec, self.latent_shape = config, spec, (2,)
         mean = nn.Module()
-        mean.image = nn.Parameter(torch.zeros(spec.channels, spec.height, spec.width))
+        mean.image = nn.Parameter(torch.zeros(spec.channels, *spec.size))
         self.networks = nn.ModuleDict({"mean": mean, "critic": nn.Linear(1, 1)})
 
     def objective(self, batch):
         return {"distance": (self.networks["mean"].image - batch.images).square().flatten(1).mean(1)}
 
     def stages(self):
-        phase = Phase(network="mean", objective=self.objective, optimizer=Adam(learning_rate=0.05).build)
+        phase = Phase(networks=("mean",), objective=self.objective, optimizer=Adam(learning_rate=0.05).build)
         return [Stage(name="mean", phases=(phase,), images=self.config.images, batch_size=4, average_images=4)]
 
-    def generate(self, latents, masks=None):
+    def generate(self, latents, given):
         shift = latents[:, :1, None, None] * 0.1
-        return Pairs(images=torch.tanh(self.networks["mean"].image + shift), masks=no_masks(len(latents)))
+        return Pairs(images=torch.tanh(self.networks["mean"].image + shift))
 
 
 METHOD = Toy

@@ -7,9 +7,9 @@ import torch
 from synthmed.config import parse, read_recipe
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method
-from synthmed.shapes import Batch, ImageSpec
+from synthmed.shapes import Batch, Given, ImageSpec
 
-SPEC = ImageSpec(channels=3, height=32, width=32, num_labels=2)
+SPEC = ImageSpec(channels=3, size=(32, 32), num_labels=2)
 
 
 def tiny_method(name: str, spec: ImageSpec = SPEC, **changes: Any) -> Method:
@@ -29,4 +29,4 @@ def toy_batch(size: int = 4, seed: int = 0, spec: ImageSpec = SPEC) -> Batch:
     centre = torch.rand(2, size, 1, 1, generator=generator) * spec.height
     masks = ((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < 64).to(torch.uint8)
     images = torch.rand(size, spec.channels, spec.height, spec.width, generator=generator) * 2 - 1
-    return Batch(images=images, masks=masks, fields=torch.ones_like(masks), generator=generator)
+    return Batch(images=images, given=Given(masks=masks), fields_of_view=torch.ones_like(masks), generator=generator)

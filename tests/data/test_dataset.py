@@ -70,7 +70,7 @@ def test_what_was_written_is_read_across_shards(tmp_path):
     assert len(list((tmp_path / "data" / "shards").glob("*-images.npy"))) == 3
     np.testing.assert_array_equal(dataset.images(), images)
     np.testing.assert_array_equal(dataset.masks(), masks)
-    np.testing.assert_array_equal(dataset.fields(), fields)
+    np.testing.assert_array_equal(dataset.fields_of_view(), fields)
     assert dataset.images().dtype == np.uint16
     assert dataset.rows == tuple(row(index, split=("train", "train", "test")[index % 3]) for index in range(10))
 
@@ -117,7 +117,7 @@ def test_a_set_without_masks_or_fields_has_empty_masks_and_full_fields(tmp_path)
     dataset = write(tmp_path / "data", info=info)
     assert not dataset.has_masks and dataset.spec.num_labels == 1 and dataset.spec.planes == 0
     assert dataset.masks().shape == (10, 6, 8) and not dataset.masks().any()
-    assert dataset.fields([1, 2]).shape == (2, 6, 8) and dataset.fields().all()
+    assert dataset.fields_of_view([1, 2]).shape == (2, 6, 8) and dataset.fields_of_view().all()
     assert not list((tmp_path / "data" / "shards").glob("*-masks.npy"))
 
 
@@ -212,6 +212,6 @@ def test_the_field_of_a_set_without_fields_is_the_picture_without_its_padding(tm
         pixels = np.full((48, 64, 3), 100 + number, np.uint8)
         Image.fromarray(pixels).save(tmp_path / "source" / "images" / f"{number}.png")
     dataset = prepare(tmp_path / "source", tmp_path / "data", kind="cells", size=32)
-    fields = dataset.fields([0, 2])
+    fields = dataset.fields_of_view([0, 2])
     assert fields.shape == (2, 32, 32)
     assert np.array_equal(fields.astype(bool), dataset.images([0, 2])[:, 0] > 0)

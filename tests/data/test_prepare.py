@@ -170,9 +170,9 @@ def test_a_retina_gets_its_field_of_view_computed_and_other_kinds_have_none(tmp_
     Image.fromarray(picture).save(tmp_path / "source" / "a.png")
     retina = prepare(tmp_path / "source", tmp_path / "retina", kind="retina", size=(60, 80))
     assert retina.info.has_fields
-    np.testing.assert_array_equal(retina.fields()[0], disc)
+    np.testing.assert_array_equal(retina.fields_of_view()[0], disc)
     cells = prepare(tmp_path / "source", tmp_path / "cells", kind="cells", size=(60, 80))
-    assert not cells.info.has_fields and cells.fields().all()
+    assert not cells.info.has_fields and cells.fields_of_view().all()
 
 
 def test_a_field_of_view_of_the_source_is_used_as_it_is(tmp_path, make_source):
@@ -183,7 +183,7 @@ def test_a_field_of_view_of_the_source_is_used_as_it_is(tmp_path, make_source):
     for image in (source / "images").iterdir():
         Image.fromarray(field).save(source / "fields" / image.name)
     dataset = prepare(source, tmp_path / "data", kind="retina", size=(20, 30))
-    np.testing.assert_array_equal(dataset.fields(), np.stack([field > 0] * 2))
+    np.testing.assert_array_equal(dataset.fields_of_view(), np.stack([field > 0] * 2))
 
 
 def test_images_without_masks_beside_images_with_them_say_so_in_their_row(tmp_path):

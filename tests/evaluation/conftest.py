@@ -75,10 +75,10 @@ def make_samples(tmp_path):
 
 
 @pytest.fixture
-def conditions(tmp_path):
-    from synthmed.evaluation._contract import Conditions
+def setup(tmp_path):
+    from synthmed.evaluation._contract import Setup
 
-    return Conditions(
+    return Setup(
         seed=0,
         device="cpu",
         unfinished=tmp_path / "unfinished.jsonl",

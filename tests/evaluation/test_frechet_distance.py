@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from synthmed.evaluation._comparison import Points
 from synthmed.evaluation._featured import own_groups
+from synthmed.evaluation._jackknife import Points
 from synthmed.evaluation.frechet_distance import Config, extrapolated, frechet_distance, measure
 
 
@@ -47,9 +47,9 @@ def test_more_images_do_not_move_the_limit_as_they_move_the_distance(rng):
     assert abs(limit) < 0.4 * biased  # the truth is 0
 
 
-def test_fewer_images_than_dimensions_are_flagged(make_dataset, make_samples, conditions):
+def test_fewer_images_than_dimensions_are_flagged(make_dataset, make_samples, setup):
     real = make_dataset()
-    found = measure(make_samples(real.images()), real, Config(draws=10), conditions)
+    found = measure(make_samples(real.images()), real, Config(draws=10), setup)
     assert not found.details["full_rank"]
     assert any("kernel_distance" in warning for warning in found.warnings)
     assert found.extractor == "random_vgg" and found.n == 10 and found.n_real == 6

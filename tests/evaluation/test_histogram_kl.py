@@ -44,14 +44,14 @@ def test_only_pixels_inside_the_region_count():
     region = np.zeros((4, 4), bool)
     region[1, 2] = True
     assert np.flatnonzero(histograms(image, region, bins=256)[0, 0]).tolist() == [6]
-    fields = np.stack([region, ~region, region]).astype(np.uint8)
-    assert np.array_equal(common_region(fields), region)
+    fields_of_view = np.stack([region, ~region, region]).astype(np.uint8)
+    assert np.array_equal(common_region(fields_of_view), region)
 
 
-def test_real_images_differ_from_themselves_by_less_than_from_dark_ones(make_dataset, make_samples, conditions):
+def test_real_images_differ_from_themselves_by_less_than_from_dark_ones(make_dataset, make_samples, setup):
     real = make_dataset(channels=3)
-    same = measure(make_samples(real.split("train").images()), real, Config(), conditions)
-    dark = measure(make_samples(real.split("train").images() // 2, name="dark"), real, Config(), conditions)
+    same = measure(make_samples(real.split("train").images()), real, Config(), setup)
+    dark = measure(make_samples(real.split("train").images() // 2, name="dark"), real, Config(), setup)
     assert same.value == pytest.approx(0, abs=1e-9)
     assert dark.value > same.floor > 0
     assert dark.floor == same.floor
@@ -60,18 +60,18 @@ def test_real_images_differ_from_themselves_by_less_than_from_dark_ones(make_dat
     assert any("copying" in warning for warning in dark.warnings)
 
 
-def test_the_direction_is_a_setting(make_dataset, make_samples, conditions):
+def test_the_direction_is_a_setting(make_dataset, make_samples, setup):
     real = make_dataset()
     dark = make_samples(real.images() // 2)
-    one = measure(dark, real, Config(direction="synthetic_real"), conditions)
-    other = measure(dark, real, Config(direction="real_synthetic"), conditions)
+    one = measure(dark, real, Config(direction="synthetic_real"), setup)
+    other = measure(dark, real, Config(direction="real_synthetic"), setup)
     assert one.value != other.value
 
 
-def test_the_order_of_the_images_does_not_matter(make_dataset, make_samples, conditions):
+def test_the_order_of_the_images_does_not_matter(make_dataset, make_samples, setup):
     real = make_dataset()
     images = real.images() // 2
-    first = measure(make_samples(images), real, Config(), conditions)
-    second = measure(make_samples(images[::-1], name="reversed"), real, Config(), conditions)
+    first = measure(make_samples(images), real, Config(), setup)
+    second = measure(make_samples(images[::-1], name="reversed"), real, Config(), setup)
     assert first.value == second.value
     assert first.floor == second.floor

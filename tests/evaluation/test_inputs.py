@@ -37,7 +37,7 @@ def test_the_real_side_may_be_a_folder_with_patients_and_splits(make_dataset, tm
     assert np.array_equal(found.images(), true.images()) and np.array_equal(found.masks(), true.masks())
     assert np.array_equal(found.split("test").images([1]), true.images([7]))
     assert len({row.patient_id for row in found.rows}) == 5
-    assert found.info.channels == ["red", "green", "blue"] and found.fields([0]).all()
+    assert found.info.channels == ["red", "green", "blue"] and found.fields_of_view([0]).all()
 
 
 def test_two_folders_of_any_tool_are_measured_and_other_files_are_named(noise, tmp_path):

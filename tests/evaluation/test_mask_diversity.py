@@ -34,25 +34,25 @@ def test_distances_are_the_known_ones():
 
 
 def test_a_generator_as_diverse_as_patients_raises_no_alarm_and_one_that_repeats_itself_does(
-    make_dataset, make_samples, conditions, rng
+    make_dataset, make_samples, setup, rng
 ):
     real = make_dataset(train=12)
     train = real.split("train")
     masks = np.repeat(train.masks([0, 1, 2, 3, 4, 5]), 2, 0)
-    diverse = measure(make_samples(train.images(), masks, name="diverse"), real, Config(), conditions)
+    diverse = measure(make_samples(train.images(), masks, name="diverse"), real, Config(), setup)
     assert diverse.value > 0.5 * diverse.floor and not diverse.details["latents_ignored"]
     assert diverse.low <= diverse.value <= diverse.high
     twice = np.repeat(train.images([0, 1, 2, 3, 4, 5]), 2, 0)
-    found = measure(make_samples(twice, masks, name="twice"), real, Config(), conditions)
+    found = measure(make_samples(twice, masks, name="twice"), real, Config(), setup)
     assert found.value == pytest.approx(0) and found.differs
     assert found.warnings[0].startswith("ALARM: the latents are ignored")
     assert latents_are_ignored(0.05, 1.0) and not latents_are_ignored(0.5, 1.0)
 
 
-def test_a_set_with_one_image_a_mask_is_not_judged(make_dataset, make_samples, conditions):
+def test_a_set_with_one_image_a_mask_is_not_judged(make_dataset, make_samples, setup):
     real = make_dataset(train=8)
     train = real.split("train")
     with pytest.raises(MasksMissing, match="several under each"):
-        measure(make_samples(train.images(), train.masks()), real, Config(), conditions)
+        measure(make_samples(train.images(), train.masks()), real, Config(), setup)
     with pytest.raises(MasksMissing, match="has no masks"):
-        measure(make_samples(train.images(), name="bare"), real, Config(), conditions)
+        measure(make_samples(train.images(), name="bare"), real, Config(), setup)

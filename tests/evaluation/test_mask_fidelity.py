@@ -42,30 +42,30 @@ def test_another_mask_is_another_one_where_there_is_one(rng):
     assert other_masks(masks[:3], rng).tolist() == [0, 1, 2]
 
 
-def test_images_that_follow_their_masks_reach_what_real_ones_do(make_dataset, make_samples, conditions):
+def test_images_that_follow_their_masks_reach_what_real_ones_do(make_dataset, make_samples, setup):
     real, others = make_dataset(train=8), make_dataset("other", train=8, seed=5)
     made = make_samples(others.split("train").images(), others.split("train").masks())
-    found = measure(made, real, Config(), conditions)
+    found = measure(made, real, Config(), setup)
     assert found.value > 0.9 and found.floor > 0.9
     assert found.low <= found.value <= found.high
     assert not found.details["mask_ignored"] and not any("ALARM" in told for told in found.warnings)
 
 
-def test_an_alarm_is_raised_where_masks_are_ignored(make_dataset, make_samples, conditions, rng):
+def test_an_alarm_is_raised_where_masks_are_ignored(make_dataset, make_samples, setup, rng):
     real, others = make_dataset(train=8), make_dataset("other", train=8, seed=5)
     masks = others.split("train").masks()
     same = np.repeat(others.split("train").images([0]), 8, 0)  # one image, whatever the mask
-    found = measure(make_samples(same, masks), real, Config(), conditions)
+    found = measure(make_samples(same, masks), real, Config(), setup)
     assert found.details["mask_ignored"] and found.warnings[0].startswith("ALARM: the mask is ignored")
     assert found.value < found.floor and found.differs
     assert mask_is_ignored(0.01, 0.5) and not mask_is_ignored(0.4, 0.5)
 
 
-def test_masks_that_no_threshold_finds_are_not_judged(make_dataset, make_samples, conditions):
+def test_masks_that_no_threshold_finds_are_not_judged(make_dataset, make_samples, setup):
     real = make_dataset(train=8)
     made = make_samples(real.split("train").images(), real.split("train").masks())
     blurred = make_dataset("noise", train=8, mask_source="none")
     with pytest.raises(MasksMissing, match="has no masks"):
-        measure(made, blurred, Config(), conditions)
+        measure(made, blurred, Config(), setup)
     with pytest.raises(MasksMissing, match="has no masks"):
-        measure(make_samples(real.images([0, 1]), name="bare"), real, Config(), conditions)
+        measure(make_samples(real.images([0, 1]), name="bare"), real, Config(), setup)

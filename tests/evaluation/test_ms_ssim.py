@@ -44,9 +44,9 @@ def test_pairs_are_of_different_patients_and_each_comes_once(rng):
     assert sorted(map(tuple, pairs.tolist())) == [(0, 2), (0, 3), (1, 2), (1, 3)]
 
 
-def test_a_generator_that_repeats_itself_is_less_diverse(make_dataset, make_samples, conditions):
+def test_a_generator_that_repeats_itself_is_less_diverse(make_dataset, make_samples, setup):
     real = make_dataset(train=8)
     once = np.repeat(real.images([0]), 8, 0)
-    found = measure(make_samples(once), real, Config(), conditions)
+    found = measure(make_samples(once), real, Config(), setup)
     assert found.value == pytest.approx(1) and found.floor < 0.9
     assert "less diverse" in found.sentence and found.differs

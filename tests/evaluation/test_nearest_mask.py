@@ -43,31 +43,31 @@ def test_an_empty_mask_is_near_to_nothing():
     assert nearest(np.zeros((1, 9, 7), np.uint8), references).dice.tolist() == [0]
 
 
-def test_a_planted_copy_raises_an_alarm(make_dataset, make_samples, conditions):
+def test_a_planted_copy_raises_an_alarm(make_dataset, make_samples, setup):
     real = make_dataset(train=4)
     images = real.images([0] * 3)
     masks = np.zeros((3, 32, 32), np.uint8)
     masks[:, :2] = 1
-    calm = measure(make_samples(images, masks), real, Config(), conditions)
+    calm = measure(make_samples(images, masks), real, Config(), setup)
     masks[1] = real.masks([0])[0]
-    alarm = measure(make_samples(images, masks, name="copied"), real, Config(), conditions)
+    alarm = measure(make_samples(images, masks, name="copied"), real, Config(), setup)
     assert calm.details["above_highest_real_real"] == 0
     assert alarm.details["above_highest_real_real"] == 1
     assert alarm.details["nearest_row"][1] == real.rows[0].id
     assert "1 of 3" in alarm.sentence
 
 
-def test_masks_taken_from_real_patients_are_said_to_be(make_dataset, make_samples, conditions):
+def test_masks_taken_from_real_patients_are_said_to_be(make_dataset, make_samples, setup):
     real = make_dataset()
     synthetic = make_samples(real.images(), real.masks(), lineage="mask_from_real")
-    found = measure(synthetic, real, Config(), conditions)
+    found = measure(synthetic, real, Config(), setup)
     assert any("real masks" in warning for warning in found.warnings)
 
 
-def test_sets_without_masks_are_refused(make_dataset, make_samples, conditions):
+def test_sets_without_masks_are_refused(make_dataset, make_samples, setup):
     real = make_dataset()
     with pytest.raises(MasksMissing, match="synthetic set"):
-        measure(make_samples(real.images()), real, Config(), conditions)
+        measure(make_samples(real.images()), real, Config(), setup)
     bare = make_dataset("bare", mask_source="none")
     with pytest.raises(MasksMissing, match="real training set"):
-        measure(make_samples(real.images(), real.masks(), name="other"), bare, Config(), conditions)
+        measure(make_samples(real.images(), real.masks(), name="other"), bare, Config(), setup)

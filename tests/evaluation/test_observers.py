@@ -3,8 +3,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from synthmed.evaluation import hotelling_observer, two_sample_test
-from synthmed.evaluation._comparison import Points
 from synthmed.evaluation._featured import own_groups
+from synthmed.evaluation._jackknife import Points
 from synthmed.evaluation._observers import Reading, answers, auc, d_prime, hotelling, logistic, read
 
 
@@ -49,11 +49,11 @@ def test_sides_of_one_kind_are_not_told_apart(rng):
     assert np.mean(areas) == pytest.approx(0.5, abs=0.06)
 
 
-def test_blurred_images_are_found_by_both_observers(make_dataset, make_samples, conditions):
+def test_blurred_images_are_found_by_both_observers(make_dataset, make_samples, setup):
     real = make_dataset(train=20, test=20)
     flat = real.split("test").images() // 2
     for module in (two_sample_test, hotelling_observer):
-        found = module.measure(make_samples(flat, name=module.__name__), real, module.Config(draws=10), conditions)
+        found = module.measure(make_samples(flat, name=module.__name__), real, module.Config(draws=10), setup)
         assert found.value > 0.95 and found.differs and found.details["task"] == "yes_no"
         assert found.floor == pytest.approx(0.5, abs=0.2) and found.details["d_prime"] > 1
 

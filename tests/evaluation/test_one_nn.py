@@ -3,8 +3,8 @@ import pytest
 from sklearn.model_selection import LeaveOneOut, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from synthmed.evaluation._comparison import Points, compare
 from synthmed.evaluation._featured import own_groups
+from synthmed.evaluation._jackknife import Points, compare
 from synthmed.evaluation.one_nn import Config, chance, measure, one_nn
 
 
@@ -49,9 +49,9 @@ def test_the_interval_holds_one_half_for_sides_of_one_distribution(rng):
     assert held >= 17
 
 
-def test_both_sides_are_reported_with_an_alarm(make_dataset, make_samples, conditions):
+def test_both_sides_are_reported_with_an_alarm(make_dataset, make_samples, setup):
     real = make_dataset(train=14)
-    found = measure(make_samples(real.split("train").images()), real, Config(draws=10), conditions)
+    found = measure(make_samples(real.split("train").images()), real, Config(draws=10), setup)
     assert found.value == 0 and found.details["real"] == 0
     assert "copies" in found.details["alarms"]["both"] and "copies" in found.sentence
     assert any("copies" in warning for warning in found.warnings)

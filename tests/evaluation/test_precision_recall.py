@@ -41,7 +41,7 @@ def test_known_answers(rng):
     assert one_kind["precision"] == 1 and one_kind["coverage"] < 0.2
 
 
-def test_too_few_images_are_refused_with_what_to_do(make_dataset, make_samples, conditions):
+def test_too_few_images_are_refused_with_what_to_do(make_dataset, make_samples, setup):
     real = make_dataset()
     with pytest.raises(DataError, match="Lower k"):
-        measure(make_samples(real.images()), real, Config(k=10), conditions)
+        measure(make_samples(real.images()), real, Config(k=10), setup)

@@ -9,7 +9,7 @@ from synthmed.evaluation._contract import known_metrics
 from synthmed.evaluation._page import ORDER
 from synthmed.evaluation.report import chosen_metrics, evaluate
 
-OTHERS = ("usefulness", "ms_ssim", "histogram_kl", "nearest_mask", "mask_fidelity", "mask_response")
+OTHERS = ("usefulness", "ms_ssim", "histogram_kl", "nearest_mask", "mask_fidelity", "mask_dependence")
 FEW = {name: {"draws": 10} for name in ORDER if name not in OTHERS}
 TINY = {"usefulness": {"segmenter": {"width": 4, "crop": 0}}, **FEW}
 
@@ -37,7 +37,7 @@ def test_a_report_is_complete_in_itself(both):
     assert not re.search(r"""["'(]\s*(?:https?:)?//(?!www\.w3\.org)""", html)
     assert "<script" not in html
     assert report.verdict.split(".")[0] in html
-    assert set(data["measurements"]) == set(ORDER) - {"mask_diversity", "mask_response"}
+    assert set(data["measurements"]) == set(ORDER) - {"mask_diversity", "mask_dependence"}
     assert "several under each" in data["skipped"]["mask_diversity"]  # every mask has one image here
     for name, one in data["measurements"].items():
         assert one["n"] > 0 and one["n_real"] > 0 and one["floor"] is not None, name
@@ -70,7 +70,7 @@ def test_without_masks_the_report_says_what_was_not_measured(make_dataset, make_
     real = make_dataset()
     synthetic = make_samples(real.images())
     report = evaluate(synthetic.path, real.path, tmp_path / "report", settings=FEW)
-    assert set(report.skipped) == {"mask_diversity", "mask_fidelity", "mask_response", "nearest_mask", "usefulness"}
+    assert set(report.skipped) == {"mask_diversity", "mask_fidelity", "mask_dependence", "nearest_mask", "usefulness"}
     assert "usefulness was not measured" in (report.path / "report.html").read_text()
     with pytest.raises(DataError, match="no masks"):
         evaluate(synthetic.path, real.path, tmp_path / "other", metrics=["usefulness"])

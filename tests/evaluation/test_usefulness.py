@@ -76,44 +76,42 @@ def test_both_is_drawn_half_and_half_whatever_the_numbers():
     assert chances[masks[:, 0, 0] == 1].sum() == pytest.approx(0.5)
 
 
-def test_a_killed_evaluation_goes_on_and_ends_with_the_same_numbers(
-    make_dataset, make_samples, conditions, monkeypatch
-):
+def test_a_killed_evaluation_goes_on_and_ends_with_the_same_numbers(make_dataset, make_samples, setup, monkeypatch):
     real = make_dataset()
     synthetic = make_samples(real.split("train").images(), real.split("train").masks())
-    whole = measure(synthetic, real, TINY, conditions)
-    lines = conditions.unfinished.read_text().strip().splitlines()
+    whole = measure(synthetic, real, TINY, setup)
+    lines = setup.unfinished.read_text().strip().splitlines()
     assert len(lines) == 6
     # Killed while the third line was written.
-    conditions.unfinished.write_text("\n".join(lines[:2]) + "\n" + lines[2][:100])
+    setup.unfinished.write_text("\n".join(lines[:2]) + "\n" + lines[2][:100])
     trainings = []
     train = _arms.train_segmenter
     monkeypatch.setattr(_arms, "train_segmenter", lambda *a, **k: trainings.append(1) or train(*a, **k))
-    again = measure(synthetic, real, TINY, conditions)
+    again = measure(synthetic, real, TINY, setup)
     assert len(trainings) == 4
     assert json.dumps(again.details) == json.dumps(whole.details)
     assert (again.value, again.low, again.high) == (whole.value, whole.low, whole.high)
-    assert len(measure(synthetic, real, TINY, conditions).figures) == 2 and len(trainings) == 4
+    assert len(measure(synthetic, real, TINY, setup).figures) == 2 and len(trainings) == 4
 
 
-def test_other_settings_do_not_take_finished_trainings(make_dataset, make_samples, conditions):
+def test_other_settings_do_not_take_finished_trainings(make_dataset, make_samples, setup):
     real = make_dataset(train=2, test=2)
     synthetic = make_samples(real.images(), real.masks())
     for steps in (1, 2):
         config = Config(seeds=1, segmenter={"width": 4, "steps": steps, "crop": 0})
-        measure(synthetic, real, config, conditions)
-    assert len({json.loads(line)["key"] for line in conditions.unfinished.read_text().strip().splitlines()}) == 6
+        measure(synthetic, real, config, setup)
+    assert len({json.loads(line)["key"] for line in setup.unfinished.read_text().strip().splitlines()}) == 6
 
 
-def test_synthetic_pairs_equal_to_the_real_ones_are_as_useful(make_dataset, make_samples, conditions):
+def test_synthetic_pairs_equal_to_the_real_ones_are_as_useful(make_dataset, make_samples, setup):
     real = make_dataset()
     train = real.split("train")
-    found = measure(make_samples(train.images(), train.masks()), real, TINY, conditions)
+    found = measure(make_samples(train.images(), train.masks()), real, TINY, setup)
     assert found.value == 1
     assert found.details["arms"]["real"]["F1"] == found.details["arms"]["synthetic"]["F1"]
 
 
-def test_sets_without_manual_masks_are_refused(make_dataset, make_samples, conditions):
+def test_sets_without_manual_masks_are_refused(make_dataset, make_samples, setup):
     real = make_dataset(mask_source="segmenter")
     with pytest.raises(MasksMissing, match="manual mask"):
-        measure(make_samples(real.images(), real.masks()), real, TINY, conditions)
+        measure(make_samples(real.images(), real.masks()), real, TINY, setup)

@@ -9,7 +9,7 @@ from synthmed.networks.mask_autoencoder import MaskAutoencoder
 
 @pytest.mark.parametrize(("halvings", "rows", "columns"), [(2, 16, 8), (3, 8, 4), (4, 4, 2)])
 def test_a_code_is_a_grid_and_comes_back_at_full_size(halvings, rows, columns):
-    network = MaskAutoencoder(planes=2, code=5, features=8, halvings=halvings)
+    network = MaskAutoencoder(mask_channels=2, code=5, features=8, halvings=halvings)
     mean, log_variance = network.encode(torch.zeros(3, 2, 64, 32))
     assert mean.shape == log_variance.shape == (3, 5, rows, columns)
     assert network.decode(mean).shape == (3, 2, 64, 32)
@@ -17,7 +17,7 @@ def test_a_code_is_a_grid_and_comes_back_at_full_size(halvings, rows, columns):
 
 def test_it_learns_to_give_a_mask_back():
     torch.manual_seed(0)
-    network = MaskAutoencoder(planes=1, code=4, features=8, halvings=2)
+    network = MaskAutoencoder(mask_channels=1, code=4, features=8, halvings=2)
     masks = torch.zeros(2, 1, 32, 32)
     masks[0, 0, 10] = 1
     masks[1, 0, :, 20] = 1
@@ -30,9 +30,9 @@ def test_it_learns_to_give_a_mask_back():
 
 
 def test_the_usual_coverage_is_known_from_the_first_batch_on():
-    network = MaskAutoencoder(planes=2, code=4, features=8, halvings=2)
-    planes = torch.zeros(2, 2, 16, 16)
-    planes[:, 1, :4] = 1
+    network = MaskAutoencoder(mask_channels=2, code=4, features=8, halvings=2)
+    one_hot = torch.zeros(2, 2, 16, 16)
+    one_hot[:, 1, :4] = 1
     for _ in range(3):
-        network.remember(planes)
+        network.remember(one_hot)
         assert network.mean_coverage.tolist() == [0.0, 0.25]

@@ -9,20 +9,20 @@ from synthmed.methods import find_method
 from synthmed.networks.layers import EqualisedConv2d, EqualisedUpconv2d, MinibatchDeviation
 from synthmed.networks.mask_embedding import MaskEmbeddingDiscriminator, MaskEmbeddingGenerator, growth_levels
 from synthmed.networks.residual_mask import ResidualMaskGenerator
-from synthmed.shapes import ImageSpec
+from synthmed.shapes import Given, ImageSpec
 
 
 def built(recipe: str, height: int, width: int, **more):
     found = read_recipe(recipe)
     kind = find_method(found.method)
     torch.manual_seed(0)
-    spec = ImageSpec(channels=1, height=height, width=width, **more)
+    spec = ImageSpec(channels=1, size=(height, width), **more)
     return kind(parse(kind.Config, found.config, "config"), spec)
 
 
 def generator(height=64, width=32, **changes):
     torch.manual_seed(0)
-    settings = {"planes": 1, "channels": 1, "latent_size": 10, "embedding_size": 6, "mask_features": 4}
+    settings = {"mask_channels": 1, "channels": 1, "latent_size": 10, "embedding_size": 6, "mask_features": 4}
     return MaskEmbeddingGenerator(height=height, width=width, sizes=[16, 12, 10, 8], **settings | changes)
 
 
@@ -41,7 +41,7 @@ def test_the_published_size_has_seven_levels_and_the_printed_kernels():
 
 def test_without_embedding_the_latents_are_so_many_more_and_the_projection_is_as_large():
     paper, baseline = built("mask_embedding_paper", 128, 64), built("tub_gan", 128, 64)
-    assert (paper.latent_size, baseline.latent_size) == (100, 132)
+    assert (paper.latent_shape, baseline.latent_shape) == ((100,), (132,))
     sizes = [method.networks["generator"].project.weight.shape for method in (paper, baseline)]
     assert sizes[0] == sizes[1]
     assert baseline.networks["generator"].embed is None
@@ -52,19 +52,19 @@ def test_without_embedding_the_latents_are_so_many_more_and_the_projection_is_as
 @pytest.mark.parametrize("halvings", range(4))
 def test_every_level_makes_and_judges_images_of_the_size_of_its_masks(halvings):
     network = generator()
-    planes = torch.ones(2, 1, 64 >> halvings, 32 >> halvings)
-    images = network(planes, torch.randn(2, 10), 0.5)
-    assert images.shape == planes.shape and images.abs().max() <= 1
+    one_hot = torch.ones(2, 1, 64 >> halvings, 32 >> halvings)
+    images = network(one_hot, torch.randn(2, 10), 0.5)
+    assert images.shape == one_hot.shape and images.abs().max() <= 1
     judge = MaskEmbeddingDiscriminator(channels=2, height=64, width=32, sizes=[16, 12, 10, 8])
-    assert judge(torch.cat([images, planes], dim=1), 0.5).shape == (2, 1)
+    assert judge(torch.cat([images, one_hot], dim=1), 0.5).shape == (2, 1)
 
 
 def test_a_level_that_is_not_faded_in_yet_is_the_one_before():
     network = generator()
-    planes, latents = torch.zeros(2, 1, 32, 16), torch.randn(2, 10)
-    planes[:, :, 4:20, :8] = 1
-    before = network(functional.max_pool2d(planes, 2), latents)
-    begun = network(planes, latents, 0.0)
+    one_hot, latents = torch.zeros(2, 1, 32, 16), torch.randn(2, 10)
+    one_hot[:, :, 4:20, :8] = 1
+    before = network(functional.max_pool2d(one_hot, 2), latents)
+    begun = network(one_hot, latents, 0.0)
     torch.testing.assert_close(begun, functional.interpolate(before, scale_factor=2), atol=1e-6, rtol=0)
     judge = MaskEmbeddingDiscriminator(channels=2, height=64, width=32, sizes=[16, 12, 10, 8])
     seen = torch.randn(4, 2, 32, 16)
@@ -73,12 +73,12 @@ def test_a_level_that_is_not_faded_in_yet_is_the_one_before():
 
 def test_the_embedding_carries_the_mask_to_the_coarsest_features():
     """At the coarsest level there are no skips, so only the embedding can tell two masks apart."""
-    planes = torch.zeros(2, 1, 8, 4)
-    planes[0, :, :4], planes[1, :, 4:] = 1, 1
+    one_hot = torch.zeros(2, 1, 8, 4)
+    one_hot[0, :, :4], one_hot[1, :, 4:] = 1, 1
     latents = torch.randn(1, 10).repeat(2, 1)
-    one, other = generator()(planes, latents)
+    one, other = generator()(one_hot, latents)
     assert not torch.allclose(one, other, atol=1e-4)
-    one, other = generator(latent_size=16, embedding_size=0)(planes, latents.repeat(1, 2)[:, :16])
+    one, other = generator(latent_size=16, embedding_size=0)(one_hot, latents.repeat(1, 2)[:, :16])
     assert torch.equal(one, other)
 
 
@@ -114,11 +114,11 @@ def test_ours_has_widths_in_multiples_of_eight_and_no_grid_at_birth():
 def test_the_discriminator_tells_fine_grain_where_its_slope_is_bounded():
     """Grain moves what it sees further than a change of brightness; without bands it is the other way about."""
     method = built("mask_embedding", 64, 64)
-    images, planes = torch.zeros(2, 1, 64, 64), torch.ones(2, 1, 64, 64)
+    images, one_hot = torch.zeros(2, 1, 64, 64), torch.ones(2, 1, 64, 64)
     grain = 0.02 * torch.randn(2, 1, 64, 64)  # as large as a mammogram's
 
     def moved() -> list[float]:
-        seen = [method._in_bands(torch.cat([one, planes], dim=1)) for one in (images, images + grain, images + 0.3)]
+        seen = [method._in_bands(torch.cat([one, one_hot], dim=1)) for one in (images, images + grain, images + 0.3)]
         return [(other - seen[0]).square().sum().item() for other in seen[1:]]
 
     of_grain, of_light = moved()
@@ -140,7 +140,7 @@ def test_ours_and_its_ablation_differ_in_the_embedding_only():
 
 def test_ours_moves_the_last_latents_and_leaves_them_random():
     method = built("mask_embedding", 64, 64)
-    network, latents = method.networks["generator"], torch.randn(2000, method.latent_size)
+    network, latents = method.networks["generator"], torch.randn(2000, *method.latent_shape)
     with torch.no_grad():
         moved = network._moved(latents, 100 * torch.randn(1, 32).repeat(2000, 1))  # however large it is learned to be
     torch.testing.assert_close(moved[:, :-32], latents[:, :-32])
@@ -148,10 +148,10 @@ def test_ours_moves_the_last_latents_and_leaves_them_random():
     assert moved[:, -32:].std(0).mean().item() == pytest.approx(0.5**0.5, rel=0.05)  # half of it theirs, whatever z
 
 
-def test_label_maps_are_conditions_too():
+def test_label_maps_are_taken_too():
     method = built("mask_embedding", 64, 64, num_labels=4)
     masks = torch.randint(0, 4, (2, 64, 64)).to(torch.uint8)
-    assert method.generate(torch.randn(2, method.latent_size), masks).images.shape == (2, 1, 64, 64)
+    assert method.generate(torch.randn(2, *method.latent_shape), Given(masks=masks)).images.shape == (2, 1, 64, 64)
 
 
 def test_what_cannot_be_built_is_said_in_a_sentence():

@@ -7,16 +7,16 @@ from synthmed.networks.modulated import ModulatedUNet
 
 
 def small(**changes) -> ModulatedUNet:
-    settings = dict(planes=1, channels=3, height=32, width=32, latent_size=4, features=4, cap=8, levels=2)
+    settings = dict(mask_channels=1, channels=3, height=32, width=32, latent_size=4, features=4, cap=8, levels=2)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return ModulatedUNet(**(settings | changes))
 
 
 def half_fields(num: int = 2) -> torch.Tensor:
-    fields = torch.zeros(num, 32, 32, dtype=torch.uint8)
-    fields[:, :16] = 1
-    return fields
+    fields_of_view = torch.zeros(num, 32, 32, dtype=torch.uint8)
+    fields_of_view[:, :16] = 1
+    return fields_of_view
 
 
 def test_the_usual_field_becomes_that_of_the_images_seen():
@@ -31,10 +31,10 @@ def test_without_a_field_the_usual_one_is_used():
     network = small().eval()
     for _ in range(200):
         network.remember(half_fields())
-    planes, latents = torch.zeros(2, 1, 32, 32), torch.randn(2, 4)
+    one_hot, latents = torch.zeros(2, 1, 32, 32), torch.randn(2, 4)
     with torch.no_grad():
-        assert torch.equal(network(planes, latents), network(planes, latents, half_fields()))
-        assert not torch.equal(network(planes, latents), network(planes, latents, torch.ones_like(half_fields())))
+        assert torch.equal(network(one_hot, latents), network(one_hot, latents, half_fields()))
+        assert not torch.equal(network(one_hot, latents), network(one_hot, latents, torch.ones_like(half_fields())))
 
 
 def test_usual_latents_have_the_mean_and_spread_of_the_encoded_ones():
@@ -56,20 +56,20 @@ def test_latents_draw_noise():
     network = small().eval()
     torch.nn.init.zeros_(network.up[0].modulate.weight)
     torch.nn.init.zeros_(network.up[1].modulate.weight)
-    planes = torch.ones(2, 1, 32, 32)
+    one_hot = torch.ones(2, 1, 32, 32)
     with torch.no_grad():
-        one, other = network(planes, torch.randn(2, 4, generator=torch.Generator().manual_seed(0)))
+        one, other = network(one_hot, torch.randn(2, 4, generator=torch.Generator().manual_seed(0)))
     assert not torch.equal(one, other)
 
 
 def test_labels_are_displaced_in_what_is_made_and_not_in_what_is_learned_from():
     network = small(displacement=1.0)
-    planes = (torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)) > 0.5).float()
+    one_hot = (torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)) > 0.5).float()
     seen: list[torch.Tensor] = []
     network.stem.register_forward_pre_hook(lambda _, given: seen.append(functional.pixel_shuffle(given[0][:, :4], 2)))
     with torch.no_grad():
-        network.train()(planes, torch.randn(2, 4))
-        network.eval()(planes, torch.randn(2, 4))
+        network.train()(one_hot, torch.randn(2, 4))
+        network.eval()(one_hot, torch.randn(2, 4))
     learned, made = seen
-    assert torch.equal(learned, planes)
-    assert 0.01 < (made - planes).abs().mean() < 0.4
+    assert torch.equal(learned, one_hot)
+    assert 0.01 < (made - one_hot).abs().mean() < 0.4

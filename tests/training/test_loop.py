@@ -15,8 +15,9 @@ from safetensors.torch import load_file, save_file
 from synthmed import artifacts
 from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import ArtifactError, ConfigError, DataError, Interrupted, StorageError, TrainingError
+from synthmed.generation.model import load_model
 from synthmed.methods import pix2pix
-from synthmed.model import load_model
+from synthmed.shapes import Given
 from synthmed.training.log import Silence
 from synthmed.training.loop import plan, train
 
@@ -99,7 +100,7 @@ def test_a_growing_training_that_is_stopped_while_a_level_is_faded_in_ends_in_th
     resumed = train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings)
     assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
     masks = PreparedDataset.open(toy_dataset).masks([0])
-    assert load_model(resumed).generate(1, masks=torch.from_numpy(masks)).images.shape == (1, 3, 32, 32)
+    assert load_model(resumed).generate(1, given=Given(masks=torch.from_numpy(masks))).images.shape == (1, 3, 32, 32)
 
 
 def test_a_killed_training_goes_on_and_ends_in_the_same_bits(toy_dataset: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ INFO_FILE = "dataset.json"
 INDEX_FILE = "index.csv"
 REJECTED_FILE = "rejected.csv"
 DUPLICATES_FILE = "duplicates.csv"
-IMAGES, MASKS, FIELDS = "images", "masks", "fields"
+IMAGES, MASKS, FIELDS_OF_VIEW = "images", "masks", "fields"
 
 Indices = Sequence[int] | np.ndarray
 
@@ -278,14 +278,15 @@ class PreparedDataset:
 
     @property
     def spec(self) -> "ImageSpec":
-        """What a network must know of these images."""
+        """What a network must know of these images; the classes are those that they are of."""
         from synthmed.shapes import ImageSpec
 
         return ImageSpec(
             channels=len(self.info.channels),
-            height=self.info.height,
-            width=self.info.width,
+            size=(self.info.height, self.info.width),
             num_labels=max(1, len(self.info.mask_labels)),
+            classes=tuple(sorted({row.label for row in self.rows} - {""})),
+            channel_names=tuple(self.info.channels),
         )
 
     def images(self, indices: Indices | None = None) -> np.ndarray:
@@ -300,11 +301,11 @@ class PreparedDataset:
             return np.zeros((len(chosen), *shape), np.uint8)
         return self._shards.gather(MASKS, chosen, shape, np.dtype(np.uint8))
 
-    def fields(self, indices: Indices | None = None) -> np.ndarray:
+    def fields_of_view(self, indices: Indices | None = None) -> np.ndarray:
         """Fields of view [N H W], uint8 of {0, 1}; for a set without them the picture itself, without its padding."""
         chosen, shape = self._chosen(indices), (self.info.height, self.info.width)
         if self.info.has_fields:
-            return self._shards.gather(FIELDS, chosen, shape, np.dtype(np.uint8))
+            return self._shards.gather(FIELDS_OF_VIEW, chosen, shape, np.dtype(np.uint8))
         rows = self.rows if indices is None else [self.rows[index] for index in indices]
         pictures = [fit_mask(np.ones(row.fit.inner, np.uint8), row.fit, *shape) for row in rows]
         return np.stack(pictures) if pictures else np.zeros((0, *shape), np.uint8)

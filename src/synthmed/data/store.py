@@ -15,7 +15,7 @@ from synthmed.data import duplicates
 from synthmed.data.dataset import (
     COLUMNS,
     DUPLICATES_FILE,
-    FIELDS,
+    FIELDS_OF_VIEW,
     IMAGES,
     INDEX_FILE,
     INFO_FILE,
@@ -56,7 +56,7 @@ class ShardWriter:
         if info.mask_labels:
             self._files[MASKS] = _GrowingArray(prefix, MASKS, size, np.dtype(np.uint8))
         if info.has_fields:
-            self._files[FIELDS] = _GrowingArray(prefix, FIELDS, size, np.dtype(np.uint8))
+            self._files[FIELDS_OF_VIEW] = _GrowingArray(prefix, FIELDS_OF_VIEW, size, np.dtype(np.uint8))
         self.prints: list[np.ndarray] = []
 
     def __len__(self) -> int:
@@ -70,8 +70,8 @@ class ShardWriter:
         self._files[IMAGES].append(image)
         if MASKS in self._files:
             self._files[MASKS].append(np.zeros(shape, np.uint8) if mask is None else mask)
-        if FIELDS in self._files:
-            self._files[FIELDS].append(np.ones(shape, np.uint8) if field is None else field)
+        if FIELDS_OF_VIEW in self._files:
+            self._files[FIELDS_OF_VIEW].append(np.ones(shape, np.uint8) if field is None else field)
         self.prints.append(duplicates.fingerprint(image))
 
     def close(self) -> None:

@@ -1,17 +1,17 @@
-"""The texture map of Ren et al. 2019: Sobel edges laid over the breast mask, as a condition richer than the mask."""
+"""The texture map of Ren et al. 2019: Sobel edges laid over the breast mask, which say more than the mask."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from synthmed.shapes import Image, Planes
+from synthmed.shapes import Image, OneHot
 
 _SMOOTH = (0.25, 0.5, 0.25)
 _SLOPE = (1.0, 0.0, -1.0)
 """scikit-image's Sobel filter: a mean across, a difference over two pixels along."""
 
 
-def texture_map(images: Image, masks: Tensor, *, full: float = 0.1) -> Planes:
+def texture_map(images: Image, masks: Tensor, *, full: float = 0.1) -> OneHot:
     """Edges inside the mask.
 
     The paper takes Sobel filters in both directions and lays the result over the mask; it does not say how. Here a

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from synthmed import __version__
 from synthmed.artifacts import digest_of, storage_errors
-from synthmed.evaluation._contract import Conditions
-from synthmed.segmentation import SegmenterConfig, describe, predict_masks, train_segmenter
+from synthmed.evaluation._contract import Setup
+from synthmed.segmentation.segmenter import SegmenterConfig, describe, predict_masks, train_segmenter
 
 if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset
@@ -61,7 +61,7 @@ def train_arms(
     config: SegmenterConfig,
     seeds: int,
     key: dict[str, str],
-    conditions: Conditions,
+    setup: Setup,
 ) -> list[Trained]:
     """Train every arm with every seed, except those already finished, and test each.
 
@@ -72,26 +72,26 @@ def train_arms(
         config: the same for every arm.
         seeds: trainings of each arm.
         key: digests of what the pairs come from.
-        conditions: seed, device, progress, file of finished trainings.
+        setup: seed, device, progress, file of finished trainings.
     """
-    finished = _read_finished(conditions.unfinished)
+    finished = _read_finished(setup.unfinished)
     results = []
     for number in range(seeds):
         for arm in ARMS:
-            seed = conditions.seed + number
-            settings = {**key, "arm": arm, "seed": seed, "device": conditions.device, **describe(config)}
+            seed = setup.seed + number
+            settings = {**key, "arm": arm, "seed": seed, "device": setup.device, **describe(config)}
             line = digest_of({**settings, "version": __version__})
             if line not in finished:
                 images, masks, weights = arm_data(arm, synthetic, real)
 
                 def told(step: int, loss: float, what: str = f"usefulness: {arm}, seed {seed}") -> None:
-                    conditions.progress(step, config.steps, what)
+                    setup.progress(step, config.steps, what)
 
                 network = train_segmenter(
-                    images, masks, config, seed, weights=weights, device=conditions.device, progress=told
+                    images, masks, config, seed, weights=weights, device=setup.device, progress=told
                 )
                 one = _test(network, test, arm, seed)
-                _keep(conditions.unfinished, line, one)
+                _keep(setup.unfinished, line, one)
                 finished[line] = one
             results.append(finished[line])
     return results
@@ -110,19 +110,19 @@ def arm_data(
 
 
 def confusion(
-    probabilities: NDArray[np.float32], truth: NDArray[np.uint8], fields: NDArray[np.uint8]
+    probabilities: NDArray[np.float32], truth: NDArray[np.uint8], fields_of_view: NDArray[np.uint8]
 ) -> NDArray[np.int64]:
     """Count pixels inside the field of view, with a threshold of 0.5.
 
     Args:
         probabilities: [N H W] of foreground.
         truth: [N H W], any label above 0 is foreground.
-        fields: [N H W] of {0, 1}; only pixels of 1 count.
+        fields_of_view: [N H W] of {0, 1}; only pixels of 1 count.
 
     Returns:
         [N 3] true positives, false positives, false negatives.
     """
-    found, true, seen = probabilities >= THRESHOLD, truth > 0, fields > 0
+    found, true, seen = probabilities >= THRESHOLD, truth > 0, fields_of_view > 0
     counts = [found & true & seen, found & ~true & seen, ~found & true & seen]
     return np.stack([count.sum((1, 2)) for count in counts], 1).astype(np.int64)
 
@@ -132,7 +132,7 @@ def _test(network: Any, test: "PreparedDataset", arm: str, seed: int) -> Trained
     for first in range(0, len(test.rows), _CHUNK):
         rows = range(first, min(first + _CHUNK, len(test.rows)))
         probabilities = predict_masks(network, test.images(rows))
-        counts.append(confusion(probabilities, test.masks(rows), test.fields(rows)))
+        counts.append(confusion(probabilities, test.masks(rows), test.fields_of_view(rows)))
         if first == 0:
             shown = (probabilities[:_SHOWN] >= THRESHOLD).astype(np.uint8)
     return Trained(arm=arm, seed=seed, counts=np.concatenate(counts), shown=shown)

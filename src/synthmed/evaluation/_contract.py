@@ -3,7 +3,7 @@
 ::
 
     class Config(BaseModel)                                        its settings, each with a sentence
-    def measure(synthetic, real, config, conditions) -> Measurement
+    def measure(synthetic, real, config, setup) -> Measurement
 
 Beside it stand pure functions of arrays that do the arithmetic.
 """
@@ -34,7 +34,7 @@ FEW_SAMPLES = 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conditions:
+class Setup:
     """What an evaluation gives to every metric.
 
     Args:

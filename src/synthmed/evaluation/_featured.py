@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthmed.artifacts import digest_of
-from synthmed.evaluation._comparison import Bounds, Compared, Points, Statistic, compare
-from synthmed.evaluation._contract import Conditions, Measurement, Table, few_samples, number
+from synthmed.evaluation._contract import Measurement, Setup, Table, few_samples, number
 from synthmed.evaluation._figures import Figure
 from synthmed.evaluation._intervals import percentiles
+from synthmed.evaluation._jackknife import Bounds, Compared, Points, Statistic, compare
 from synthmed.evaluation.features._contract import Extractor
 from synthmed.evaluation.features.extractor import open_extractor
 from synthmed.evaluation.features.images import Images, image_features
@@ -51,22 +51,22 @@ class Sides:
     about: str
 
 
-def sides(synthetic: SampleSet, real: "PreparedDataset", conditions: Conditions) -> Sides:
+def sides(synthetic: SampleSet, real: "PreparedDataset", setup: Setup) -> Sides:
     """The features of the synthetic images and of the real reference images.
 
     Raises:
         ConfigError: an unknown extractor or channel.
         WeightsError: the extractor's weights are absent.
     """
-    reference = conditions.reference_of(real)
-    extractor = _opened(conditions.extractor, conditions.device, conditions.weights)
+    reference = setup.reference_of(real)
+    extractor = _opened(setup.extractor, setup.device, setup.weights)
     rows = digest_of([row.id for row in reference.rows])
     real_key = {"set": real.digest, "rows": rows}
 
     def features(images: Images, key: dict[str, str]) -> NDArray[np.float32]:
         return image_features(
-            images, key, real.info.channels, extractor, channels=conditions.channels, folder=conditions.features,
-            told=lambda done, total: conditions.progress(done, total, f"features of {extractor.name}"),
+            images, key, real.info.channels, extractor, channels=setup.channels, folder=setup.features,
+            told=lambda done, total: setup.progress(done, total, f"features of {extractor.name}"),
         )  # fmt: skip
 
     made, true = features(synthetic, {"set": synthetic.digest}), features(reference, real_key)
@@ -190,7 +190,7 @@ def judge(
     synthetic: SampleSet,
     real: "PreparedDataset",
     config: FeatureConfig,
-    conditions: Conditions,
+    setup: Setup,
     *,
     bounds: Bounds = (-np.inf, np.inf),
     shown: int = 0,
@@ -203,13 +203,11 @@ def judge(
         synthetic: the images to judge.
         real: the data set of the reference.
         config: how many draws.
-        conditions: seed, extractor, progress.
+        setup: seed, extractor, progress.
         bounds: the range of the statistic.
         shown: which of its numbers is the measurement's.
     """
-    return judge_points(
-        name, statistic, sides(synthetic, real, conditions), config, conditions, bounds=bounds, shown=shown
-    )
+    return judge_points(name, statistic, sides(synthetic, real, setup), config, setup, bounds=bounds, shown=shown)
 
 
 def judge_points(
@@ -217,7 +215,7 @@ def judge_points(
     statistic: Statistic,
     both: Sides,
     config: FeatureConfig,
-    conditions: Conditions,
+    setup: Setup,
     *,
     bounds: Bounds = (-np.inf, np.inf),
     shown: int = 0,
@@ -227,10 +225,10 @@ def judge_points(
         statistic,
         both.synthetic,
         both.real,
-        conditions.numbers(zlib.crc32(name.encode())),
+        setup.numbers(zlib.crc32(name.encode())),
         draws=config.draws,
         bounds=bounds,
-        told=lambda done, total: conditions.progress(done, total, name),
+        told=lambda done, total: setup.progress(done, total, name),
     )
     return Judged(name=name, sides=both, compared=compared, shown=shown)
 

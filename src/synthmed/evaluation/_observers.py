@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from synthmed.evaluation._comparison import Compared, Points
 from synthmed.evaluation._contract import Table, number
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, plot_figure
+from synthmed.evaluation._jackknife import Compared, Points
 
 FOLDS = 5
 NAMES = ("AUC", "d_prime", "hit_rate", "false_alarm_rate")

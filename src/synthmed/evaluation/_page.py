@@ -58,7 +58,7 @@ ORDER = (
     "two_sample_test",
     "mask_fidelity",
     "mask_diversity",
-    "mask_response",
+    "mask_dependence",
     "hotelling_observer",
     "mmd",
     "nearest_real",

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import linalg
 
-from synthmed.evaluation._comparison import Points
-from synthmed.evaluation._contract import Conditions, Measurement
+from synthmed.evaluation._contract import Measurement, Setup
 from synthmed.evaluation._featured import FeatureConfig, judge
+from synthmed.evaluation._jackknife import Points
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ class Config(FeatureConfig):
     """Sub-samples of each size."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """The Frechet distance of the synthetic images to the real reference images, and FD-infinity.
 
     Args:
         synthetic: the images to judge.
         real: the reference.
         config: the settings.
-        conditions: seed, extractor, device, progress.
+        setup: seed, extractor, device, progress.
     """
     judged = judge(
         "frechet_distance",
@@ -52,10 +52,10 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         synthetic,
         real,
         config,
-        conditions,
+        setup,
         bounds=(0, np.inf),
     )
-    sides, numbers = judged.sides, conditions.numbers(11)
+    sides, numbers = judged.sides, setup.numbers(11)
     smallest, width = min(len(sides.synthetic), len(sides.real)), sides.synthetic.values.shape[1]
     warnings = []
     if smallest < width:

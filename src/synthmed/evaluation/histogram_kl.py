@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from synthmed.evaluation._contract import Conditions, Measurement, Table, few_samples, plain
+from synthmed.evaluation._contract import Measurement, Setup, Table, few_samples, plain
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, plot_figure
 from synthmed.evaluation._intervals import percentiles, resampled
 from synthmed.samples import SampleSet
@@ -39,7 +39,7 @@ class Config(BaseModel):
     """How often the real patients are split in random halves for the floor."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """KL of grey values (mean of the channels) between the synthetic images and the real reference images.
 
     Where the data set has a field of view, both sides are counted in one region: the pixels that at least
@@ -49,10 +49,10 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         synthetic: the images to judge.
         real: the prepared data set; the reference is one of its splits.
         config: the settings.
-        conditions: seed and progress.
+        setup: seed and progress.
     """
-    train = conditions.reference_of(real)
-    region = common_region(train.fields())
+    train = setup.reference_of(real)
+    region = common_region(train.fields_of_view())
     made = np.concatenate(
         [
             histograms(synthetic.images(range(first, min(first + _CHUNK, len(synthetic)))), region, config.bins)
@@ -62,8 +62,8 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
     true = histograms(train.images(), region, config.bins)
     patients = [row.patient_id for row in train.rows]
     values = [_compare(made[:, plane].sum(0), true[:, plane].sum(0), config) for plane in range(made.shape[1])]
-    low, high = _interval(made[:, 0], true[:, 0], patients, config, conditions.numbers(1))
-    floors = _floors(true[:, 0], patients, config, conditions.numbers(2))
+    low, high = _interval(made[:, 0], true[:, 0], patients, config, setup.numbers(1))
+    floors = _floors(true[:, 0], patients, config, setup.numbers(2))
     floor_low, floor_high = percentiles(floors) if len(floors) else (None, None)
     floor = float(floors.mean()) if len(floors) else None
     warnings = few_samples(len(made), "synthetic images") + few_samples(len(set(patients)), "real patients")
@@ -139,9 +139,9 @@ def kl_divergence(p: NDArray[np.number], q: NDArray[np.number], smoothing: float
     return float(np.sum(p_share * np.log(p_share / q_share)))  # sum_i P_i ln(P_i / Q_i)
 
 
-def common_region(fields: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """The pixels [H W] that lie in the field of view of at least half of the images; fields [N H W]."""
-    return fields.mean(axis=0) >= 0.5
+def common_region(fields_of_view: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """The pixels [H W] that lie in the field of view of at least half of the images; fields_of_view [N H W]."""
+    return fields_of_view.mean(axis=0) >= 0.5
 
 
 def _share(counts: NDArray[np.number]) -> NDArray[np.float64]:

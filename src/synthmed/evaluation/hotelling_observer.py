@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from synthmed.evaluation._comparison import Points
-from synthmed.evaluation._contract import Conditions, Measurement
+from synthmed.evaluation._contract import Measurement, Setup
 from synthmed.evaluation._featured import FeatureConfig, Sides, judge_points, own_groups
+from synthmed.evaluation._jackknife import Points
 from synthmed.evaluation._observers import BOUNDS, NAMES, Reading, answers, hotelling, read, reader_table, roc_figure
 from synthmed.evaluation.features.images import chunks
 from synthmed.samples import SampleSet
@@ -32,16 +32,16 @@ class Config(FeatureConfig):
     """The channels are fixed."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """The area under the ROC curve of the channelised Hotelling observer.
 
     Args:
         synthetic: the images to judge.
         real: the reference.
         config: the settings.
-        conditions: seed and progress.
+        setup: seed and progress.
     """
-    reference = conditions.reference_of(real)
+    reference = setup.reference_of(real)
     made, true = (np.concatenate([responses(chunk) for _, chunk in chunks(one)]) for one in (synthetic, reference))
     both = Sides(
         synthetic=Points(values=made, groups=own_groups(len(made))),
@@ -50,7 +50,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         about=f"{len(FREQUENCIES)} bands x {ORIENTATIONS} orientations on the mean of the channels, and the brightness",
     )
     judged = judge_points(
-        "hotelling_observer", lambda one, other: answers(observe(one, other)), both, config, conditions, bounds=BOUNDS
+        "hotelling_observer", lambda one, other: answers(observe(one, other)), both, config, setup, bounds=BOUNDS
     )
     values = dict(zip(NAMES, judged.compared.value.tolist(), strict=True))
     return judged.measurement(

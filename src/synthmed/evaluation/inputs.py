@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 
 from synthmed.artifacts import MANIFEST, digest_of, file_digest
-from synthmed.data.dataset import FIELDS, IMAGES, MASKS, DatasetInfo, Intensity, PreparedDataset, Row, split_infos
+from synthmed.data.dataset import (
+    FIELDS_OF_VIEW,
+    IMAGES,
+    MASKS,
+    DatasetInfo,
+    Intensity,
+    PreparedDataset,
+    Row,
+    split_infos,
+)
 from synthmed.errors import DataError
 from synthmed.samples import SampleSet
 from synthmed.sources.pixels import read_header, read_image, read_mask
@@ -117,7 +126,7 @@ class _FolderPixels:
         gathered = np.empty((len(positions), *shape), dtype)
         for place, position in enumerate(positions):
             image = self._images[int(position)]
-            path = {IMAGES: image.path, MASKS: image.mask_path, FIELDS: image.field_path}[what]
+            path = {IMAGES: image.path, MASKS: image.mask_path, FIELDS_OF_VIEW: image.field_path}[what]
             assert path is not None, "masks and fields are asked for only where all images have them"
             gathered[place] = read_image(path) if what == IMAGES else read_mask(path)
         return gathered

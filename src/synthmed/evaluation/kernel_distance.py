@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from synthmed.evaluation._contract import Conditions, Measurement
+from synthmed.evaluation._contract import Measurement, Setup
 from synthmed.evaluation._featured import FeatureConfig, judge
 from synthmed.samples import SampleSet
 
@@ -26,14 +26,14 @@ class Config(FeatureConfig):
     """The kernel is fixed, so that numbers can be compared."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """The unbiased kernel distance of the synthetic images to the real reference images.
 
     Args:
         synthetic: the images to judge.
         real: the reference.
         config: the settings.
-        conditions: seed, extractor, device, progress.
+        setup: seed, extractor, device, progress.
     """
     judged = judge(
         "kernel_distance",
@@ -41,7 +41,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         synthetic,
         real,
         config,
-        conditions,
+        setup,
     )
     return judged.measurement(
         title="Kernel distance (KID)",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from synthmed.evaluation._contract import Conditions, MasksMissing, Measurement, few_samples, number, require_masks
+from synthmed.evaluation._contract import MasksMissing, Measurement, Setup, few_samples, number, require_masks
 from synthmed.evaluation._featured import FeatureConfig, sides
 from synthmed.evaluation._intervals import DRAWS, percentiles
 from synthmed.samples import SampleSet
@@ -35,35 +35,35 @@ class Config(FeatureConfig):
     """Pairs of synthetic images of one mask, at most."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """The mean feature distance of synthetic images of one mask, beside that of real images of similar masks.
 
     Args:
         synthetic: the set to judge; it must have several images of a mask.
         real: the data set; its reference images with masks give the floor.
         config: the settings.
-        conditions: seed, extractor, progress.
+        setup: seed, extractor, progress.
 
     Raises:
         MasksMissing: there are no masks on one of the sides, or no two synthetic images have the same one.
     """
-    reference = conditions.reference_of(real)
+    reference = setup.reference_of(real)
     require_masks(synthetic, reference, "mask_diversity")
     masks = synthetic.masks()
-    pairs = same_mask_pairs(masks, config.pairs, conditions.numbers(30))
+    pairs = same_mask_pairs(masks, config.pairs, setup.numbers(30))
     if not len(pairs):
         raise MasksMissing(
             "No two synthetic images have the same mask; expected several under each. Make more images than there are "
             "masks, or leave out mask_diversity."
         )
-    both = sides(synthetic, real, conditions)
+    both = sides(synthetic, real, setup)
     made = distances(both.synthetic.values, pairs)
     true_pairs = similar_mask_pairs(reference.masks(), both.real.groups, config.neighbours)
     true = distances(both.real.values, true_pairs)
     low, high = _interval(made, _numbered([masks[row].tobytes() for row in pairs[:, 0]])[:, None],
-                          conditions.numbers(31))  # fmt: skip
+                          setup.numbers(31))  # fmt: skip
     patients = _numbered(list(both.real.groups))
-    floor_low, floor_high = _interval(true, patients[true_pairs], conditions.numbers(32))
+    floor_low, floor_high = _interval(true, patients[true_pairs], setup.numbers(32))
     value, floor = float(made.mean()), float(true.mean()) if len(true) else None
     ignored = floor is not None and latents_are_ignored(value, floor)
     warnings = few_samples(len(set(map(bytes, masks))), "masks") + few_samples(len(set(patients)), "real patients")

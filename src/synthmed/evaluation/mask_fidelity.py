@@ -19,7 +19,7 @@ from synthmed.artifacts import digest_of
 from synthmed.data.breast import WORKING_SIDE, find_outline
 from synthmed.data.geometry import fit_image, fit_of
 from synthmed.errors import SourceError
-from synthmed.evaluation._contract import Conditions, MasksMissing, Measurement, few_samples, number, plain, some_rows
+from synthmed.evaluation._contract import MasksMissing, Measurement, Setup, few_samples, number, plain, some_rows
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, overlap, picture, plot_figure
 from synthmed.evaluation._intervals import percentiles, resampled
 from synthmed.evaluation.features.store import stored
@@ -49,40 +49,40 @@ class Config(BaseModel):
     """Synthetic images in the picture: those of lowest Dice."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """The mean Dice of the masks asked for and of those found in the synthetic images.
 
     Args:
         synthetic: the set to judge; it must have masks.
         real: the data set; its reference images and their masks give the floor.
         config: the settings.
-        conditions: seed, progress.
+        setup: seed, progress.
 
     Raises:
         MasksMissing: there are no masks on one of the sides, or those of the real images are none that the rule finds.
     """
-    reference = conditions.reference_of(real).where(lambda row: row.mask_source != "none")
+    reference = setup.reference_of(real).where(lambda row: row.mask_source != "none")
     if not synthetic.has_masks or not len(reference):
         side = "synthetic set" if len(reference) else "real reference"
         raise MasksMissing(f"The {side} has no masks; expected one for each image. Leave out mask_fidelity.")
     rule = breast_rule if real.info.kind == "mammogram" else otsu_rule
-    chosen = [some_rows(len(side), config.images, conditions.numbers(20)) for side in (synthetic, reference)]
+    chosen = [some_rows(len(side), config.images, setup.numbers(20)) for side in (synthetic, reference)]
     patients = [reference.rows[index].patient_id for index in chosen[1]]
-    true_found, drawn = _real_masks(reference, chosen[1], rule, conditions), reference.masks(chosen[1])
+    true_found, drawn = _real_masks(reference, chosen[1], rule, setup), reference.masks(chosen[1])
     true_dice = dice_of_pairs(true_found, drawn)
     if np.median(true_dice) < _RULE_HOLDS:
         raise MasksMissing(
             f"The masks of the real images are not what the rule finds (median Dice {np.median(true_dice):.2f}), so it "
             "cannot judge synthetic ones. Leave out mask_fidelity."
         )
-    asked, found = synthetic.masks(chosen[0]), _segmented(synthetic.images(chosen[0]), rule, conditions, "synthetic")
+    asked, found = synthetic.masks(chosen[0]), _segmented(synthetic.images(chosen[0]), rule, setup, "synthetic")
     dice = dice_of_pairs(found, asked)
-    other_dice = dice_of_pairs(found, asked[other_masks(asked, conditions.numbers(21))])
-    true_other = dice_of_pairs(true_found, drawn[other_masks(drawn, conditions.numbers(22))])
+    other_dice = dice_of_pairs(found, asked[other_masks(asked, setup.numbers(21))])
+    true_other = dice_of_pairs(true_found, drawn[other_masks(drawn, setup.numbers(22))])
     gap, true_gap = float((dice - other_dice).mean()), float((true_dice - true_other).mean())
     ignored = mask_is_ignored(gap, true_gap)
-    low, high = _mean_interval(dice, [mask.tobytes() for mask in asked], conditions.numbers(23))
-    floor_low, floor_high = _mean_interval(true_dice, patients, conditions.numbers(24))
+    low, high = _mean_interval(dice, [mask.tobytes() for mask in asked], setup.numbers(23))
+    floor_low, floor_high = _mean_interval(true_dice, patients, setup.numbers(24))
     value, floor = float(dice.mean()), float(true_dice.mean())
     lost = int((~found.any((1, 2))).sum())
     return Measurement(
@@ -184,22 +184,20 @@ def mask_is_ignored(gap: float, real_gap: float) -> bool:
     return real_gap > 0 and gap < _IGNORED * real_gap
 
 
-def _segmented(images: NDArray, rule: Rule, conditions: Conditions, side: str) -> NDArray[np.bool_]:
+def _segmented(images: NDArray, rule: Rule, setup: Setup, side: str) -> NDArray[np.bool_]:
     top = np.iinfo(images.dtype).max
     masks = []
     for index, image in enumerate(images):
-        conditions.progress(index, len(images), f"mask_fidelity: {side} images")
+        setup.progress(index, len(images), f"mask_fidelity: {side} images")
         masks.append(rule(image[0].astype(np.float32) / top))
     return np.stack(masks)
 
 
-def _real_masks(
-    reference: "PreparedDataset", chosen: Sequence[int], rule: Rule, conditions: Conditions
-) -> NDArray[np.bool_]:
+def _real_masks(reference: "PreparedDataset", chosen: Sequence[int], rule: Rule, setup: Setup) -> NDArray[np.bool_]:
     """What the rule finds in the real images, kept with their features: every set is compared with the same ones."""
 
     def find() -> NDArray[np.float32]:
-        masks = _segmented(reference.images(list(chosen)), rule, conditions, "real")
+        masks = _segmented(reference.images(list(chosen)), rule, setup, "real")
         return masks.reshape(len(masks), -1).astype(np.float32)
 
     rows = digest_of([reference.rows[index].id for index in chosen])
@@ -208,7 +206,7 @@ def _real_masks(
         "extractor": f"masks by {rule.__name__}",
         "channels": [[0]],
     }
-    flat = find() if conditions.features is None else stored(conditions.features, key, find)
+    flat = find() if setup.features is None else stored(setup.features, key, find)
     return flat.reshape(len(flat), reference.info.height, reference.info.width) > 0
 
 

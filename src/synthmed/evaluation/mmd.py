@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from synthmed.evaluation._contract import Conditions, Measurement
+from synthmed.evaluation._contract import Measurement, Setup
 from synthmed.evaluation._featured import FeatureConfig, judge
 from synthmed.evaluation._neighbours import blocks
 from synthmed.samples import SampleSet
@@ -35,14 +35,14 @@ class Config(FeatureConfig):
     """Whether every feature vector is brought to length 1 first."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """CMMD of the synthetic images to the real reference images.
 
     Args:
         synthetic: the images to judge.
         real: the reference.
         config: the settings.
-        conditions: seed, extractor, device, progress.
+        setup: seed, extractor, device, progress.
     """
     shaped = unit_length if config.unit_length else np.asarray
     judged = judge(
@@ -51,7 +51,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         synthetic,
         real,
         config,
-        conditions,
+        setup,
         bounds=(0, np.inf),
     )
     return judged.measurement(

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmed.devices import find_device
-from synthmed.evaluation._contract import Conditions, Measurement, few_samples, number
+from synthmed.evaluation._contract import Measurement, Setup, few_samples, number
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, plot_figure
 from synthmed.evaluation._intervals import DRAWS, percentiles
 from synthmed.samples import SampleSet
@@ -40,24 +40,24 @@ class Config(BaseModel):
     """Random pairs on each side; fewer where a side has not so many."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """The mean MS-SSIM of pairs of synthetic images, beside that of real images of different patients.
 
     Args:
         synthetic: the images to judge.
         real: the reference.
         config: the settings.
-        conditions: seed, device, progress.
+        setup: seed, device, progress.
     """
-    reference = conditions.reference_of(real)
+    reference = setup.reference_of(real)
     patients = [row.patient_id for row in reference.rows]
     own = [str(index) for index in range(len(synthetic))]
     found = []
     both: list[tuple[SampleSet | PreparedDataset, list[str]]] = [(synthetic, own), (reference, patients)]
     for stream, (images, groups) in enumerate(both):
-        numbers = conditions.numbers(14 + stream)
+        numbers = setup.numbers(14 + stream)
         pairs = random_pairs(groups, config.pairs, numbers)
-        values = _similarities(images, pairs, conditions, "synthetic" if stream == 0 else "real")
+        values = _similarities(images, pairs, setup, "synthetic" if stream == 0 else "real")
         found.append((values, _interval(values, pairs, groups, numbers)))
     (made, (low, high)), (true, (floor_low, floor_high)) = found
     value, floor = float(made.mean()), float(true.mean()) if len(true) else None
@@ -151,12 +151,12 @@ def _ssim_parts(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def _similarities(
-    images: "SampleSet | PreparedDataset", pairs: NDArray[np.intp], conditions: Conditions, side: str
+    images: "SampleSet | PreparedDataset", pairs: NDArray[np.intp], setup: Setup, side: str
 ) -> NDArray[np.float64]:
-    device = find_device(conditions.device)
+    device = find_device(setup.device)
     found = []
     for first in range(0, len(pairs), _CHUNK):
-        conditions.progress(first, len(pairs), f"ms_ssim: {side} pairs")
+        setup.progress(first, len(pairs), f"ms_ssim: {side} pairs")
         both = [images.images(pairs[first : first + _CHUNK, place].tolist()) for place in (0, 1)]
         top = np.iinfo(both[0].dtype).max
         one, other = (torch.from_numpy(pixels.astype(np.float32) / top).to(device) for pixels in both)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from synthmed.evaluation._contract import Conditions, MasksMissing, Measurement, few_samples, plain
+from synthmed.evaluation._contract import MasksMissing, Measurement, Setup, few_samples, plain
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, overlap, picture, plot_figure
 from synthmed.evaluation._intervals import percentiles, resampled
 from synthmed.pictures import grid, image_to_rgb, mask_to_rgb
@@ -51,14 +51,14 @@ class Nearest:
     mirrored: NDArray[np.bool_]
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """The Dice of each synthetic mask with its nearest training mask; the number is their median.
 
     Args:
         synthetic: the set to judge; it must have masks.
         real: the prepared data set; the masks of its split train are searched.
         config: the settings.
-        conditions: seed and progress.
+        setup: seed and progress.
 
     Raises:
         MasksMissing: there are no masks on one of the sides.
@@ -74,8 +74,8 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
     between = nearest(references, references, query_groups=patients, reference_groups=patients)
     several = len(set(patients)) > 1
     images = [str(index) for index in range(len(queries))]
-    low, high = _median_interval(found.dice, images, conditions.numbers(3))
-    floor_low, floor_high = _median_interval(between.dice, patients, conditions.numbers(4))
+    low, high = _median_interval(found.dice, images, setup.numbers(3))
+    floor_low, floor_high = _median_interval(between.dice, patients, setup.numbers(4))
     most = float(between.dice.max()) if several else 1.0
     alarms = int((found.dice > most).sum())
     return Measurement(

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from synthmed.evaluation._comparison import Points
-from synthmed.evaluation._contract import Conditions, Measurement, plain
+from synthmed.evaluation._contract import Measurement, Setup, plain
 from synthmed.evaluation._featured import FeatureConfig, judge
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
 from synthmed.evaluation._intervals import percentiles
+from synthmed.evaluation._jackknife import Points
 from synthmed.evaluation._neighbours import Neighbours, nearest
 from synthmed.pictures import RGB, grid, image_to_rgb
 from synthmed.samples import SampleSet
@@ -33,14 +33,14 @@ class Config(FeatureConfig):
     """Images in each picture: drawn at random, nearest to a real one (best), farthest from all (worst)."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """The median distance of a synthetic image to the nearest real one.
 
     Args:
         synthetic: the images to judge.
         real: the reference.
         config: the settings.
-        conditions: seed, extractor, device, progress.
+        setup: seed, extractor, device, progress.
     """
     judged = judge(
         "nearest_real",
@@ -48,10 +48,10 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         synthetic,
         real,
         config,
-        conditions,
+        setup,
         bounds=(0, np.array([np.inf, 1])),
     )
-    both, reference = judged.sides, conditions.reference_of(real)
+    both, reference = judged.sides, setup.reference_of(real)
     found = nearest(both.synthetic.values, both.real.values)
     between = nearest(both.real.values, both.real.values, both.real.groups, both.real.groups)
     share, compared = float(judged.compared.value[1]), judged.compared
@@ -66,7 +66,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
                 "anywhere."
             )
     order = np.argsort(found.distance, kind="stable").tolist()
-    drawn = sorted(conditions.numbers(13).permutation(len(order))[: config.shown].tolist())
+    drawn = sorted(setup.numbers(13).permutation(len(order))[: config.shown].tolist())
     return judged.measurement(
         title="Distance to the nearest real image",
         unit="feature units (median)",

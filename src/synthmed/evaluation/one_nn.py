@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from synthmed.evaluation._comparison import LARGEST, Points
-from synthmed.evaluation._contract import Conditions, Measurement, Table, number
+from synthmed.evaluation._contract import Measurement, Setup, Table, number
 from synthmed.evaluation._featured import FeatureConfig, judge
+from synthmed.evaluation._jackknife import LARGEST, Points
 from synthmed.evaluation._neighbours import nearest
 from synthmed.samples import SampleSet
 
@@ -41,25 +41,25 @@ class Config(FeatureConfig):
     """How often the larger side is drawn down to the size of the smaller; the mean is taken."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """The share of images whose nearest neighbour is of their own side; 0.5 where the sides are alike.
 
     Args:
         synthetic: the images to judge.
         real: the reference.
         config: the settings.
-        conditions: seed, extractor, device, progress.
+        setup: seed, extractor, device, progress.
     """
-    numbers = conditions.numbers(12)
+    numbers = setup.numbers(12)
 
     def statistic(one: Points, other: Points) -> NDArray[np.float64]:
         answers = one_nn(one.values, other.values, one.groups, other.groups, numbers=numbers, repeats=config.repeats)
         return np.array([answers[name] for name in NAMES])
 
-    judged = judge("one_nn", statistic, synthetic, real, config, conditions, bounds=(0, 1))
+    judged = judge("one_nn", statistic, synthetic, real, config, setup, bounds=(0, 1))
     found = judged.compared
     values = dict(zip(NAMES, found.value.tolist(), strict=True))
-    p_values = chance(judged.sides.synthetic, judged.sides.real, conditions.numbers(17))
+    p_values = chance(judged.sides.synthetic, judged.sides.real, setup.numbers(17))
     alarms = [_alarm(*p_values[name]) for name in NAMES]
     rows = [
         [

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from synthmed.errors import DataError
-from synthmed.evaluation._comparison import Points
-from synthmed.evaluation._contract import Conditions, Measurement, Table, number
+from synthmed.evaluation._contract import Measurement, Setup, Table, number
 from synthmed.evaluation._featured import FeatureConfig, judge
 from synthmed.evaluation._intervals import percentiles
+from synthmed.evaluation._jackknife import Points
 from synthmed.evaluation._neighbours import blocks, kth_distances
 from synthmed.samples import SampleSet
 
@@ -38,14 +38,14 @@ class Config(FeatureConfig):
     """The radius of a ball is the distance to the k-th nearest image of its own side."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """Coverage as the number, with precision, recall and density beside it.
 
     Args:
         synthetic: the images to judge.
         real: the reference.
         config: the settings.
-        conditions: seed, extractor, device, progress.
+        setup: seed, extractor, device, progress.
 
     Raises:
         DataError: a side has too few images for the k-th neighbour, also in the halves of the floor.
@@ -67,7 +67,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         synthetic,
         real,
         config,
-        conditions,
+        setup,
         bounds=(0, np.array([1, 1, np.inf, 1])),
         shown=3,
     )

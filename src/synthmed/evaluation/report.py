@@ -9,10 +9,10 @@ from pydantic import BaseModel, ValidationError
 from synthmed.artifacts import new_directory, refuse_existing, write_file, write_json
 from synthmed.errors import ConfigError
 from synthmed.evaluation._contract import (
-    Conditions,
     MasksMissing,
     Measurement,
     Progress,
+    Setup,
     find_metric,
     known_metrics,
 )
@@ -93,7 +93,7 @@ def evaluate(
     ]
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    conditions = Conditions(
+    setup = Setup(
         seed=seed,
         device=device,
         unfinished=out.with_name(f"{out.name}.unfinished.jsonl"),
@@ -104,7 +104,7 @@ def evaluate(
         features=features or out.parent / "features",
         weights=weights,
     )
-    taken = [_measure_all(made, true, configs, set(metrics), conditions) for made in sets]
+    taken = [_measure_all(made, true, configs, set(metrics), setup) for made in sets]
     measurements, skipped = taken[0]
     proof = prove(sets[0], true)
     compared = {title: tuple(ordered(found)) for title, (found, _) in zip(titles[1:], taken[1:], strict=True)}
@@ -120,13 +120,13 @@ def evaluate(
     flags = {"seeds": seeds, "steps": steps, "seed": seed, "device": device}
     flags |= {"extractor": extractor, "channels": channels, "reference": reference}
     method = _method(sets, titles, true, real, out, configs, flags)
-    pairs = example_pairs(dict(zip(titles, sets, strict=True)), conditions.reference_of(true), conditions.numbers(16))
+    pairs = example_pairs(dict(zip(titles, sets, strict=True)), setup.reference_of(true), setup.numbers(16))
     inputs = {"synthetic": sets[0].digest, "real": true.digest}
     inputs |= {f"compared {title}": made.digest for title, made in zip(titles[1:], sets[1:], strict=True)}
     with new_directory(out, "report", inputs=inputs) as directory:
         write_json(directory / "report.json", as_json(report, method))
         write_file(directory / "report.html", as_html(report, method, pairs, _left_out(sets, titles)))
-    conditions.unfinished.unlink(missing_ok=True)
+    setup.unfinished.unlink(missing_ok=True)
     return report
 
 
@@ -147,13 +147,13 @@ def _measure_all(
     true: "PreparedDataset",
     configs: Mapping[str, BaseModel],
     asked: set[str],
-    conditions: Conditions,
+    setup: Setup,
 ) -> tuple[list[Measurement], dict[str, str]]:
     measurements, skipped = [], {}
     for number, (name, config) in enumerate(configs.items()):
-        conditions.progress(number, len(configs), name)
+        setup.progress(number, len(configs), name)
         try:
-            measurements.append(find_metric(name).measure(made, true, config, conditions))
+            measurements.append(find_metric(name).measure(made, true, config, setup))
         except MasksMissing as error:
             if name in asked:
                 raise

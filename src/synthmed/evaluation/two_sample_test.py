@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from synthmed.evaluation._comparison import Points
-from synthmed.evaluation._contract import Conditions, Measurement
+from synthmed.evaluation._contract import Measurement, Setup
 from synthmed.evaluation._featured import FeatureConfig, judge
+from synthmed.evaluation._jackknife import Points
 from synthmed.evaluation._observers import BOUNDS, NAMES, Reading, answers, logistic, read, reader_table, roc_figure
 from synthmed.samples import SampleSet
 
@@ -27,14 +27,14 @@ class Config(FeatureConfig):
     """Sub-samples for the interval, and halves of the real patients for the floor; each trains the observer anew."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """The area under the ROC curve of a logistic regression that tells synthetic from real images.
 
     Args:
         synthetic: the images to judge.
         real: the reference.
         config: the settings.
-        conditions: seed, extractor, device, progress.
+        setup: seed, extractor, device, progress.
     """
     judged = judge(
         "two_sample_test",
@@ -42,7 +42,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         synthetic,
         real,
         config,
-        conditions,
+        setup,
         bounds=BOUNDS,
     )
     reading = classify(judged.sides.synthetic, judged.sides.real)

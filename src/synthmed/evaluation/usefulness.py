@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import stats
 
 from synthmed.evaluation._arms import ARMS, Pair, Trained, train_arms
-from synthmed.evaluation._contract import Conditions, MasksMissing, Measurement, Table, few_samples
+from synthmed.evaluation._contract import MasksMissing, Measurement, Setup, Table, few_samples
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
 from synthmed.evaluation._intervals import LEVEL, percentiles, resampled, t_interval
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
 from synthmed.samples import SampleSet
-from synthmed.segmentation import SegmenterConfig, describe
+from synthmed.segmentation.segmenter import SegmenterConfig, describe
 
 if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset
@@ -48,7 +48,7 @@ class Ratio:
     high: float | None
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """F1 of the arm trained on synthetic pairs over F1 of the arm trained on real pairs.
 
     A finished training is kept beside the report until that is written, so that a killed evaluation goes on.
@@ -57,7 +57,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         synthetic: the set to judge; it must have masks.
         real: the prepared data set; manual masks of its splits train and test are used.
         config: the settings.
-        conditions: seed, device, progress, and where finished trainings are kept.
+        setup: seed, device, progress, and where finished trainings are kept.
 
     Raises:
         MasksMissing: there are no masks on one of the sides.
@@ -68,11 +68,11 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
     made = Pair(images=synthetic.images(), masks=synthetic.masks())
     true = Pair(images=train.images(), masks=train.masks())
     key = {"synthetic": synthetic.digest, "real": real.digest}
-    trained = train_arms(made, true, test, config.segmenter, config.seeds, key, conditions)
+    trained = train_arms(made, true, test, config.segmenter, config.seeds, key, setup)
 
     patients = [row.patient_id for row in test.rows]
     counts = {arm: np.stack([one.counts for one in trained if one.arm == arm]) for arm in ARMS}  # [seed N 3]
-    draws = list(resampled(patients, conditions.numbers(5)))
+    draws = list(resampled(patients, setup.numbers(5)))
     ratios = {arm: f1_ratio(counts[arm], counts["real"], patients, draws) for arm in ("synthetic", "both")}
     ratio = ratios["synthetic"]
     arms = {arm: _summary(counts[arm], draws) for arm in ARMS}

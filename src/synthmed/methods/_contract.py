@@ -7,21 +7,17 @@ loop. A sixth method is one file beside this one with a class that it names ``ME
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from synthmed.config import Settings
-from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Logits, Pairs
+from synthmed.shapes import Batch, Given, Image, ImageSpec, Input, Latent, Logits, Pairs
 
 MaskSource = Literal["manual", "segmenter", "derived"]
 """Drawn by hand, by a trained segmenter, or by a rule from the image itself."""
-
-
-Condition = Literal["nothing", "masks", "masks or nothing", "masks with images"]
 
 
 class Adam(Settings):
@@ -49,17 +45,17 @@ class Privacy(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """One optimizer update of one network.
+    """One optimizer update of one network, or of several that learn together.
 
     Args:
-        network: name in ``Method.networks``; only this network changes.
+        networks: names in ``Method.networks``; only these change.
         objective: batch -> {name: weighted term}, each a scalar or one value per sample; their sum is minimised.
         optimizer: parameters -> optimizer. Phases of one network in one stage share the first one's.
         every: run in each ``every``-th step only (lazy penalties).
         repeat: updates in a row, each on a fresh batch.
     """
 
-    network: str
+    networks: tuple[str, ...]
     objective: Callable[[Batch], dict[str, Tensor]]
     optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
     every: int = 1
@@ -97,28 +93,36 @@ class Stage:
     on_progress: Callable[[float], None] = lambda share: None
     private: tuple[str, Privacy] | None = None
 
+    @property
+    def trains(self) -> frozenset[str]:
+        """Names of the networks that learn in it."""
+        return frozenset(name for phase in self.phases for name in phase.networks)
+
 
 class Method(ABC):
     """One paper's networks and how they are trained and used.
 
     Args:
         config: the method's own ``Config``.
-        spec: the images of the data set.
+        spec: the images of the training split.
 
     Attributes:
-        condition: what ``generate`` takes: no masks, always masks, masks in place of its own, or what
-            ``conditions`` makes of masks together with their images.
+        needs: what ``generate`` must be given beside latents.
+        accepts: what it may be given besides; what is in neither is refused.
+        spec: as it was built with.
         networks: all networks by name; what a checkpoint holds.
         generator_networks: names of those that a model file holds; never a discriminator.
-        latent_size: numbers that make one image.
+        latent_shape: of the numbers that make one image, such as (100,).
     """
 
     Config: ClassVar[type[Settings]]
-    condition: Condition
+    needs: frozenset[Input] = frozenset()
+    accepts: frozenset[Input] = frozenset()
 
+    spec: ImageSpec
     networks: nn.ModuleDict
     generator_networks: tuple[str, ...]
-    latent_size: int
+    latent_shape: tuple[int, ...]
 
     @abstractmethod
     def __init__(self, config: Settings, spec: ImageSpec) -> None: ...
@@ -127,13 +131,14 @@ class Method(ABC):
     def stages(self) -> list[Stage]:
         """The training, in order."""
 
-    def conditions(self, masks: LabelMap, images: Image) -> LabelMap:
-        """What ``generate`` is given for real pairs: the masks, unless the method takes more of the images."""
-        return masks
+    def given(self, batch: Batch) -> Given:
+        """What ``generate`` would be given to make the images of a batch anew: what it needs or accepts of it."""
+        taken = self.needs | self.accepts
+        return replace(batch.given, images=batch.images).only(taken)
 
     @abstractmethod
-    def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
-        """Make one image a latent; with ``condition == "masks"`` in the shape of the given masks."""
+    def generate(self, latents: Latent, given: Given) -> Pairs:
+        """Make one image a latent, each under its row of ``given`` and depending on nothing else."""
 
     def discriminate(self, batch: Batch) -> dict[str, Logits]:
         """How real each discriminator takes real images to be, by its name, unchanged: what an audit of the run asks.
@@ -143,24 +148,19 @@ class Method(ABC):
         return {}
 
 
+@runtime_checkable
+class Encodes(Protocol):
+    """What a method can do besides, if it has an encoder: find the latents of images. Inversion and editing need it."""
+
+    def encode(self, images: Image, given: Given) -> Latent:
+        """The latents that the images could have been made with, of the shape that ``decode`` takes."""
+
+    def decode(self, latents: Latent, given: Given) -> Image:
+        """The images of encoded latents."""
+
+
 def prefixed(stage: Stage, prefix: str) -> Stage:
     """The stage with its own name and its networks' names prefixed, for a method that is made of others."""
-    phases = tuple(replace(phase, network=prefix + phase.network) for phase in stage.phases)
+    phases = tuple(replace(phase, networks=tuple(prefix + name for name in phase.networks)) for phase in stage.phases)
     private = stage.private and (prefix + stage.private[0], stage.private[1])
     return replace(stage, name=prefix + stage.name, phases=phases, private=private)
-
-
-def both_phases(
-    generator: Callable[[Batch], dict[str, Tensor]],
-    discriminator: Callable[[Batch], dict[str, Tensor]],
-    penalty: Callable[[Batch], dict[str, Tensor]],
-    *,
-    adam: Adam,
-    penalty_every: int,
-) -> tuple[Phase, ...]:
-    """The usual order of an adversarial step: discriminator, its lazy penalty (0 = none), generator."""
-    phase = partial(Phase, optimizer=adam.build)
-    phases = [phase(network="discriminator", objective=discriminator)]
-    if penalty_every:
-        phases.append(phase(network="discriminator", objective=penalty, every=penalty_every))
-    return (*phases, phase(network="generator", objective=generator))

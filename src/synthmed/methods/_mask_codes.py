@@ -11,7 +11,7 @@ from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.methods._contract import Adam, Phase, Stage
 from synthmed.networks.mask_autoencoder import Code, MaskAutoencoder
-from synthmed.shapes import Batch, ImageSpec, LabelMap, PerSample, Planes, from_planes, to_planes
+from synthmed.shapes import Batch, ImageSpec, LabelMap, OneHot, PerSample, from_one_hot, to_one_hot
 
 
 class MaskCodesConfig(Settings):
@@ -45,36 +45,36 @@ class MaskCodes:
             raise ValueError(f"{spec.height}x{spec.width} cannot be halved; both sides must be multiples of {times}")
         self.shape = (config.channels, spec.height // times, spec.width // times)
         self.autoencoder = MaskAutoencoder(
-            planes=spec.planes, code=config.channels, features=config.features, halvings=config.halvings
+            mask_channels=spec.num_foreground, code=config.channels, features=config.features, halvings=config.halvings
         )
         self.networks = nn.ModuleDict({"autoencoder": self.autoencoder})
 
     def encode(self, batch: Batch) -> Batch:
         """The batch with what the mask GAN learns to make as its images: codes, 0 where a mask is empty."""
         with torch.no_grad():
-            return replace(batch, images=self.draw(self.planes(batch), batch)[0] - self._empty())
+            return replace(batch, images=self.draw(self.one_hot(batch), batch)[0] - self._empty())
 
-    def chances(self, code: Code) -> Planes:
+    def chances(self, code: Code) -> OneHot:
         """How likely each pixel is marked."""
         return self.autoencoder.decode(code + self._empty()).sigmoid()
 
-    def thresholds(self, chances: Planes) -> Tensor:
+    def thresholds(self, chances: OneHot) -> Tensor:
         """The chances above which these masks cover, all together, as much as they should: [P 1 1]."""
         every = chances.transpose(0, 1).flatten(1).sort(1, descending=True)[0]  # [P N*H*W]
         share = (self.config.coverage * self.autoencoder.mean_coverage).clamp(0, 1)
         marked = (share * (every.shape[1] - 1)).long()
         return every.gather(1, marked[:, None])[:, :, None]
 
-    def masks(self, chances: Planes, thresholds: Tensor) -> LabelMap:
+    def masks(self, chances: OneHot, thresholds: Tensor) -> LabelMap:
         """What is above its threshold, the highest plane where several are."""
-        return from_planes((chances - thresholds + 1) / 2)
+        return from_one_hot((chances - thresholds + 1) / 2)
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Give back each mask from a code drawn near its own."""
-        planes = self.planes(batch)
-        self.autoencoder.remember(planes)
-        code, divergence = self.draw(planes, batch)
-        error = losses.cross_entropy(self.autoencoder.decode(code), planes)
+        one_hot = self.one_hot(batch)
+        self.autoencoder.remember(one_hot)
+        code, divergence = self.draw(one_hot, batch)
+        error = losses.cross_entropy(self.autoencoder.decode(code), one_hot)
         return {"error": error, "divergence": self.config.divergence * divergence}
 
     def stages(self) -> list[Stage]:
@@ -83,7 +83,7 @@ class MaskCodes:
         return [
             Stage(
                 name="codes",
-                phases=(Phase(network="autoencoder", objective=self.objective, optimizer=config.adam.build),),
+                phases=(Phase(networks=("autoencoder",), objective=self.objective, optimizer=config.adam.build),),
                 images=config.images,
                 batch_size=config.batch_size,
                 mask_sources=frozenset({"manual"}),
@@ -97,19 +97,21 @@ class MaskCodes:
         """The masks moved; photographs are no part of them."""
         return augment.warp(replace(batch, images=batch.images[:, :0]), config)
 
-    def draw(self, planes: Planes, batch: Batch) -> tuple[Code, PerSample]:
-        """Codes drawn near those of the planes, and their divergence from the prior, a cell."""
-        mean, log_variance = self.autoencoder.encode(planes)
-        noise = batch.latents(mean[0].numel()).view(mean.shape)
+    def draw(self, one_hot: OneHot, batch: Batch) -> tuple[Code, PerSample]:
+        """Codes drawn near those of one-hot masks, and their divergence from the prior, a cell."""
+        mean, log_variance = self.autoencoder.encode(one_hot)
+        noise = batch.latents((mean[0].numel(),)).view(mean.shape)
         divergence = losses.divergence_from_normal(mean.flatten(1), log_variance.flatten(1)) / mean[0, 0].numel()
         return mean + (log_variance / 2).exp() * noise, divergence
 
     @torch.no_grad()
     def _empty(self) -> Code:
         """The code of an empty mask, [1 Z H W]."""
-        planes = next(self.autoencoder.parameters()).new_zeros(1, self.spec.planes, self.spec.height, self.spec.width)
-        return self.autoencoder.encode(planes)[0]
+        one_hot = next(self.autoencoder.parameters()).new_zeros(
+            1, self.spec.num_foreground, self.spec.height, self.spec.width
+        )
+        return self.autoencoder.encode(one_hot)[0]
 
-    def planes(self, batch: Batch) -> Planes:
-        """The masks of a batch, plane by plane."""
-        return to_planes(batch.masks, self.spec.num_labels)
+    def one_hot(self, batch: Batch) -> OneHot:
+        """The masks of a batch."""
+        return to_one_hot(batch.masks, self.spec.num_labels)

@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from synthmed import augment, losses
 from synthmed.config import Settings
-from synthmed.methods._contract import Adam, Phase, Stage
+from synthmed.methods._adversarial import adversarial_phases, slope_terms
+from synthmed.methods._contract import Adam, Stage
 from synthmed.methods._mask_codes import MaskCodes
 from synthmed.methods.dcgan import DCGAN
 from synthmed.networks.layers import gaussian_blur
 from synthmed.networks.patchgan import PatchDiscriminator
-from synthmed.shapes import Batch, Image, Logits, Planes
+from synthmed.shapes import Batch, Image, Logits, OneHot
 
 
 class MaskDrawingConfig(Settings):
@@ -51,7 +52,11 @@ class MaskDrawing:
     def __init__(self, config: MaskDrawingConfig, codes: MaskCodes, mask_gan: DCGAN) -> None:
         self.config, self.codes, self.mask_gan = config, codes, mask_gan
         discriminator = PatchDiscriminator(
-            channels=codes.spec.planes, features=config.features, levels=config.levels, norm="none", positions=True
+            channels=codes.spec.num_foreground,
+            features=config.features,
+            levels=config.levels,
+            norm="none",
+            positions=True,
         )
         self.networks = nn.ModuleDict({"discriminator": discriminator})
 
@@ -60,26 +65,27 @@ class MaskDrawing:
         discriminate = self.networks["discriminator"]
         with torch.no_grad():
             fake = self._made(batch)
-        real_logits, fake_logits = discriminate(self._seen(self.codes.planes(batch))), discriminate(fake)
+        real_logits, fake_logits = discriminate(self._seen(self.codes.one_hot(batch))), discriminate(fake)
         return {"adversarial": losses.relativistic_discriminator(real_logits, fake_logits)}
 
     def penalty_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Keep the discriminator's slope small at drawn and made masks: weight/2 * (R1 + R2)."""
-        penalty = partial(losses.gradient_penalty, self.networks["discriminator"])
         with torch.no_grad():
             fake = self._made(batch)
-        weight = self.config.penalty * self.config.penalty_every / 2
-        return {"r1": weight * penalty(self._seen(self.codes.planes(batch))), "r2": weight * penalty(fake)}
+        return slope_terms(
+            self.networks["discriminator"], self._seen(self.codes.one_hot(batch)), fake,
+            weight=self.config.penalty, every=self.config.penalty_every,
+        )  # fmt: skip
 
     def drawing_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Make what the discriminator takes for drawn by hand; give training masks back."""
         discriminate = self.networks["discriminator"]
-        planes = self.codes.planes(batch)
+        one_hot = self.codes.one_hot(batch)
         with torch.no_grad():
-            real_logits = discriminate(self._seen(planes))
-            code = self.codes.draw(planes, batch)[0]
+            real_logits = discriminate(self._seen(one_hot))
+            code = self.codes.draw(one_hot, batch)[0]
         fake_logits = discriminate(self._made(batch))
-        error = losses.cross_entropy(self.codes.autoencoder.decode(code), planes)
+        error = losses.cross_entropy(self.codes.autoencoder.decode(code), one_hot)
         return {
             "adversarial": losses.relativistic_generator(real_logits, fake_logits),
             "fidelity": self.config.fidelity * error,
@@ -87,22 +93,20 @@ class MaskDrawing:
 
     def discriminate(self, batch: Batch) -> dict[str, Logits]:
         """What the discriminator says of masks drawn by hand."""
-        return {"discriminator": self.networks["discriminator"](self._seen(self.codes.planes(batch)))}
+        return {"discriminator": self.networks["discriminator"](self._seen(self.codes.one_hot(batch)))}
 
     def stages(self, *, autoencoder: str, discriminator: str) -> list[Stage]:
         """One stage, given the names of the networks that it trains."""
         config = self.config
-        phase = partial(Phase, optimizer=config.adam.build)
-        phases = [phase(network=discriminator, objective=self.discriminator_objective)]
-        if config.penalty:
-            phases.append(
-                phase(network=discriminator, objective=self.penalty_objective, every=config.penalty_every)
-            )  # fmt: skip
-        phases.append(phase(network=autoencoder, objective=self.drawing_objective))
         return [
             Stage(
                 name="drawing",
-                phases=tuple(phases),
+                phases=adversarial_phases(
+                    self.drawing_objective, self.discriminator_objective,
+                    self.penalty_objective if config.penalty else None,
+                    adam=config.adam, penalty_every=config.penalty_every,
+                    networks=(autoencoder,), opponent=discriminator,
+                ),
                 images=config.images,
                 batch_size=config.batch_size,
                 mask_sources=frozenset({"manual"}),
@@ -110,17 +114,17 @@ class MaskDrawing:
                 average_images=config.average_images,
                 cooling=config.adam.cooling,
             )
-        ]
+        ]  # fmt: skip
 
     def _made(self, batch: Batch) -> Image:
         """What the discriminator sees of fresh masks; only their drawing has a gradient."""
         generator = self.mask_gan.networks["generator"]
-        latents = batch.latents(self.mask_gan.latent_size)
+        latents = batch.latents(self.mask_gan.latent_shape)
         training = generator.training
         with torch.no_grad():
             code = generator.eval()(latents)  # as it is used: no statistics of a batch
         generator.train(training)
         return self._seen(self.codes.chances(code))
 
-    def _seen(self, planes: Planes) -> Image:
-        return gaussian_blur(planes, self.config.smoothing) * 2 - 1
+    def _seen(self, one_hot: OneHot) -> Image:
+        return gaussian_blur(one_hot, self.config.smoothing) * 2 - 1

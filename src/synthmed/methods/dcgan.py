@@ -9,30 +9,37 @@ and R2, a patch discriminator that knows positions, joint warps, differentiable 
 """
 
 from dataclasses import replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from synthmed import augment, losses
+from synthmed import augment
 from synthmed.config import Settings
-from synthmed.methods._contract import Adam, MaskSource, Method, Privacy, Stage, both_phases
+from synthmed.methods._adversarial import (
+    Pairing,
+    adversarial_phases,
+    discriminator_loss,
+    generator_loss,
+    refuse_norm_of_batches,
+    slope_terms,
+)
+from synthmed.methods._contract import Adam, MaskSource, Method, Privacy, Stage
 from synthmed.networks.code_gan import CodeDiscriminator, CodeGenerator
 from synthmed.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from synthmed.networks.layers import Norm
 from synthmed.networks.patchgan import PatchDiscriminator
 from synthmed.shapes import (
     Batch,
+    Given,
     Image,
     ImageSpec,
-    LabelMap,
     Latent,
     Logits,
     Pairs,
-    from_planes,
-    no_masks,
-    to_planes,
+    from_one_hot,
+    to_one_hot,
 )
 
 
@@ -49,7 +56,7 @@ class DCGANConfig(Settings):
     discriminator: Literal["dense", "patch"] = Field("dense", description="One logit an image, or one a patch.")
     discriminator_features: int = Field(32, gt=0, description="Channels of the discriminator's finest level.")
     discriminator_norm: Norm = Field("batch", description="Normalisation in the discriminator.")
-    loss: Literal["logistic", "relativistic"] = Field("logistic", description="Adversarial pair.")
+    loss: Pairing = Field("logistic", description="Adversarial pair.")
     penalty: float = Field(0.0, ge=0, description="Weight of the zero-centred gradient penalties R1 and R2.")
     penalty_every: int = Field(4, gt=0, description="Steps between two penalties; the weight is multiplied by it.")
     changes: tuple[augment.Change, ...] = Field((), description="What is changed in all the discriminator sees.")
@@ -59,6 +66,12 @@ class DCGANConfig(Settings):
     adam: Adam = Field(Adam(), description="Optimizer of both networks.")
     average_images: int = Field(0, ge=0, description="Half-life of the averaged weights, in images; 0 = none.")
     privacy: Privacy = Field(Privacy(), description="Differential privacy of the discriminator.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.privacy.noise and not can_be_private(self):
+            raise ValueError("A private discriminator needs logistic loss, no penalty and no norm over batches")
+        return self
 
 
 class Codes(Protocol):
@@ -79,27 +92,26 @@ class DCGAN(Method):
     """
 
     Config = DCGANConfig
-    condition = "nothing"
     generator_networks = ("generator",)
 
     def __init__(self, config: DCGANConfig, spec: ImageSpec, codes: Codes | None = None) -> None:
         self.config, self.spec, self.codes = config, spec, codes
-        self.latent_size = config.latent_size
-        channels = {"images": spec.channels, "masks": spec.planes, "pairs": spec.channels + spec.planes}
+        self.latent_shape = (config.latent_size,)
+        channels = {"images": spec.channels, "masks": spec.num_foreground, "pairs": spec.channels + spec.num_foreground}
         if config.makes != "images" and spec.num_labels < 2:
             raise ValueError("The images have no masks; this recipe learns masks")
-        if config.privacy.noise and not can_be_private(config):
-            raise ValueError("A private discriminator needs logistic loss, no penalty and no norm over batches")
+        if not codes:  # networks of codes have no norms
+            refuse_norm_of_batches(config.discriminator_norm, config.penalty)
         shape = codes.shape if codes else (channels[config.makes], spec.height, spec.width)
         size = dict(zip(("channels", "height", "width"), shape, strict=True))
         self.networks = nn.ModuleDict(_code_networks(config, size) if codes else _image_networks(config, size))
 
     def _real(self, batch: Batch) -> Image:
-        """What the generator should make: channels in [-1, 1], masks as planes of -1 and 1."""
+        """What the generator should make: channels in [-1, 1], masks one-hot, of -1 and 1."""
         if self.config.makes == "images" or self.codes:
             return batch.images
-        planes = to_planes(batch.masks, self.spec.num_labels) * 2 - 1
-        return planes if self.config.makes == "masks" else torch.cat([batch.images, planes], dim=1)
+        one_hot = to_one_hot(batch.masks, self.spec.num_labels) * 2 - 1
+        return one_hot if self.config.makes == "masks" else torch.cat([batch.images, one_hot], dim=1)
 
     def _seen(self, images: Image, batch: Batch) -> Image:
         outside = 0.0 if self.codes else -1.0  # nothing is there: black, or the code of an empty mask
@@ -108,37 +120,34 @@ class DCGAN(Method):
     def discriminator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Tell real from fake."""
         with torch.no_grad():
-            fake = self.networks["generator"](batch.latents(self.latent_size))
+            fake = self.networks["generator"](batch.latents(self.latent_shape))
         discriminate = self.networks["discriminator"]
         real_logits = discriminate(self._seen(self._real(batch), batch))
         fake_logits = discriminate(self._seen(fake, batch))
-        if self.config.loss == "logistic":
-            return {"adversarial": losses.logistic_discriminator(real_logits, fake_logits)}
-        return {"adversarial": losses.relativistic_discriminator(real_logits, fake_logits)}
+        return {"adversarial": discriminator_loss(self.config.loss, real_logits, fake_logits)}
 
     def penalty_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Keep the discriminator's slope small at real and fake images: weight/2 * (R1 + R2)."""
         with torch.no_grad():
-            fake = self.networks["generator"](batch.latents(self.latent_size))
-        discriminate = self.networks["discriminator"]
-        weight = self.config.penalty * self.config.penalty_every / 2
-        return {
-            "r1": weight * losses.gradient_penalty(discriminate, self._seen(self._real(batch), batch)),
-            "r2": weight * losses.gradient_penalty(discriminate, self._seen(fake, batch)),
-        }
+            fake = self.networks["generator"](batch.latents(self.latent_shape))
+        return slope_terms(
+            self.networks["discriminator"], self._seen(self._real(batch), batch), self._seen(fake, batch),
+            weight=self.config.penalty, every=self.config.penalty_every,
+        )  # fmt: skip
 
     def generator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Make what the discriminator takes for real."""
         discriminate = self.networks["discriminator"]
         # The size of a private batch tells of the patients in it; the generator may not learn even that.
         num = self.config.batch_size if self.config.privacy.noise else None
-        fake = self.networks["generator"](batch.latents(self.latent_size, num))
+        fake = self.networks["generator"](batch.latents(self.latent_shape, num))
         fake_logits = discriminate(self._seen(fake, batch))
-        if self.config.loss == "logistic":
-            return {"adversarial": losses.logistic_generator(fake_logits)}
-        with torch.no_grad():
-            real_logits = discriminate(self._seen(self._real(batch), batch))
-        return {"adversarial": losses.relativistic_generator(real_logits, fake_logits)}
+
+        @torch.no_grad()
+        def real_logits() -> Logits:
+            return discriminate(self._seen(self._real(batch), batch))
+
+        return {"adversarial": generator_loss(self.config.loss, real_logits, fake_logits)}
 
     def discriminate(self, batch: Batch) -> dict[str, Logits]:
         """What the discriminator says of real images."""
@@ -150,9 +159,10 @@ class DCGAN(Method):
         return [
             Stage(
                 name=self.config.makes,
-                phases=both_phases(
-                    self.generator_objective, self.discriminator_objective, self.penalty_objective,
-                    adam=self.config.adam, penalty_every=self.config.penalty_every if self.config.penalty else 0,
+                phases=adversarial_phases(
+                    self.generator_objective, self.discriminator_objective,
+                    self.penalty_objective if self.config.penalty else None,
+                    adam=self.config.adam, penalty_every=self.config.penalty_every,
                 ),
                 images=self.config.images,
                 batch_size=self.config.batch_size,
@@ -171,14 +181,14 @@ class DCGAN(Method):
         batch = augment.warp(batch, self.config.warp)
         return self.codes.encode(batch) if self.codes else batch
 
-    def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
-        """Images, with masks if it makes them; for ``makes = "masks"`` the images are the planes."""
+    def generate(self, latents: Latent, given: Given) -> Pairs:
+        """Images, with masks if it makes them; for ``makes = "masks"`` the images are the masks, one-hot."""
         stack = self.networks["generator"](latents)
         if self.config.makes == "images":
-            return Pairs(images=stack, masks=no_masks(len(stack)))
-        planes = stack[:, -self.spec.planes :]
+            return Pairs(images=stack)
+        one_hot = stack[:, -self.spec.num_foreground :]
         images = stack if self.config.makes == "masks" else stack[:, : self.spec.channels]
-        return Pairs(images=images, masks=from_planes((planes + 1) / 2))
+        return Pairs(images=images, masks=from_one_hot((one_hot + 1) / 2))
 
 
 def can_be_private(config: DCGANConfig) -> bool:

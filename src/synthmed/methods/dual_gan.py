@@ -9,8 +9,10 @@ learns the parts of masks first, and stage one makes its codes: a grid 16 times 
 learns these from 20 masks; thin vessels at full size it does not (docs/log.md).
 """
 
+from typing import Self
+
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from synthmed.config import Settings
@@ -20,7 +22,7 @@ from synthmed.methods._mask_drawing import MaskDrawing, MaskDrawingConfig
 from synthmed.methods.dcgan import DCGAN, DCGANConfig
 from synthmed.methods.pix2pix import Pix2Pix, Pix2PixConfig
 from synthmed.networks.modulated import ModulatedUNet
-from synthmed.shapes import Batch, ImageSpec, LabelMap, Latent, Logits, Pairs
+from synthmed.shapes import Batch, Given, ImageSpec, LabelMap, Latent, Logits, Pairs
 
 CALIBRATED = 16
 """Masks of always the same latents that say from where on a pixel is marked: no mask depends on its batch."""
@@ -34,12 +36,22 @@ class DualGANConfig(Settings):
     drawing: MaskDrawingConfig = Field(MaskDrawingConfig(), description="After it: made codes to masks, if there are.")
     photograph: Pix2PixConfig = Field(Pix2PixConfig(), description="Stage two: photographs from masks.")
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.photograph.sees != "mask":
+            raise ValueError(
+                "Setting photograph.sees is not mask; stage two sees made masks, of which there are no real edges"
+            )
+        if self.codes.channels and self.drawing.images and self.mask.average_images:
+            raise ValueError("The drawing learns on the mask GAN as trained; that one cannot have averaged weights")
+        return self
+
 
 class DualGAN(Method):
     """Latents -> mask and photograph."""
 
     Config = DualGANConfig
-    condition = "masks or nothing"
+    accepts = frozenset({"masks"})
 
     def __init__(self, config: DualGANConfig, spec: ImageSpec) -> None:
         self.config, self.spec = config, spec
@@ -48,8 +60,6 @@ class DualGAN(Method):
         self.mask_gan = DCGAN(config.mask, spec, self.codes)
         self.drawing: MaskDrawing | None = None
         if self.codes and config.drawing.images:
-            if config.mask.average_images:
-                raise ValueError("The drawing learns on the mask GAN as trained; that one cannot have averaged weights")
             self.drawing = MaskDrawing(config.drawing, self.codes, self.mask_gan)
         self.parts: dict[str, MaskCodes | DCGAN | MaskDrawing | Pix2Pix] = {
             **({"codes_": self.codes} if self.codes else {}),
@@ -57,7 +67,7 @@ class DualGAN(Method):
             **({"drawing_": self.drawing} if self.drawing else {}),
             "photograph_": self.photograph_gan,
         }
-        self.latent_size = self.mask_gan.latent_size + self.photograph_gan.latent_size
+        self.latent_shape = (sum(self._latent_sizes),)
         self.generator_networks = (
             *(["codes_autoencoder"] if self.codes else []), "mask_generator", "photograph_generator",
         )  # fmt: skip
@@ -83,16 +93,22 @@ class DualGAN(Method):
                 stages += [prefixed(stage, prefix) for stage in part.stages()]
         return stages
 
-    def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
+    def generate(self, latents: Latent, given: Given) -> Pairs:
         """A mask from the first latents, its photograph from the last; given masks take the place of the first."""
-        own, photograph = latents.split([self.mask_gan.latent_size, self.photograph_gan.latent_size], dim=1)
-        if masks is None:
-            masks = self._masks(own)
-        return self.photograph_gan.generate(photograph, masks)
+        own, photograph = latents.split(self._latent_sizes, dim=1)
+        masks = self._masks(own) if given.masks is None else given.masks
+        return self.photograph_gan.generate(photograph, Given(masks=masks))
+
+    @property
+    def _latent_sizes(self) -> list[int]:
+        """Numbers of the mask, numbers of the photograph."""
+        return [*self.mask_gan.latent_shape, *self.photograph_gan.latent_shape]
 
     def _masks(self, latents: Latent) -> LabelMap:
         if not self.codes:
-            return self.mask_gan.generate(latents).masks
+            masks = self.mask_gan.generate(latents, Given()).masks
+            assert masks is not None
+            return masks
         make = self.networks["mask_generator"]
         usual = torch.randn(CALIBRATED, latents.shape[1], generator=torch.Generator().manual_seed(0)).to(latents)
         thresholds = self.codes.thresholds(self.codes.chances(make(usual)))

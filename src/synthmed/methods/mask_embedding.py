@@ -21,12 +21,13 @@ from torch.nn import functional
 
 from synthmed import augment, losses
 from synthmed.config import Settings
-from synthmed.methods._contract import Adam, Method, Phase, Stage, both_phases
+from synthmed.methods._adversarial import adversarial_phases, slope_terms
+from synthmed.methods._contract import Adam, Method, Phase, Stage
 from synthmed.networks.layers import detail_bands, frequency_bands
 from synthmed.networks.mask_embedding import MaskEmbeddingDiscriminator, MaskEmbeddingGenerator, growth_levels
 from synthmed.networks.residual_mask import ResidualMaskDiscriminator, ResidualMaskGenerator
 from synthmed.patch_distance import patch_distance
-from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Logits, Pairs, Planes, to_planes
+from synthmed.shapes import Batch, Given, Image, ImageSpec, LabelMap, Latent, Logits, OneHot, Pairs, to_one_hot
 
 
 class Level(Settings):
@@ -76,7 +77,7 @@ class MaskEmbedding(Method):
     """Masks and latents -> images."""
 
     Config = MaskEmbeddingConfig
-    condition = "masks"
+    needs = frozenset({"masks"})
     generator_networks = ("generator",)
 
     def __init__(self, config: MaskEmbeddingConfig, spec: ImageSpec) -> None:
@@ -86,7 +87,7 @@ class MaskEmbedding(Method):
         if config.levels and config.blocks != "deconvolution":
             raise ValueError("Residual blocks do not grow; the recipe gives levels of growth")
         beside = config.embedding and config.blocks == "deconvolution"  # as published; ours moves latents
-        self.latent_size = config.latent_size + (0 if beside else config.embedding_size)
+        self.latent_shape = (config.latent_size + (0 if beside else config.embedding_size),)
         detail = detail_bands(spec.height, spec.width) if config.detail else 0
         self.seen_channels = (1 + detail) * spec.channels  # of an image, as the discriminator sees it
         self.networks = nn.ModuleDict({"generator": self._generator(), "discriminator": self._discriminator()})
@@ -98,8 +99,8 @@ class MaskEmbedding(Method):
     def _generator(self) -> nn.Module:
         config, spec = self.config, self.spec
         shared = {
-            "planes": spec.planes, "channels": spec.channels, "height": spec.height, "width": spec.width,
-            "latent_size": self.latent_size, "mask_features": config.mask_features,
+            "mask_channels": spec.num_foreground, "channels": spec.channels, "height": spec.height, "width": spec.width,
+            "latent_size": self.latent_shape[0], "mask_features": config.mask_features,
             "embedding_size": config.embedding_size if config.embedding else 0,
         }  # fmt: skip
         if config.blocks == "residual":
@@ -108,7 +109,7 @@ class MaskEmbedding(Method):
 
     def _discriminator(self) -> nn.Module:
         config, spec = self.config, self.spec
-        shared = {"channels": self.seen_channels + spec.planes, "height": spec.height, "width": spec.width}
+        shared = {"channels": self.seen_channels + spec.num_foreground, "height": spec.height, "width": spec.width}
         if config.blocks == "residual":
             return ResidualMaskDiscriminator(features=config.discriminator_features, cap=config.cap, **shared)
         return MaskEmbeddingDiscriminator(sizes=self._sizes(), **shared)
@@ -128,9 +129,9 @@ class MaskEmbedding(Method):
             )
         return self.config.levels[:needed]
 
-    def _seen(self, images: Image, planes: Planes, batch: Batch) -> Image:
+    def _seen(self, images: Image, one_hot: OneHot, batch: Batch) -> Image:
         """What the discriminator sees: the image in changed colours, moved together with its mask, in bands."""
-        return self._in_bands(augment.conditioned(images, planes, self.config.changes, batch.generator))
+        return self._in_bands(augment.stacked(images, one_hot, self.config.changes, batch.generator))
 
     def _in_bands(self, seen: Tensor) -> Tensor:
         """[N C+P H W] -> [N (1+B)C+P H W].
@@ -140,12 +141,12 @@ class MaskEmbedding(Method):
         """
         if not self.config.detail:
             return seen
-        images, planes = seen.split([self.spec.channels, self.spec.planes], dim=1)
-        return torch.cat([frequency_bands(images, self.config.detail), planes], dim=1)
+        images, one_hot = seen.split([self.spec.channels, self.spec.num_foreground], dim=1)
+        return torch.cat([frequency_bands(images, self.config.detail), one_hot], dim=1)
 
-    def _make(self, planes: Planes, latents: Latent) -> Image:
+    def _make(self, one_hot: OneHot, latents: Latent) -> Image:
         generator = self.networks["generator"]
-        return generator(planes, latents, self.fade) if self.config.levels else generator(planes, latents)
+        return generator(one_hot, latents, self.fade) if self.config.levels else generator(one_hot, latents)
 
     def _judge(self, seen: Image) -> Tensor:
         discriminate = self.networks["discriminator"]
@@ -153,10 +154,10 @@ class MaskEmbedding(Method):
 
     def _both_seen(self, batch: Batch) -> tuple[Image, Image]:
         """What the discriminator sees of the real images, and of images made under their masks."""
-        planes = to_planes(batch.masks, self.spec.num_labels)
+        one_hot = to_one_hot(batch.masks, self.spec.num_labels)
         with torch.no_grad():
-            fake = self._make(planes, batch.latents(self.latent_size))
-        return self._seen(batch.images, planes, batch), self._seen(fake, planes, batch)
+            fake = self._make(one_hot, batch.latents(self.latent_shape))
+        return self._seen(batch.images, one_hot, batch), self._seen(fake, one_hot, batch)
 
     def critic_objective(self, batch: Batch) -> dict[str, Tensor]:
         """WGAN-GP with drift: minimise D(G) - D(x) + 10 (||grad D|| - 1)^2 + 1e-4 D(x)^2."""
@@ -183,43 +184,41 @@ class MaskEmbedding(Method):
     def penalty_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Ours: keep the discriminator's slope small at real and made images: weight/2 * (R1 + R2)."""
         real, fake = self._both_seen(batch)
-        weight = self.config.penalty * self.config.penalty_every / 2
-        return {
-            "r1": weight * losses.gradient_penalty(self._judge, real),
-            "r2": weight * losses.gradient_penalty(self._judge, fake),
-        }
+        return slope_terms(
+            self._judge, real, fake, weight=self.config.penalty, every=self.config.penalty_every
+        )  # fmt: skip
 
     def generator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Convince the discriminator; ours: with patches like real ones, and another image for other latents."""
-        config, planes = self.config, to_planes(batch.masks, self.spec.num_labels)
-        made = self._make(planes, batch.latents(self.latent_size))
-        fake_logits = self._judge(self._seen(made, planes, batch))
+        config, one_hot = self.config, to_one_hot(batch.masks, self.spec.num_labels)
+        made = self._make(one_hot, batch.latents(self.latent_shape))
+        fake_logits = self._judge(self._seen(made, one_hot, batch))
         if config.loss == "wasserstein":
             terms = {"adversarial": losses.wasserstein_generator(fake_logits)}
         else:
             with torch.no_grad():
-                real_logits = self._judge(self._seen(batch.images, planes, batch))
+                real_logits = self._judge(self._seen(batch.images, one_hot, batch))
             terms = {"adversarial": losses.relativistic_generator(real_logits, fake_logits)}
         if config.patches:
             terms["patches"] = config.patches * patch_distance(
-                made, batch.images, planes, batch.masks.clamp(max=1), batch.generator, together=True
+                made, batch.images, one_hot, batch.masks.clamp(max=1), batch.generator, together=True
             )
         if config.variety:
-            few = planes[: max(1, len(planes) // 4)]  # a second image under every mask would cost as much as the first
-            other = self._make(few, batch.latents(self.latent_size, len(few)))
+            few = one_hot[
+                : max(1, len(one_hot) // 4)
+            ]  # a second image under every mask would cost as much as the first
+            other = self._make(few, batch.latents(self.latent_shape, len(few)))
             terms["variety"] = config.variety * losses.repetition(made[: len(few)], other, few, config.variety_target)
         return terms
 
     def _phases(self, adam: Adam) -> tuple[Phase, ...]:
         if self.config.loss == "relativistic":
-            return both_phases(
+            return adversarial_phases(
                 self.generator_objective, self.discriminator_objective, self.penalty_objective,
                 adam=adam, penalty_every=self.config.penalty_every,
             )  # fmt: skip
         # The slope penalty stands in the critic's own update, at every step.
-        return both_phases(
-            self.generator_objective, self.critic_objective, self.critic_objective, adam=adam, penalty_every=0
-        )
+        return adversarial_phases(self.generator_objective, self.critic_objective, adam=adam)
 
     def _grow(self, halvings: int, fade: Callable[[float], float], share: float) -> None:
         self.halvings, self.fade = halvings, fade(share)
@@ -230,7 +229,8 @@ class MaskEmbedding(Method):
         times = 2**halvings
         return batch if times == 1 else replace(
             batch, images=functional.avg_pool2d(batch.images, times),
-            masks=_pooled(batch.masks, times), fields=_pooled(batch.fields, times),
+            given=replace(batch.given, masks=_pooled(batch.masks, times)),
+            fields_of_view=_pooled(batch.fields_of_view, times),
         )  # fmt: skip
 
     def _stage(self, name: str, halvings: int, fade: Callable[[float], float], images: int, batch_size: int,
@@ -249,8 +249,8 @@ class MaskEmbedding(Method):
 
     def discriminate(self, batch: Batch) -> dict[str, Logits]:
         """What the discriminator says of real images under their masks."""
-        planes = to_planes(batch.masks, self.spec.num_labels)
-        return {"discriminator": self._judge(self._in_bands(torch.cat([batch.images, planes * 2 - 1], dim=1)))}
+        one_hot = to_one_hot(batch.masks, self.spec.num_labels)
+        return {"discriminator": self._judge(self._in_bands(torch.cat([batch.images, one_hot * 2 - 1], dim=1)))}
 
     def stages(self) -> list[Stage]:
         """As published a fading and a stable stage for each level; ours one stage at the full size."""
@@ -268,12 +268,12 @@ class MaskEmbedding(Method):
             stages.append(self._stage(f"{name} stable", halvings, _whole, level.stable_images, level.batch_size, adam))
         return stages
 
-    def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
+    def generate(self, latents: Latent, given: Given) -> Pairs:
         """One image a mask and latent, at full size also while it grows; the masks come back unchanged."""
-        assert masks is not None, "mask embedding makes images under masks; none were given"
+        assert given.masks is not None, "mask embedding makes images under masks; none were given"
         times = 2**self.halvings
-        images = self._make(to_planes(_pooled(masks, times), self.spec.num_labels), latents)
-        return Pairs(images=functional.interpolate(images, scale_factor=times), masks=masks)
+        images = self._make(to_one_hot(_pooled(given.masks, times), self.spec.num_labels), latents)
+        return Pairs(images=functional.interpolate(images, scale_factor=times), masks=given.masks)
 
 
 def _whole(share: float) -> float:

@@ -10,23 +10,31 @@ a distance of patches under the mask (Elnekave and Weiss 2022) for contrast and 
 with lazy R1 and R2; differentiable augmentation of mask and image together; joint warps; averaged weights.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.data.texture import texture_map
-from synthmed.methods._contract import Adam, Condition, MaskSource, Method, Stage, both_phases
+from synthmed.methods._adversarial import (
+    Pairing,
+    adversarial_phases,
+    discriminator_loss,
+    generator_loss,
+    refuse_norm_of_batches,
+    slope_terms,
+)
+from synthmed.methods._contract import Adam, MaskSource, Method, Stage
 from synthmed.networks.layers import Norm
 from synthmed.networks.modulated import ModulatedUNet
 from synthmed.networks.patchgan import PatchDiscriminator
 from synthmed.networks.unet import UNet
 from synthmed.patch_distance import patch_distance
-from synthmed.shapes import Batch, Image, ImageSpec, LabelMap, Latent, Logits, Pairs, Planes, to_planes
+from synthmed.shapes import Batch, Given, Image, ImageSpec, Latent, Logits, OneHot, Pairs, to_one_hot
 
 
 class Pix2PixConfig(Settings):
@@ -39,7 +47,7 @@ class Pix2PixConfig(Settings):
     cap: int = Field(256, gt=0, description="Most channels of any level of the modulated generator.")
     levels: int = Field(8, gt=0, description="Halvings in the generator.")
     kernel: int = Field(4, ge=3, description="Side of the published generator's kernels.")
-    smoothing: float = Field(0.0, ge=0, description="Pixels by which the modulated generator's planes are smoothed.")
+    smoothing: float = Field(0.0, ge=0, description="Pixels by which the modulated generator's one_hot are smoothed.")
     displacement: float = Field(
         0.0, ge=0, description="Pixels that the modulated generator's image may lie beside its mask."
     )
@@ -49,7 +57,7 @@ class Pix2PixConfig(Settings):
     discriminator_levels: int = Field(3, gt=0, description="Halvings in the discriminator.")
     discriminator_norm: Norm = Field("instance", description="Normalisation in the discriminator.")
     positions: bool = Field(False, description="Whether a patch of the discriminator knows where it lies.")
-    loss: Literal["logistic", "relativistic"] = Field("logistic", description="Adversarial pair.")
+    loss: Pairing = Field("logistic", description="Adversarial pair.")
     adversarial: float = Field(1.0, ge=0, description="Weight of the adversarial term of the generator.")
     pixel: float = Field(100.0, ge=0, description="Weight of the mean error of pixels against the real image.")
     light: float = Field(0.0, ge=0, description="Weight of the mean absolute error of the means of small squares.")
@@ -70,12 +78,18 @@ class Pix2PixConfig(Settings):
     adam: Adam = Field(Adam(), description="Optimizer of both networks.")
     average_images: int = Field(0, ge=0, description="Half-life of the averaged weights, in images; 0 = none.")
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.style and self.generator != "modulated":
+            raise ValueError("Only the modulated generator has latents that an encoder could give")
+        return self
+
 
 class Pix2Pix(Method):
     """Masks (and latents) -> images."""
 
     Config = Pix2PixConfig
-    condition: Condition = "masks"
+    needs = frozenset({"masks"})
     generator_networks = ("generator",)
 
     def __init__(self, config: Pix2PixConfig, spec: ImageSpec) -> None:
@@ -85,122 +99,114 @@ class Pix2Pix(Method):
             raise ValueError(f"{spec.height}x{spec.width} cannot be halved; both sides must be multiples of {multiple}")
         if config.light and (spec.height % config.light_size or spec.width % config.light_size):
             raise ValueError(f"{spec.height}x{spec.width} cannot be cut into squares of {config.light_size}")
-        if config.style and config.generator != "modulated":
-            raise ValueError("Only the modulated generator has latents that an encoder could give")
         if spec.num_labels < 2:
             raise ValueError("The images have no masks; this method translates masks to images")
-        self.latent_size = config.latent_size
+        refuse_norm_of_batches(config.discriminator_norm, config.penalty)
+        self.latent_shape = (config.latent_size,)
         if config.sees == "texture":
-            self.condition = "masks with images"
-        planes = 1 if config.sees == "texture" else spec.planes
+            self.needs = frozenset({"masks", "images"})
+        guides = 1 if config.sees == "texture" else spec.num_foreground
         generator: nn.Module
         if config.generator == "unet":
             generator = UNet(
-                planes=planes, channels=spec.channels, features=config.features, levels=config.levels,
+                mask_channels=guides, channels=spec.channels, features=config.features, levels=config.levels,
                 kernel=config.kernel, dropout=config.dropout, norm=config.norm,
             )  # fmt: skip
         else:
             generator = ModulatedUNet(
-                planes=planes, channels=spec.channels, height=spec.height, width=spec.width,
+                mask_channels=guides, channels=spec.channels, height=spec.height, width=spec.width,
                 latent_size=config.latent_size, features=config.features, cap=config.cap, levels=config.levels,
                 smoothing=config.smoothing, displacement=config.displacement,
                 encoder=config.style > 0,
             )  # fmt: skip
         discriminator = PatchDiscriminator(
-            channels=planes + spec.channels, features=config.discriminator_features,
+            channels=guides + spec.channels, features=config.discriminator_features,
             levels=config.discriminator_levels, norm=config.discriminator_norm, positions=config.positions,
         )  # fmt: skip
         self.networks = nn.ModuleDict({"generator": generator, "discriminator": discriminator})
 
-    def _seen(self, images: Image, planes: Planes, batch: Batch) -> Image:
+    def _seen(self, images: Image, guide: OneHot, batch: Batch) -> Image:
         """What the discriminator sees: the image in changed colours, moved together with its mask."""
-        return augment.conditioned(images, planes, self.config.changes, batch.generator)
+        return augment.stacked(images, guide, self.config.changes, batch.generator)
 
-    def _masks_and_images(self, batch: Batch) -> tuple[Planes, Image]:
-        return self._planes(self.conditions(batch.masks, batch.images)), batch.images
+    def _guide_and_images(self, batch: Batch) -> tuple[OneHot, Image]:
+        return self._guide(self.given(batch)), batch.images
 
-    def conditions(self, masks: LabelMap, images: Image) -> LabelMap:
-        """The masks; or the texture maps of the pairs, in 8 bits."""
+    def _guide(self, given: Given) -> OneHot:
+        """What the image is to follow: its mask, or its texture map in steps of 8 bits."""
+        assert given.masks is not None, "pix2pix makes images under masks; none were given"
         if self.config.sees == "mask":
-            return masks
-        return (texture_map(images, masks)[:, 0] * 255).round().to(torch.uint8)
+            return to_one_hot(given.masks, self.spec.num_labels)
+        assert given.images is not None, "edges are those of real images; none were given"
+        return (texture_map(given.images, given.masks) * 255).round() / 255
 
-    def _planes(self, conditions: LabelMap) -> Planes:
-        if self.config.sees == "texture":
-            return conditions[:, None].float() / 255
-        return to_planes(conditions, self.spec.num_labels)
-
-    def _make(self, planes: Planes, batch: Batch) -> Image:
+    def _make(self, guide: OneHot, batch: Batch) -> Image:
         """What is made of fresh latents, in the fields of view of the batch."""
-        generator, latents = self.networks["generator"], batch.latents(self.latent_size)
+        generator, latents = self.networks["generator"], batch.latents(self.latent_shape)
         if isinstance(generator, ModulatedUNet):
-            return generator(planes, generator.usual_latents(latents), batch.fields)
-        return generator(planes, latents)
+            return generator(guide, generator.usual_latents(latents), batch.fields_of_view)
+        return generator(guide, latents)
 
-    def _reconstruct(self, planes: Planes, real: Image, batch: Batch) -> tuple[Image, dict[str, Tensor]]:
+    def _reconstruct(self, guide: OneHot, real: Image, batch: Batch) -> tuple[Image, dict[str, Tensor]]:
         """What is made of the latents of the real image, as far as there is an encoder that knows them."""
         generator = self.networks["generator"]
         if not isinstance(generator, ModulatedUNet):
-            return self._make(planes, batch), {}
+            return self._make(guide, batch), {}
         if generator.encoder is None:
-            generator.remember(batch.fields)
-            return self._make(planes, batch), {}
+            generator.remember(batch.fields_of_view)
+            return self._make(guide, batch), {}
         mean, log_variance = generator.encode(real)
-        generator.remember(batch.fields, mean, log_variance)
-        latents = mean + (log_variance / 2).exp() * batch.latents(self.latent_size)
+        generator.remember(batch.fields_of_view, mean, log_variance)
+        latents = mean + (log_variance / 2).exp() * batch.latents(self.latent_shape)
         divergence = losses.divergence_from_normal(mean, log_variance)
-        return generator(planes, latents, batch.fields), {"style": self.config.style * divergence}
+        return generator(guide, latents, batch.fields_of_view), {"style": self.config.style * divergence}
 
     def discriminator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Tell a real image from a made one, both under the same mask."""
-        planes, real = self._masks_and_images(batch)
+        guide, real = self._guide_and_images(batch)
         with torch.no_grad():
-            fake = self._make(planes, batch)
+            fake = self._make(guide, batch)
         discriminate = self.networks["discriminator"]
-        real_logits = discriminate(self._seen(real, planes, batch))
-        fake_logits = discriminate(self._seen(fake, planes, batch))
-        if self.config.loss == "logistic":
-            return {"adversarial": losses.logistic_discriminator(real_logits, fake_logits)}
-        return {"adversarial": losses.relativistic_discriminator(real_logits, fake_logits)}
+        real_logits = discriminate(self._seen(real, guide, batch))
+        fake_logits = discriminate(self._seen(fake, guide, batch))
+        return {"adversarial": discriminator_loss(self.config.loss, real_logits, fake_logits)}
 
     def penalty_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Keep the discriminator's slope small at real and made images: weight/2 * (R1 + R2)."""
-        planes, real = self._masks_and_images(batch)
+        guide, real = self._guide_and_images(batch)
         with torch.no_grad():
-            fake = self._make(planes, batch)
+            fake = self._make(guide, batch)
         discriminate = self.networks["discriminator"]
-        weight = self.config.penalty * self.config.penalty_every / 2
-        return {
-            "r1": weight * losses.gradient_penalty(discriminate, self._seen(real, planes, batch)),
-            "r2": weight * losses.gradient_penalty(discriminate, self._seen(fake, planes, batch)),
-        }
+        return slope_terms(
+            discriminate, self._seen(real, guide, batch), self._seen(fake, guide, batch),
+            weight=self.config.penalty, every=self.config.penalty_every,
+        )  # fmt: skip
 
     def generator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Convince the discriminator, stay near the real image, make its patches."""
         config = self.config
-        planes, real = self._masks_and_images(batch)
-        fake, terms = self._reconstruct(planes, real, batch)
+        guide, real = self._guide_and_images(batch)
+        fake, terms = self._reconstruct(guide, real, batch)
         discriminate = self.networks["discriminator"]
-        fake_logits = discriminate(self._seen(fake, planes, batch))
-        if config.loss == "logistic":
-            adversarial = losses.logistic_generator(fake_logits)
-        else:
-            with torch.no_grad():
-                real_logits = discriminate(self._seen(real, planes, batch))
-            adversarial = losses.relativistic_generator(real_logits, fake_logits)
-        terms["adversarial"] = config.adversarial * adversarial
+        fake_logits = discriminate(self._seen(fake, guide, batch))
+
+        @torch.no_grad()
+        def real_logits() -> Logits:
+            return discriminate(self._seen(real, guide, batch))
+
+        terms["adversarial"] = config.adversarial * generator_loss(config.loss, real_logits, fake_logits)
         terms["pixel"] = config.pixel * losses.absolute_error(fake, real)
         if config.light:
             means = (functional.avg_pool2d(image, config.light_size) for image in (fake, real))
             terms["light"] = config.light * losses.absolute_error(*means)
         if config.patches:
-            terms["patches"] = config.patches * patch_distance(fake, real, planes, batch.fields, batch.generator)
+            terms["patches"] = config.patches * patch_distance(fake, real, guide, batch.fields_of_view, batch.generator)
         return terms
 
     def discriminate(self, batch: Batch) -> dict[str, Logits]:
         """What the discriminator says of real images under their masks."""
-        planes, real = self._masks_and_images(batch)
-        return {"discriminator": self.networks["discriminator"](torch.cat([real, planes * 2 - 1], dim=1))}
+        guide, real = self._guide_and_images(batch)
+        return {"discriminator": self.networks["discriminator"](torch.cat([real, guide * 2 - 1], dim=1))}
 
     def stages(self) -> list[Stage]:
         """One stage on pairs."""
@@ -210,9 +216,10 @@ class Pix2Pix(Method):
         return [
             Stage(
                 name="translation",
-                phases=both_phases(
-                    self.generator_objective, self.discriminator_objective, self.penalty_objective,
-                    adam=config.adam, penalty_every=config.penalty_every if config.penalty else 0,
+                phases=adversarial_phases(
+                    self.generator_objective, self.discriminator_objective,
+                    self.penalty_objective if config.penalty else None,
+                    adam=config.adam, penalty_every=config.penalty_every,
                 ),
                 images=config.images,
                 batch_size=config.batch_size,
@@ -223,14 +230,12 @@ class Pix2Pix(Method):
             )
         ]  # fmt: skip
 
-    def generate(self, latents: Latent, masks: LabelMap | None = None) -> Pairs:
-        """One image a mask (or texture map) and latent; the masks come back unchanged."""
-        assert masks is not None, "pix2pix makes images under masks; none were given"
+    def generate(self, latents: Latent, given: Given) -> Pairs:
+        """One image a mask (or the edges of a real image inside it) and latent; the masks come back unchanged."""
         generator = self.networks["generator"]
         if isinstance(generator, ModulatedUNet):
             latents = generator.usual_latents(latents)
-        images = generator(self._planes(masks), latents)
-        return Pairs(images=images, masks=masks if self.config.sees == "mask" else (masks > 0).to(torch.uint8))
+        return Pairs(images=generator(self._guide(given), latents), masks=given.masks)
 
 
 METHOD = Pix2Pix

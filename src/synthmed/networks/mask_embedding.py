@@ -19,7 +19,7 @@ from synthmed.networks.layers import (
     PixelNorm,
     doublings,
 )
-from synthmed.shapes import Image, Latent, Logits, Planes
+from synthmed.shapes import Image, Latent, Logits, OneHot
 
 
 def growth_levels(height: int, width: int) -> int:
@@ -35,10 +35,10 @@ def growth_levels(height: int, width: int) -> int:
 
 
 class MaskEmbeddingGenerator(nn.Module):
-    """Planes [N P H W] and latents [N Z] -> image [N C H W] in [-1, 1] (figure 1 of the paper).
+    """One-hot mask [N P H W] and latents [N Z] -> image [N C H W] in [-1, 1] (figure 1 of the paper).
 
     Args:
-        planes: P.
+        mask_channels: P.
         channels: C.
         height, width: H and W of the finest level.
         latent_size: Z.
@@ -48,14 +48,14 @@ class MaskEmbeddingGenerator(nn.Module):
     """
 
     def __init__(
-        self, *, planes: int, channels: int, height: int, width: int, latent_size: int, embedding_size: int,
+        self, *, mask_channels: int, channels: int, height: int, width: int, latent_size: int, embedding_size: int,
         mask_features: int, sizes: Sequence[int],
     ) -> None:  # fmt: skip
         super().__init__()
         levels = growth_levels(height, width)
         self.finest, self.base = height, (height >> levels, width >> levels)
         shrinking = range(0 if embedding_size else 1, levels)
-        self.from_mask = nn.ModuleList(EqualisedConv2d(planes, mask_features, 1) for _ in range(levels))
+        self.from_mask = nn.ModuleList(EqualisedConv2d(mask_channels, mask_features, 1) for _ in range(levels))
         self.shrink = nn.ModuleDict(
             {str(level): EqualisedConv2d(mask_features, mask_features, 4, 2, 1) for level in shrinking}
         )
@@ -67,10 +67,10 @@ class MaskEmbeddingGenerator(nn.Module):
         self.to_image = nn.ModuleList(EqualisedConv2d(size, channels, 1) for size in sizes)
         self.normalise = PixelNorm()
 
-    def forward(self, planes: Planes, latents: Latent, fade: float = 1.0) -> Image:
+    def forward(self, one_hot: OneHot, latents: Latent, fade: float = 1.0) -> Image:
         """Make one image a mask and latent, at the size of the mask."""
-        level = _level(self.finest, len(self.grow), planes)
-        skips, embedding = self._read(planes, level, fade)
+        level = _level(self.finest, len(self.grow), one_hot)
+        skips, embedding = self._read(one_hot, level, fade)
         numbers = latents if embedding is None else torch.cat([latents, embedding], dim=1)
         features = self._activate(self.project(numbers).reshape(len(latents), -1, *self.base))
         coarser = features
@@ -88,14 +88,14 @@ class MaskEmbeddingGenerator(nn.Module):
     def _activate(self, features: Tensor) -> Tensor:
         return self.normalise(functional.leaky_relu(features, 0.2))
 
-    def _read(self, planes: Planes, level: int, fade: float) -> tuple[list[Tensor], Tensor | None]:
+    def _read(self, one_hot: OneHot, level: int, fade: float) -> tuple[list[Tensor], Tensor | None]:
         """The mask's features at every level below the given one, coarsest first, and its embedding."""
-        features = functional.leaky_relu(self.from_mask[level](planes), 0.2)
+        features = functional.leaky_relu(self.from_mask[level](one_hot), 0.2)
         skips: list[Tensor] = []
         for number in range(level, 0, -1):
             features = functional.leaky_relu(self.shrink[str(number)](features), 0.2)
             if number == level and fade < 1:
-                old = functional.leaky_relu(self.from_mask[level - 1](functional.max_pool2d(planes, 2)), 0.2)
+                old = functional.leaky_relu(self.from_mask[level - 1](functional.max_pool2d(one_hot, 2)), 0.2)
                 features = torch.lerp(old, features, fade)
             skips.insert(0, features)
         if self.embed is None:
@@ -105,7 +105,7 @@ class MaskEmbeddingGenerator(nn.Module):
 
 
 class MaskEmbeddingDiscriminator(nn.Module):
-    """Image and planes [N C+P H W] -> logits [N 1]; the generator's mirror.
+    """Image and one_hot [N C+P H W] -> logits [N 1]; the generator's mirror.
 
     The paper says no more of it than that it sees both. Ours halves by convolutions of kernel 4 and stride 2.
 

@@ -18,7 +18,7 @@ from synthmed.networks.layers import (
     white_noise,
     widths,
 )
-from synthmed.shapes import Image, LabelMap, Latent, Planes
+from synthmed.shapes import Image, LabelMap, Latent, OneHot
 
 _ENCODED_SIDE = 64
 """The encoder sees an image at this size: colour, light and large structure, and how strong detail is where."""
@@ -27,41 +27,41 @@ _MEMORY = 0.005
 
 
 class ModulatedUNet(nn.Module):
-    """Planes [N P H W] and latents [N Z] -> image [N C H W] in [-1, 1].
+    """One-hot mask [N P H W] and latents [N Z] -> image [N C H W] in [-1, 1].
 
-    Works at half the resolution (2x2 pixels become channels) and joins the planes once more at the full one:
+    Works at half the resolution (2x2 pixels become channels) and joins the one_hot once more at the full one:
     a quarter of the memory traffic, with edges as sharp as the mask's. White noise, drawn from the latents, goes in
-    with the planes and at each level of the decoder (Karras et al. 2019): texture is made of it, and whatever differs
+    with the one_hot and at each level of the decoder (Karras et al. 2019): texture is made of it, and whatever differs
     between two vessels of one width. The field of view goes in as a plane, or its edge would be a guess: in training
     that of the real image, afterwards the usual one of all that were seen.
 
     No hand draws the wall of a vessel to the pixel. A generator that sees a label map as it is learns to draw what
     no camera shows, stairs of pixels with every vessel exactly under its label, and a segmenter that learns from such
-    pairs trusts edges too much. So the planes may be smoothed; and displaced by a little, other for every latent, when
+    pairs trusts edges too much. So the one_hot may be smoothed; and displaced by a little, other for every latent, when
     they are not learned from: against a photograph beside its displaced label the best image is a blurred one.
 
     Args:
-        planes: P.
+        mask_channels: P.
         channels: C.
         height, width: H and W.
         latent_size: Z.
         features: channels at half resolution; doubled at each coarser level up to ``cap``.
         cap: most channels of any level.
         levels: halvings below half resolution.
-        smoothing: standard deviation, in pixels, of the Gaussian that smooths the planes.
-        displacement: standard deviation, in pixels, of how far the image may lie beside the planes.
+        smoothing: standard deviation, in pixels, of the Gaussian that smooths the one_hot.
+        displacement: standard deviation, in pixels, of how far the image may lie beside the one_hot.
         encoder: whether it can also tell the latents of an image (Zhu et al. 2017).
     """
 
     def __init__(
-        self, *, planes: int, channels: int, height: int, width: int, latent_size: int, features: int, cap: int,
+        self, *, mask_channels: int, channels: int, height: int, width: int, latent_size: int, features: int, cap: int,
         levels: int, smoothing: float = 0.0, displacement: float = 0.0, encoder: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.smoothing, self.displacement = smoothing, displacement
-        planes += 2  # the condition, the field of view, noise
+        seen = mask_channels + 2  # the mask, the field of view, noise
         sizes = widths(features, levels + 1, cap)
-        self.stem = nn.Conv2d(4 * planes + 3, sizes[0], 3, padding=1)
+        self.stem = nn.Conv2d(4 * seen + 3, sizes[0], 3, padding=1)
         self.down = nn.ModuleList(
             nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(before, after, 4, 2, 1), norm_layer("instance", after))
             for before, after in pairwise(sizes)
@@ -72,9 +72,9 @@ class ModulatedUNet(nn.Module):
         )
         self.expand = nn.Conv2d(sizes[0], 4 * 8, 3, padding=1)
         self.shuffle = ShuffleUp()
-        self.refine = nn.Conv2d(8 + planes + 3, 12, 3, padding=1)
-        self.edges = nn.Conv2d(planes, 12, 5, padding=2)
-        self.to_image = nn.Conv2d(12 + planes, channels, 5, padding=2)
+        self.refine = nn.Conv2d(8 + seen + 3, 12, 3, padding=1)
+        self.edges = nn.Conv2d(seen, 12, 5, padding=2)
+        self.to_image = nn.Conv2d(12 + seen, channels, 5, padding=2)
         self.mean_field: Tensor
         self.mean_latent: Tensor
         self.mean_square_latent: Tensor  # of every pair of latents
@@ -92,14 +92,18 @@ class ModulatedUNet(nn.Module):
                 if isinstance(layer, _ModulatedBlock):
                     nn.init.normal_(layer.modulate.weight, 0.0, 0.1)
 
-    def forward(self, planes: Planes, latents: Latent, fields: LabelMap | None = None) -> Image:
+    def forward(self, one_hot: OneHot, latents: Latent, fields_of_view: LabelMap | None = None) -> Image:
         """Make one image a mask and latent, in the given fields of view or in the usual one."""
-        seen = self.usual_field.expand(len(planes), -1, -1, -1) if fields is None else fields[:, None].to(planes)
+        seen = (
+            self.usual_field.expand(len(one_hot), -1, -1, -1)
+            if fields_of_view is None
+            else fields_of_view[:, None].to(one_hot)
+        )
         generators = image_generators(latents)
         displacement = 0.0 if self.training else self.displacement
-        planes = displace(gaussian_blur(planes, self.smoothing), displacement, generators)
-        planes = torch.cat([planes, seen, white_noise(planes[:, :1], generators)], dim=1)
-        halved = functional.pixel_unshuffle(planes, 2)  # [N 4(P+2) H/2 W/2]
+        one_hot = displace(gaussian_blur(one_hot, self.smoothing), displacement, generators)
+        one_hot = torch.cat([one_hot, seen, white_noise(one_hot[:, :1], generators)], dim=1)
+        halved = functional.pixel_unshuffle(one_hot, 2)  # [N 4(P+2) H/2 W/2]
         features = self.stem(torch.cat([halved, _round_coordinates(halved)], dim=1))
         skips = [features]
         for block in self.down:
@@ -109,9 +113,9 @@ class ModulatedUNet(nn.Module):
         for block in self.up:
             features = block(features, skips.pop(), latents, generators)
         features = functional.leaky_relu(self.shuffle(self.expand(features)), 0.2)  # [N 8 H W]
-        features = self.refine(torch.cat([features, planes, _round_coordinates(planes)], dim=1))
-        features = functional.leaky_relu(features, 0.2) * (1 + self.edges(planes))
-        return torch.tanh(self.to_image(torch.cat([features, planes], dim=1)))
+        features = self.refine(torch.cat([features, one_hot, _round_coordinates(one_hot)], dim=1))
+        features = functional.leaky_relu(features, 0.2) * (1 + self.edges(one_hot))
+        return torch.tanh(self.to_image(torch.cat([features, one_hot], dim=1)))
 
     def encode(self, images: Image) -> tuple[Latent, Latent]:
         """Mean and logarithm of the variance of the latents that an image may have been made with."""
@@ -123,7 +127,7 @@ class ModulatedUNet(nn.Module):
         return mean, log_variance.clamp(-8, 2)
 
     @property
-    def usual_field(self) -> Planes:
+    def usual_field(self) -> OneHot:
         """[1 1 H W] of {0, 1}: where most of the images that were learned from show something."""
         return (self.mean_field > 0.5).to(self.mean_field)
 
@@ -136,9 +140,11 @@ class ModulatedUNet(nn.Module):
         return self.mean_latent + normal @ torch.linalg.cholesky(covariance + jitter).T
 
     @torch.no_grad()
-    def remember(self, fields: LabelMap, mean: Latent | None = None, log_variance: Latent | None = None) -> None:
+    def remember(
+        self, fields_of_view: LabelMap, mean: Latent | None = None, log_variance: Latent | None = None
+    ) -> None:
         """Let the usual field and latents follow those of a training batch."""
-        self.mean_field.lerp_(fields.float().mean(0)[None, None], _MEMORY)
+        self.mean_field.lerp_(fields_of_view.float().mean(0)[None, None], _MEMORY)
         if mean is not None and log_variance is not None:
             self.mean_latent.lerp_(mean.mean(0), _MEMORY)
             squares = mean[:, :, None] * mean[:, None] + torch.diag_embed(log_variance.exp())

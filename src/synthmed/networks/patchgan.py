@@ -15,15 +15,15 @@ from synthmed.shapes import Image, Logits
 
 
 class PatchDiscriminator(nn.Module):
-    """Image, with its condition as further channels, [N C H W] -> logits [N 1 H' W'].
+    """Image, with its mask as further channels, [N C H W] -> logits [N 1 H' W'].
 
     Args:
-        channels: C, the condition's planes included.
+        channels: C, those of the mask included.
         features: channels after the first convolution; doubled at each level up to eight times as many.
         levels: halvings; 3 is pix2pix's 70x70 receptive field (with kernel 4).
         kernel: side of the kernels.
         norm: normalisation after each convolution but the first.
-        positions: whether two planes of coordinates are added, so that a patch knows where it lies.
+        positions: whether two channels of coordinates are added, so that a patch knows where it lies.
     """
 
     def __init__(

@@ -22,14 +22,14 @@ from synthmed.networks.layers import (
     white_noise,
     widths,
 )
-from synthmed.shapes import Image, Latent, Logits, Planes
+from synthmed.shapes import Image, Latent, Logits, OneHot
 
 _FULL = 16
 """Channels at full resolution, where a channel is dear."""
 
 
 class ResidualMaskGenerator(nn.Module):
-    """Planes [N P H W] and latents [N Z] -> image [N C H W] in [-1, 1].
+    """One-hot mask [N P H W] and latents [N Z] -> image [N C H W] in [-1, 1].
 
     The embedding has unit size, as the latents have, and is added to the last of them: the mask says where the latents
     of its images lie, not which they are. A vector of its own beside them, which every mask has to itself, would let
@@ -37,7 +37,7 @@ class ResidualMaskGenerator(nn.Module):
     blocks hear shrinks as training goes on are not heard.
 
     Args:
-        planes: P.
+        mask_channels: P.
         channels: C.
         height, width: H and W.
         latent_size: Z.
@@ -49,7 +49,7 @@ class ResidualMaskGenerator(nn.Module):
     """
 
     def __init__(
-        self, *, planes: int, channels: int, height: int, width: int, latent_size: int, embedding_size: int,
+        self, *, mask_channels: int, channels: int, height: int, width: int, latent_size: int, embedding_size: int,
         mapping: int, mask_features: int, features: int, cap: int,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -57,7 +57,7 @@ class ResidualMaskGenerator(nn.Module):
         self.base = (height >> times + 1, width >> times + 1)
         sizes = widths(features, times + 1, cap)[::-1]
         places = self.base[0] * self.base[1]
-        self.read = nn.Conv2d(4 * planes, mask_features, 3, padding=1)
+        self.read = nn.Conv2d(4 * mask_channels, mask_features, 3, padding=1)
         self.shrink = nn.ModuleList(nn.Conv2d(mask_features, mask_features, 3, padding=1) for _ in range(times))
         self.embed = nn.Linear(mask_features * places, embedding_size) if embedding_size else None
         self.normalise = PixelNorm()
@@ -68,7 +68,7 @@ class ResidualMaskGenerator(nn.Module):
             _GrowingBlock(before, after, mask_features, latent_size) for before, after in pairwise(sizes)
         )
         self.narrow = nn.Conv2d(sizes[-1], _FULL, 3, padding=1)
-        self.refine = nn.Conv2d(_FULL + planes + 1, _FULL, 3, padding=1)
+        self.refine = nn.Conv2d(_FULL + mask_channels + 1, _FULL, 3, padding=1)
         self.modulate = _Modulation(_FULL, latent_size, noise=0.0)  # grain is learned, not born
         self.to_image = nn.Conv2d(_FULL, channels, 3, padding=1)
         self.resize = Upsample()
@@ -80,10 +80,10 @@ class ResidualMaskGenerator(nn.Module):
                     nn.init.normal_(layer.modulate.weight, 0.0, 0.1)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU too
 
-    def forward(self, planes: Planes, latents: Latent) -> Image:
+    def forward(self, one_hot: OneHot, latents: Latent) -> Image:
         """Make one image a mask and latent."""
         generators = image_generators(latents)
-        features = functional.leaky_relu(self.read(functional.pixel_unshuffle(planes, 2)), 0.2)
+        features = functional.leaky_relu(self.read(functional.pixel_unshuffle(one_hot, 2)), 0.2)
         skips = []
         for shrink in self.shrink:
             skips.append(features)
@@ -92,7 +92,7 @@ class ResidualMaskGenerator(nn.Module):
         features = self.project(numbers).reshape(len(latents), -1, *self.base)
         for block in self.blocks:
             features = block(features, skips.pop(), numbers, generators)
-        sharp = torch.cat([planes, white_noise(planes[:, :1], generators)], dim=1)
+        sharp = torch.cat([one_hot, white_noise(one_hot[:, :1], generators)], dim=1)
         features = self.refine(torch.cat([self.resize(self.narrow(features)), sharp], dim=1))  # [N C' H W]
         return torch.tanh(self.to_image(self.modulate(features, numbers, generators)))
 
@@ -102,7 +102,7 @@ class ResidualMaskGenerator(nn.Module):
 
 
 class ResidualMaskDiscriminator(nn.Module):
-    """Image (or its bands) and planes [N C H W] -> logits [N 1].
+    """Image (or its bands) and one_hot [N C H W] -> logits [N 1].
 
     Args:
         channels: C.

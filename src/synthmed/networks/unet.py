@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from synthmed.networks.layers import Norm, image_generators, norm_layer, normal_initialisation, widths
-from synthmed.shapes import Image, Latent, Planes
+from synthmed.shapes import Image, Latent, OneHot
 
 
 class UNet(nn.Module):
-    """Planes [N P H W] -> image [N C H W] in [-1, 1]; halved ``levels`` times and back, with skips.
+    """One-hot mask [N P H W] -> image [N C H W] in [-1, 1]; halved ``levels`` times and back, with skips.
 
     Args:
-        planes: P.
+        mask_channels: P.
         channels: C.
         features: channels of the first level; doubled at each further level up to eight times as many.
         levels: halvings; log2 of the side goes down to a single pixel, as published.
@@ -24,14 +24,14 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, *, planes: int, channels: int, features: int, levels: int, kernel: int = 4,
+        self, *, mask_channels: int, channels: int, features: int, levels: int, kernel: int = 4,
         dropout: float = 0.5, norm: Norm = "batch",
     ) -> None:  # fmt: skip
         super().__init__()
         sizes = widths(features, levels, 8 * features)
         padding = (kernel - 1) // 2
         self.down = nn.ModuleList()
-        before = planes
+        before = mask_channels
         for level, after in enumerate(sizes):
             plain = level in (0, levels - 1)  # a 1x1 map has no statistics to normalise by
             self.down.append(
@@ -57,11 +57,11 @@ class UNet(nn.Module):
             before = 2 * after
         normal_initialisation(self)
 
-    def forward(self, planes: Planes, latents: Latent) -> Image:
+    def forward(self, one_hot: OneHot, latents: Latent) -> Image:
         """Make one image a mask; the latents decide what the dropout drops."""
         generators = image_generators(latents)
         skips: list[Tensor] = []
-        features = planes
+        features = one_hot
         for block in self.down:
             features = block(features)
             skips.append(features)

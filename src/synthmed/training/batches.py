@@ -1,35 +1,85 @@
 """Which images a step sees: a function of the data set, the seed and the number of images seen, no state."""
 
+from collections.abc import Collection, Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from synthmed.data.dataset import PreparedDataset
+from synthmed.config import did_you_mean
+from synthmed.data.dataset import PreparedDataset, Row
 from synthmed.data.intensity import to_unit_range
 from synthmed.data.sampler import batch_indices
 from synthmed.errors import DataError
-from synthmed.methods._contract import Stage
-from synthmed.shapes import Batch, no_masks
+from synthmed.methods._contract import Method, Stage
+from synthmed.shapes import Batch, Given, Input, Labels, Pairs
 
 RESIDENT_SHARE = 0.4
 """A set that takes less than this share of the free device memory is held there whole."""
 
 
-def rows_for(dataset: PreparedDataset, stage: Stage) -> PreparedDataset:
+def rows_for(dataset: PreparedDataset, stage: Stage, method: Method) -> PreparedDataset:
     """The images that a stage may learn from.
 
     Raises:
-        DataError: the stage needs masks of an origin that the data set lacks.
+        DataError: the data set lacks what the stage or its method needs: masks of an origin, classes, patients.
     """
-    if not stage.mask_sources:
-        return dataset
-    chosen = dataset.where(lambda row: row.mask_source in stage.mask_sources)
+    chosen = dataset
+    if stage.mask_sources:
+        chosen = dataset.where(lambda row: row.mask_source in stage.mask_sources)
     if not len(chosen):
         raise DataError(
             f"{dataset.path} has no training image whose mask is {' or '.join(sorted(stage.mask_sources))}; "
             f"stage {stage.name} learns from them. Prepare a folder with masks, or choose another recipe."
         )
+    taken = method.needs | method.accepts
+    if "labels" in taken:
+        _check_classes(chosen, needed="labels" in method.needs)
+    if "styles" in method.needs and len({row.patient_id for row in chosen.rows}) < 2:
+        raise DataError(
+            f"{dataset.path} has one training patient; stage {stage.name} learns from the texture of another one. "
+            "Prepare two patients or more."
+        )
+    patients = len({row.patient_id for row in chosen.rows})
+    if stage.private and patients <= stage.batch_size:
+        raise DataError(
+            f"There are {patients} training patients and batches of {stage.batch_size}; a private training draws each "
+            "patient with a probability below 1. Set a smaller batch size."
+        )
     return chosen
+
+
+def class_counts(dataset: PreparedDataset) -> dict[str, int]:
+    """How many images each class has, in the order of ``ImageSpec.classes``."""
+    labels = [row.label for row in dataset.rows]
+    return {name: labels.count(name) for name in dataset.spec.classes}
+
+
+def class_numbers(rows: Sequence[Row], classes: tuple[str, ...]) -> Labels:
+    """The place of each image's class among the known ones.
+
+    Raises:
+        DataError: an image has no class, or one that is not among ``classes``.
+    """
+    places = {name: place for place, name in enumerate(classes)}
+    for row in rows:
+        if row.label not in places:
+            raise DataError(
+                f"Image {row.id} is of class {row.label!r}{did_you_mean(row.label, classes)}; the method was made for "
+                f"{', '.join(classes)}. Prepare the images with the same classes."
+            )
+    return torch.tensor([places[row.label] for row in rows])
+
+
+def _check_classes(dataset: PreparedDataset, *, needed: bool) -> None:
+    without = sum(not row.label for row in dataset.rows)
+    if without == len(dataset) and not needed:
+        return
+    if without:
+        raise DataError(
+            f"Of the {len(dataset)} training images of {dataset.path} {without} have no class; the recipe learns "
+            "classes. Give every image one, in a table by --table, or leave those without out of the folder."
+        )
 
 
 class Batches:
@@ -40,21 +90,21 @@ class Batches:
         stage: what it needs.
         seed: seed of the order.
         device: where the batches go.
+        method: says what beside masks its images are made under.
 
     Raises:
-        DataError: the stage needs masks of an origin that the data set lacks.
+        DataError: as ``rows_for``.
     """
 
-    def __init__(self, dataset: PreparedDataset, stage: Stage, seed: int, device: torch.device) -> None:
-        self.dataset = rows_for(dataset, stage)
-        self.has_masks = bool(dataset.info.mask_labels)
+    def __init__(self, dataset: PreparedDataset, stage: Stage, seed: int, device: torch.device, method: Method) -> None:
+        self.dataset = rows_for(dataset, stage, method)
+        self.taken: Collection[Input] = method.needs | method.accepts
         self.seed, self.batch_size, self.device = seed, stage.batch_size, device
-        self._patients = _rows_by_patient(self.dataset) if stage.private else []
-        if stage.private and len(self._patients) < self.batch_size:
-            raise DataError(
-                f"There are {len(self._patients)} training patients and batches of {self.batch_size}; a private "
-                "training draws each patient with a probability below 1. Set a smaller batch size."
-            )
+        self._patients = _rows_by_patient(self.dataset.rows) if stage.private else []
+        self._labels: Tensor | None = None
+        if "labels" in self.taken and any(row.label for row in self.dataset.rows):
+            self._labels = class_numbers(self.dataset.rows, dataset.spec.classes).to(device)
+        self._others = _rows_of_others(self.dataset.rows) if "styles" in self.taken else []
         self._resident = self._load(np.arange(len(self.dataset))) if self._fits() else None
 
     def at(self, first: int, generator: torch.Generator) -> Batch:
@@ -64,19 +114,35 @@ class Batches:
             if self._patients
             else batch_indices(len(self.dataset), self.batch_size, self.seed, first)
         )
-        if self._resident is None:
-            images, masks, fields = self._load(indices)
-        else:
-            images, masks, fields = (tensor[torch.from_numpy(indices).to(self.device)] for tensor in self._resident)
-        return Batch(images=images, masks=masks, fields=fields, generator=generator)
-
-    def _load(self, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        images = to_unit_range(self.dataset.images(indices)).to(self.device)
-        fields = torch.from_numpy(self.dataset.fields(indices)).to(self.device)
-        masks = (
-            torch.from_numpy(self.dataset.masks(indices)).to(self.device) if self.has_masks else no_masks(len(images))
+        images, masks, fields_of_view = self._pictures(indices)
+        labels = None if self._labels is None else self._labels[torch.from_numpy(indices).to(self.device)]
+        styles = None
+        if self._others:
+            shares = torch.rand(len(indices), generator=generator).tolist()
+            others = [self._others[row] for row in indices.tolist()]
+            drawn = [int(rows[int(share * len(rows))]) for rows, share in zip(others, shares, strict=True)]
+            style_images, style_masks, _ = self._pictures(np.array(drawn, np.int64))
+            styles = Pairs(images=style_images, masks=style_masks)
+        return Batch(
+            images=images,
+            given=Given(masks=masks, labels=labels, styles=styles),
+            fields_of_view=fields_of_view,
+            rows=tuple(indices.tolist()),
+            generator=generator,
         )
-        return images, masks, fields
+
+    def _pictures(self, indices: np.ndarray) -> tuple[Tensor, Tensor | None, Tensor]:
+        if self._resident is None:
+            return self._load(indices)
+        places = torch.from_numpy(indices).to(self.device)
+        images, masks, fields_of_view = self._resident
+        return images[places], None if masks is None else masks[places], fields_of_view[places]
+
+    def _load(self, indices: np.ndarray) -> tuple[Tensor, Tensor | None, Tensor]:
+        images = to_unit_range(self.dataset.images(indices)).to(self.device)
+        fields_of_view = torch.from_numpy(self.dataset.fields_of_view(indices)).to(self.device)
+        masks = torch.from_numpy(self.dataset.masks(indices)).to(self.device) if self.dataset.has_masks else None
+        return images, masks, fields_of_view
 
     def _fits(self) -> bool:
         spec = self.dataset.spec
@@ -86,9 +152,17 @@ class Batches:
         return needed < 2**30
 
 
-def _rows_by_patient(dataset: PreparedDataset) -> list[np.ndarray]:
-    patients = np.array([row.patient_id for row in dataset.rows])
+def _rows_by_patient(rows: tuple[Row, ...]) -> list[np.ndarray]:
+    patients = np.array([row.patient_id for row in rows])
     return [np.flatnonzero(patients == one) for one in np.unique(patients)]
+
+
+def _rows_of_others(rows: tuple[Row, ...]) -> list[np.ndarray]:
+    """For each image the images of other patients that have a mask, or all that have one where there are no others."""
+    patients = np.array([row.patient_id for row in rows])
+    usable = np.array([row.mask_source != "none" for row in rows])
+    others = {one: np.flatnonzero(usable & (patients != one)) for one in np.unique(patients)}
+    return [others[one] if len(others[one]) else np.flatnonzero(usable) for one in patients]
 
 
 def _poisson(patients: list[np.ndarray], expected: int) -> np.ndarray:

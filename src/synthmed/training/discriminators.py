@@ -21,8 +21,9 @@ from synthmed.devices import find_device
 from synthmed.errors import ConfigError, DataError
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method
-from synthmed.shapes import Batch, no_masks
+from synthmed.shapes import Batch, Given
 from synthmed.training import checkpoint
+from synthmed.training.batches import class_numbers
 
 _CHUNK = 16
 
@@ -74,7 +75,7 @@ def _trained(run: Path, data: PreparedDataset) -> Method:
     if position is None:
         raise ConfigError(f"{run} has no checkpoint yet; expected one in {run / 'checkpoints'}. Train on, then audit.")
     with torch.random.fork_rng():
-        method = kind(parse(kind.Config, config, "config"), data.spec)
+        method = kind(parse(kind.Config, config, "config"), data.split("train").spec)
     checkpoint.load_trained(run / "checkpoints", position, method.networks)
     return method
 
@@ -91,9 +92,15 @@ def _scores_of(method: Method, name: str, side: PreparedDataset) -> NDArray[np.f
 def _scores(method: Method, side: PreparedDataset, rows: Sequence[int]) -> dict[str, NDArray[np.float64]]:
     device = next(method.networks.parameters()).device
     images = to_unit_range(side.images(rows)).to(device)
-    masks = torch.from_numpy(side.masks(rows)).to(device) if side.info.mask_labels else no_masks(len(images))
-    batch = Batch(images=images, masks=masks, fields=torch.from_numpy(side.fields(rows)).to(device),
-                  generator=torch.Generator().manual_seed(0))  # fmt: skip
+    masks = torch.from_numpy(side.masks(rows)).to(device) if side.has_masks else None
+    labels = None
+    if "labels" in method.needs:
+        labels = class_numbers([side.rows[row] for row in rows], method.spec.classes).to(device)
+    batch = Batch(
+        images=images, given=Given(masks=masks, labels=labels),
+        fields_of_view=torch.from_numpy(side.fields_of_view(rows)).to(device),
+        generator=torch.Generator().manual_seed(0),
+    )  # fmt: skip
     return {
         name: logits.flatten(1).mean(1).double().cpu().numpy() for name, logits in method.discriminate(batch).items()
     }

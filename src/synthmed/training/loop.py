@@ -20,15 +20,16 @@ from synthmed.config import Recipe, Settings, parse, read_recipe, to_toml
 from synthmed.data.dataset import PreparedDataset
 from synthmed.devices import find_device
 from synthmed.errors import ArtifactError, ConfigError, Interrupted, TrainingError
+from synthmed.generation.model import image_seed, load_model, save_model
 from synthmed.methods import find_method
-from synthmed.methods._contract import Method, Stage
-from synthmed.model import image_seed, load_model, save_model
+from synthmed.methods._contract import Method, Phase, Stage
 from synthmed.training import averages, checkpoint
-from synthmed.training.batches import Batches, rows_for
+from synthmed.training.batches import Batches, class_counts, rows_for
 from synthmed.training.checkpoint import Position, State
 from synthmed.training.log import JsonLines, Progress, Silence
-from synthmed.training.private import guarantee, private_gradients
+from synthmed.training.private import guarantee
 from synthmed.training.run import LOCK, exclusive, stop_on_signal, write_sample_grid
+from synthmed.training.updates import optimizers_of, update
 
 
 class TrainingSettings(Settings):
@@ -78,10 +79,10 @@ def train(
     where = find_device(device)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        method = _build(kind, config, dataset)
+        method = _build(kind, config, training_set)
     stages = method.stages()
     for stage in stages:
-        rows_for(training_set, stage)
+        rows_for(training_set, stage, method)
     privacy = _privacy(stages, settings, training_set)
     run.mkdir(parents=True, exist_ok=True)
     with exclusive(run), stop_on_signal() as stopped, torch.random.fork_rng():
@@ -108,11 +109,11 @@ def train(
                 continue
             done = start.images if start and number == start.stage else 0
             total = _length(stage, settings)
-            optimizers = _optimizers(method.networks, stage)
+            optimizers = optimizers_of(method.networks, stage)
             state = State(networks=method.networks, averages=state.averages, optimizers=optimizers)
             if done and start:
                 checkpoint.load_optimizers(folder, start, optimizers)
-            batches = Batches(training_set, stage, settings.seed, where)
+            batches = Batches(training_set, stage, settings.seed, where, method)
             progress.begin(stage.name, total, done)
             terms_seen: dict[str, Tensor] = {}
             losses: dict[str, float] = {}
@@ -129,23 +130,13 @@ def train(
                 for phase in stage.phases:
                     if step % phase.every:
                         continue
-                    for update in range(phase.repeat):
-                        if update:
-                            batch = stage.transform(batches.at(done + update * total, generator))
-                        _only_trainable(method.networks, phase.network)
-                        if stage.private and phase.network == stage.private[0]:
-                            terms = private_gradients(phase.objective, batch,
-                                                      list(method.networks[phase.network].parameters()),
-                                                      stage.private[1], stage.batch_size)  # fmt: skip
-                            _refuse_non_finite(terms, stage, phase.network, done)
-                        else:
-                            with torch.autocast(where.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-                                terms = {name: values.mean() for name, values in phase.objective(batch).items()}
-                            _refuse_non_finite(terms, stage, phase.network, done)
-                            optimizers[phase.network].zero_grad(set_to_none=True)
-                            torch.stack(list(terms.values())).sum().backward()
-                        optimizers[phase.network].step()
-                    terms_seen |= {f"{phase.network}.{name}": term.detach() for name, term in terms.items()}
+                    for turn in range(phase.repeat):
+                        if turn:
+                            batch = stage.transform(batches.at(done + turn * total, generator))
+                        terms = update(phase, stage, batch, method.networks, optimizers,
+                                       lowered=settings.precision == "bfloat16")  # fmt: skip
+                        _refuse_non_finite(terms, stage, phase, done)
+                    terms_seen |= {f"{_learners(phase)}.{name}": term for name, term in terms.items()}
                 before, done = done, done + stage.batch_size
                 for name in _averaged(state.averages, stage):
                     averages.update(state.averages[name], method.networks[name], half_life=stage.average_images,
@@ -172,7 +163,7 @@ def train(
             checkpoint.save(folder, Position(stage=number + 1, images=0), state)
 
         with _exported(method, state.averages):
-            _write_model(model_file, found, config, method, dataset, privacy)
+            _write_model(model_file, found, config, method, training_set, privacy)
     progress.say(f"The model is {model_file}.")
     return model_file
 
@@ -186,20 +177,20 @@ def plan(recipe: str, data: Path, *, overrides: Iterable[str] = ()) -> dict[str,
     found = read_recipe(recipe, overrides)
     kind = find_method(found.method)
     settings = parse(TrainingSettings, found.training, "training")
-    dataset = PreparedDataset.open(data)
-    method = _build(kind, parse(kind.Config, found.config, "config"), dataset)
+    training_set = PreparedDataset.open(data).split("train")
+    method = _build(kind, parse(kind.Config, found.config, "config"), training_set)
     stages = method.stages()
     for stage in stages:
-        rows_for(dataset.split("train"), stage)
-    _privacy(stages, settings, dataset.split("train"))
+        rows_for(training_set, stage, method)
+    _privacy(stages, settings, training_set)
     return {stage.name: _length(stage, settings) for stage in stages}
 
 
-def _build(kind: type[Method], config: Settings, dataset: PreparedDataset) -> Method:
+def _build(kind: type[Method], config: Settings, training_set: PreparedDataset) -> Method:
     try:
-        return kind(config, dataset.spec)
+        return kind(config, training_set.spec)
     except ValueError as error:
-        raise ConfigError(f"{error}. Prepare the images in another size, or change the recipe.") from error
+        raise ConfigError(f"{error}. Change the recipe, or prepare the images in another way.") from error
 
 
 def _length(stage: Stage, settings: TrainingSettings) -> int:
@@ -243,23 +234,13 @@ def _claim(run: Path, recipe: Recipe, config: Settings, settings: Settings, data
 
 def _averages(method: Method, stages: list[Stage]) -> nn.ModuleDict:
     """Copies of the generator networks whose weights some stage averages."""
-    trained = {phase.network for stage in stages if stage.average_images for phase in stage.phases}
+    trained = {name for stage in stages if stage.average_images for name in stage.trains}
     names = [name for name in method.generator_networks if name in trained]
     return nn.ModuleDict({name: deepcopy(method.networks[name]).requires_grad_(False) for name in names})
 
 
 def _averaged(kept: nn.ModuleDict, stage: Stage) -> list[str]:
-    trained = {phase.network for phase in stage.phases} if stage.average_images else set()
-    return [name for name in kept if name in trained]
-
-
-def _optimizers(networks: nn.ModuleDict, stage: Stage) -> dict[str, torch.optim.Optimizer]:
-    """One optimizer a network: the first phase's; the lazy phases of the same network share it."""
-    optimizers: dict[str, torch.optim.Optimizer] = {}
-    for phase in stage.phases:
-        if phase.network not in optimizers:
-            optimizers[phase.network] = phase.optimizer(networks[phase.network].parameters())
-    return optimizers
+    return [name for name in kept if stage.average_images and name in stage.trains]
 
 
 def _cool(optimizers: dict[str, torch.optim.Optimizer], stage: Stage, progress: float) -> None:
@@ -270,17 +251,17 @@ def _cool(optimizers: dict[str, torch.optim.Optimizer], stage: Stage, progress: 
             group["lr"] = share * group.setdefault("initial_lr", group["lr"])
 
 
-def _only_trainable(networks: nn.ModuleDict, name: str) -> None:
-    for other, network in networks.items():
-        network.requires_grad_(other == name)
+def _learners(phase: Phase) -> str:
+    """The networks of a phase, as the log names them."""
+    return "+".join(phase.networks)
 
 
-def _refuse_non_finite(terms: dict[str, Tensor], stage: Stage, network: str, done: int) -> None:
+def _refuse_non_finite(terms: dict[str, Tensor], stage: Stage, phase: Phase, done: int) -> None:
     if terms and not torch.isfinite(torch.stack(list(terms.values())).sum()):
         named = ", ".join(f"{name} = {value.item():g}" for name, value in terms.items())
         raise TrainingError(
-            f"The loss of {network} in stage {stage.name} is not finite after {done} images ({named}). The last "
-            "checkpoint is good; lower the learning rate or the weight of the term, and train to another RUN."
+            f"The loss of {_learners(phase)} in stage {stage.name} is not finite after {done} images ({named}). The "
+            "last checkpoint is good; lower the learning rate or the weight of the term, and train to another RUN."
         )
 
 
@@ -304,10 +285,10 @@ def _exported(method: Method, kept: nn.ModuleDict) -> Iterator[None]:
 
 
 def _write_model(
-    file: Path, recipe: Recipe, config: Settings, method: Method, dataset: PreparedDataset,
+    file: Path, recipe: Recipe, config: Settings, method: Method, training_set: PreparedDataset,
     privacy: dict[str, Any] | None,
 ) -> None:  # fmt: skip
-    info = dataset.info
+    info = training_set.info
     networks = {
         f"{name}.{key}": tensor
         for name in method.generator_networks
@@ -320,10 +301,11 @@ def _write_model(
         "bits": info.bits,
         "intensity": info.intensity.model_dump(),
         "mask_labels": info.mask_labels,
+        "classes": class_counts(training_set),
         "data": {
-            "digest": dataset.digest,
+            "digest": training_set.digest,
             "splits": {name: split.model_dump() for name, split in info.splits.items()},
         },
     } | ({"privacy": privacy} if privacy else {})
-    save_model(file, method=recipe.method, config=config.model_dump(mode="json"), spec=dataset.spec,
+    save_model(file, method=recipe.method, config=config.model_dump(mode="json"), spec=training_set.spec,
                networks=networks, facts=facts)  # fmt: skip

@@ -12,6 +12,7 @@ from synthmed.devices import find_device
 from synthmed.methods import find_method
 from synthmed.methods._contract import Stage
 from synthmed.training.batches import Batches
+from synthmed.training.updates import optimizers_of, update
 
 
 def seconds_of_schedule(recipe: Recipe, data: Path, *, device: str = "cpu", least: float = 5.0) -> float:
@@ -29,8 +30,8 @@ def seconds_of_schedule(recipe: Recipe, data: Path, *, device: str = "cpu", leas
         ConfigError, DataError, ArtifactError: as ``train`` would; call ``plan`` before for better messages.
     """
     kind = find_method(recipe.method)
-    dataset = PreparedDataset.open(data)
-    half = recipe.training.get("precision") == "bfloat16"
+    dataset = PreparedDataset.open(data).split("train")
+    lowered = recipe.training.get("precision") == "bfloat16"
     with torch.random.fork_rng():
         torch.manual_seed(0)
         method = kind(parse(kind.Config, recipe.config, "config"), dataset.spec)
@@ -39,26 +40,23 @@ def seconds_of_schedule(recipe: Recipe, data: Path, *, device: str = "cpu", leas
         total = 0.0
         for stage in method.stages():
             method.networks.load_state_dict(begun)
-            batches = Batches(dataset.split("train"), stage, 0, find_device(device))
-            with torch.autocast(batches.device.type, torch.bfloat16, enabled=half):
-                total += stage.images * _seconds_per_image(method.networks, stage, batches, least)
+            batches = Batches(dataset, stage, 0, find_device(device), method)
+            total += stage.images * _seconds_per_image(method.networks, stage, batches, least, lowered)
     return total
 
 
-def _seconds_per_image(networks: torch.nn.ModuleDict, stage: Stage, batches: Batches, least: float) -> float:
-    optimizers = {phase.network: phase.optimizer(networks[phase.network].parameters()) for phase in stage.phases}
+def _seconds_per_image(
+    networks: torch.nn.ModuleDict, stage: Stage, batches: Batches, least: float, lowered: bool
+) -> float:  # fmt: skip
+    optimizers = optimizers_of(networks, stage)
     costs = torch.zeros(len(stage.phases), dtype=torch.float64)
     steps = 0
     while steps < 2 or costs.sum() < least:
         stage.on_progress(0.5)
         batch = stage.transform(batches.at(steps * stage.batch_size, torch.Generator().manual_seed(steps)))
         for place, phase in enumerate(stage.phases):
-            for name, network in networks.items():
-                network.requires_grad_(name == phase.network)
             began = _clock(batches.device)
-            optimizers[phase.network].zero_grad(set_to_none=True)
-            torch.stack([values.mean() for values in phase.objective(batch).values()]).sum().backward()
-            optimizers[phase.network].step()
+            update(phase, stage, batch, networks, optimizers, lowered=lowered)
             costs[place] += _clock(batches.device) - began if steps else 0.0  # the first step warms up
         steps += 1
     shares = torch.tensor([phase.repeat / phase.every for phase in stage.phases], dtype=torch.float64)

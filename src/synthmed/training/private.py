@@ -45,7 +45,7 @@ def private_gradients(
     sums = [torch.zeros_like(parameter) for parameter in parameters]
     seen: dict[str, Tensor] = {}
     for index in range(len(batch)):
-        terms = {name: values.mean() for name, values in objective(batch.single(index)).items()}
+        terms = {name: values.mean() for name, values in objective(batch[index : index + 1]).items()}
         gradients = torch.autograd.grad(torch.stack(list(terms.values())).sum(), parameters)
         norm = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
         scale = (privacy.clip / norm.clamp_min(1e-12)).clamp_max(1)  # g min(1, C / |g|)

@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from synthmed.data.dataset import PreparedDataset
@@ -14,6 +16,8 @@ from synthmed.data.intensity import to_stored, to_unit_range
 from synthmed.errors import ArtifactError
 from synthmed.methods._contract import Method
 from synthmed.pictures import pairs_grid, save_png
+from synthmed.shapes import Given, Pairs
+from synthmed.training.batches import class_numbers
 
 LOCK = ".lock"
 SHOWN = 8
@@ -54,13 +58,23 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
 
 @torch.no_grad()
 def write_sample_grid(path: Path, method: Method, dataset: PreparedDataset, device: torch.device) -> None:
-    """Show what the method makes now: always the same latents, and the first training masks if it needs masks."""
+    """Show what the method makes now: always the same latents, under what it needs of the first training images."""
     path.parent.mkdir(exist_ok=True)
-    latents = torch.randn(SHOWN, method.latent_size, generator=torch.Generator().manual_seed(0)).to(device)
-    masks = None
-    if method.condition in ("masks", "masks with images"):
-        repeated = [index % len(dataset) for index in range(SHOWN)]
-        images = to_unit_range(dataset.images(repeated))
-        masks = method.conditions(torch.from_numpy(dataset.masks(repeated)), images).to(device)
-    pairs = method.generate(latents, masks)
-    save_png(path, pairs_grid(to_stored(pairs.images.cpu(), 8), pairs.masks.cpu().numpy()), longest_side=2048)
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(SHOWN, *method.latent_shape, generator=generator).to(device)
+    rows = [index % len(dataset) for index in range(SHOWN)]
+    pairs = method.generate(latents, _given(method, dataset, rows).to(device))
+    masks = np.zeros((SHOWN, 0, 0), np.uint8) if pairs.masks is None else pairs.masks.cpu().numpy()
+    save_png(path, pairs_grid(to_stored(pairs.images.cpu(), 8), masks), longest_side=2048)
+
+
+def _given(method: Method, dataset: PreparedDataset, rows: list[int]) -> Given:
+    """What a method needs of the images of these rows; the styles are the next rows'."""
+    some: dict[str, Callable[[], Any]] = {
+        "masks": lambda: torch.from_numpy(dataset.masks(rows)),
+        "images": lambda: to_unit_range(dataset.images(rows)),
+        "labels": lambda: class_numbers([dataset.rows[row] for row in rows], dataset.spec.classes),
+        "styles": lambda: Pairs(images=to_unit_range(dataset.images(rows[1:] + rows[:1])),
+                                masks=torch.from_numpy(dataset.masks(rows[1:] + rows[:1]))),
+    }  # fmt: skip
+    return Given(**{name: some[name]() for name in method.needs})

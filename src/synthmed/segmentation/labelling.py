@@ -21,7 +21,7 @@ from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
 from synthmed.data.masks import field_of_view
 from synthmed.data.store import DatasetWriter
 from synthmed.errors import DataError, SourceError
-from synthmed.segmentation import SegmenterConfig, describe, predict_masks, train_segmenter
+from synthmed.segmentation.segmenter import SegmenterConfig, describe, predict_masks, train_segmenter
 from synthmed.sources.pixels import read_header, read_image, read_mask
 from synthmed.sources.raster import FoundImage, find
 
@@ -124,7 +124,7 @@ def _manual_pairs(known: PreparedDataset) -> PreparedDataset:
 def _copy_rows(known: PreparedDataset, writer: DatasetWriter) -> None:
     for first in range(0, len(known), _CHUNK):
         part = range(first, min(first + _CHUNK, len(known)))
-        pictures = zip(known.images(part), known.masks(part), known.fields(part), strict=True)
+        pictures = zip(known.images(part), known.masks(part), known.fields_of_view(part), strict=True)
         for index, (image, mask, field) in zip(part, pictures, strict=True):
             writer.add(known.rows[index], image, mask, field)
 

@@ -5,8 +5,8 @@ from PIL import Image
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.prepare import prepare
 from synthmed.errors import DataError, SourceError
-from synthmed.labelling import label
-from synthmed.segmentation import SegmenterConfig
+from synthmed.segmentation.labelling import label
+from synthmed.segmentation.segmenter import SegmenterConfig
 
 TINY = SegmenterConfig(width=4, steps=2, crop=0, learning_rate=1e-2)
 

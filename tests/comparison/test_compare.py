@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthmed.comparison import compare, pictures
+from synthmed.comparison.compare import compare, pictures
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.prepare import prepare
 from synthmed.errors import ArtifactError, ConfigError, DataError, Interrupted
@@ -56,7 +56,7 @@ def test_the_same_call_again_does_nothing_and_another_is_refused(finished: Path,
 def test_a_comparison_that_was_stopped_goes_on_and_keeps_what_was_done(
     toy_dataset: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from synthmed import comparison
+    from synthmed.comparison import compare as comparison
 
     train = comparison.train
 

@@ -10,9 +10,10 @@ from PIL import Image
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.prepare import prepare
 from synthmed.errors import ArtifactError, ConfigError, DataError
-from synthmed.generation import generate
-from synthmed.model import image_seed, load_model
+from synthmed.generation.generate import generate
+from synthmed.generation.model import image_seed, load_model
 from synthmed.phantoms import phantom
+from synthmed.shapes import Given
 from synthmed.training.loop import train
 
 SHORT = ["training.budget=0.002"]
@@ -140,9 +141,9 @@ def test_wrong_wishes_are_sentences(pair_model: Path, translator: Path, toy_data
     with pytest.raises(ArtifactError, match="not a file"):
         generate(tmp_path / "nothing.safetensors", tmp_path / "c", num=1)
     with pytest.raises(DataError, match="expected"):
-        load_model(translator).generate(1, masks=torch.zeros(1, 16, 16, dtype=torch.uint8))
+        load_model(translator).generate(1, given=Given(masks=torch.zeros(1, 16, 16, dtype=torch.uint8)))
     with pytest.raises(DataError, match="label 4"):
-        load_model(translator).generate(1, masks=torch.full((1, 32, 32), 4, dtype=torch.uint8))
+        load_model(translator).generate(1, given=Given(masks=torch.full((1, 32, 32), 4, dtype=torch.uint8)))
     generate(pair_model, tmp_path / "d", num=1)
     with pytest.raises(ArtifactError, match="already exists"):
         generate(pair_model, tmp_path / "d", num=1)
@@ -150,5 +151,5 @@ def test_wrong_wishes_are_sentences(pair_model: Path, translator: Path, toy_data
 
 def test_masks_for_a_model_that_takes_none_are_refused(toy_dataset: Path, tmp_path: Path) -> None:
     model = train("dcgan_tiny", toy_dataset, tmp_path / "run", overrides=["training.budget=0.003"])
-    with pytest.raises(DataError, match="from noise alone"):
+    with pytest.raises(DataError, match="takes no masks; generate without --masks"):
         generate(model, tmp_path / "samples", num=2, masks=toy_dataset)

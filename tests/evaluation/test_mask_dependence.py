@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from synthmed.evaluation._contract import MasksMissing
-from synthmed.evaluation.mask_response import Config, inside, measure, predictor, slope, unseen_predictions
+from synthmed.evaluation.mask_dependence import Config, inside, measure, predictor, slope, unseen_predictions
 
 SIDE = 32
 
@@ -18,10 +18,10 @@ def discs(num, seed, follow=1.0):
     return (images * masks).clip(0, 255).round().astype(np.uint8)[:, None], masks
 
 
-def test_an_inside_that_follows_the_mask_is_told_from_one_that_does_not(make_dataset, make_samples, conditions):
+def test_an_inside_that_follows_the_mask_is_told_from_one_that_does_not(make_dataset, make_samples, setup):
     real = make_dataset(train=60, test=4, pairs=discs(64, 0))
     follows, ignores, half = (
-        measure(make_samples(*discs(60, 1, follow), name=name), real, Config(), conditions)
+        measure(make_samples(*discs(60, 1, follow), name=name), real, Config(), setup)
         for name, follow in (("follows", 1.0), ("ignores", 0.0), ("half", 0.5))
     )
     assert follows.low < follows.floor < follows.high and follows.floor_low > 0.8
@@ -30,9 +30,9 @@ def test_an_inside_that_follows_the_mask_is_told_from_one_that_does_not(make_dat
     assert f"{follows.floor:.3f}" in follows.sentence
 
 
-def test_real_images_whose_masks_say_nothing_are_warned_of(make_dataset, make_samples, conditions):
+def test_real_images_whose_masks_say_nothing_are_warned_of(make_dataset, make_samples, setup):
     real = make_dataset(train=60, test=4, pairs=discs(64, 0, follow=0.0))
-    found = measure(make_samples(*discs(60, 1)), real, Config(), conditions)
+    found = measure(make_samples(*discs(60, 1)), real, Config(), setup)
     assert found.floor_low <= 0 and found.warnings[0].startswith("It is not shown that a mask says anything")
 
 
@@ -54,7 +54,7 @@ def test_images_with_empty_masks_are_left_out():
     assert found[0, 1] == pytest.approx(images[0, 0][masks[0] > 0].std())
 
 
-def test_sets_that_cannot_be_judged_are_refused_in_a_sentence(make_dataset, make_samples, conditions):
+def test_sets_that_cannot_be_judged_are_refused_in_a_sentence(make_dataset, make_samples, setup):
     real, few = make_dataset(train=24, pairs=discs(28, 0)), make_dataset(name="few", train=6)
     images, masks = discs(24, 1)
     for made, data, said in (
@@ -63,10 +63,10 @@ def test_sets_that_cannot_be_judged_are_refused_in_a_sentence(make_dataset, make
         (make_samples(images, masks[:1].repeat(24, 0), name="one"), real, "have the same mask"),
     ):
         with pytest.raises(MasksMissing, match=said):
-            measure(made, data, Config(), conditions)
+            measure(made, data, Config(), setup)
 
 
-def test_of_a_large_set_no_more_images_than_allowed_are_read(make_dataset, make_samples, conditions):
+def test_of_a_large_set_no_more_images_than_allowed_are_read(make_dataset, make_samples, setup):
     real = make_dataset(train=60, test=4, pairs=discs(64, 0))
-    found = measure(make_samples(*discs(60, 1)), real, Config(images=30), conditions)
+    found = measure(make_samples(*discs(60, 1)), real, Config(images=30), setup)
     assert found.n == found.n_real == 30 and found.low > 0.5

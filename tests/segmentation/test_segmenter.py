@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from synthmed.errors import DataError, TrainingError
-from synthmed.segmentation import SegmenterConfig, predict_masks, train_segmenter
+from synthmed.segmentation.segmenter import SegmenterConfig, predict_masks, train_segmenter
 
 TINY = SegmenterConfig(width=4, steps=40, batch_size=4, crop=0, learning_rate=1e-2)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from synthmed.evaluation import _comparison
-from synthmed.evaluation._comparison import Points, compare, halves
 from synthmed.evaluation._featured import in_real_units, own_groups
+from synthmed.evaluation._jackknife import Points, compare, halves
 from synthmed.evaluation._neighbours import nearest
 
 

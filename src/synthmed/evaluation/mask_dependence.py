@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthmed.evaluation._contract import (
-    Conditions,
     MasksMissing,
     Measurement,
+    Setup,
     few_samples,
     number,
     require_masks,
@@ -55,21 +55,21 @@ class Config(BaseModel):
     """Images of a side, at most: all of their masks are in memory at once."""
 
 
-def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, conditions: Conditions) -> Measurement:
+def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup: Setup) -> Measurement:
     """The slope of what is inside on what the mask says of it, beside that of real images.
 
     Args:
         synthetic: the set to judge, with masks.
         real: the data set; its reference images with masks say what goes along with a mask.
         config: the settings.
-        conditions: seed, reference.
+        setup: seed, reference.
 
     Raises:
         MasksMissing: there are no masks on one of the sides, fewer than 20 real images, or all masks are alike.
     """
-    reference = conditions.reference_of(real)
-    require_masks(synthetic, reference, "mask_response")
-    chosen, of_made = (some_rows(len(side), config.images, conditions.numbers(53)) for side in (reference, synthetic))
+    reference = setup.reference_of(real)
+    require_masks(synthetic, reference, "mask_dependence")
+    chosen, of_made = (some_rows(len(side), config.images, setup.numbers(53)) for side in (reference, synthetic))
     true_masks, patients = reference.masks(chosen), np.array([reference.rows[row].patient_id for row in chosen])
     true, full = inside(reference.images(chosen), true_masks)
     true_masks, patients = true_masks[full], patients[full]
@@ -80,25 +80,27 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, condi
         raise MasksMissing(
             f"There are {len(true)} real images of {len(np.unique(patients))} patients and {len(made)} synthetic ones "
             f"whose masks are not empty; expected {_LEAST} of each and {config.folds} patients. "
-            "Leave out mask_response."
+            "Leave out mask_dependence."
         )
     spread = true.std(0).clip(1e-6)
     true, made = true / spread, made / spread
     places: dict[bytes, int] = {}
     of_masks = [str(places.setdefault(mask.tobytes(), len(places))) for mask in masks]
     if len(places) < 2:
-        raise MasksMissing("All synthetic images have the same mask; expected several masks. Leave out mask_response.")
+        raise MasksMissing(
+            "All synthetic images have the same mask; expected several masks. Leave out mask_dependence."
+        )
     predicted = predictor(true_masks, true, config)(masks)
-    unseen = unseen_predictions(true_masks, true, patients, config, conditions.numbers(50))
+    unseen = unseen_predictions(true_masks, true, patients, config, setup.numbers(50))
 
     value, floor = slope(predicted, made), slope(unseen, true)
-    low, high = _interval(predicted, made, of_masks, conditions.numbers(51))
-    floor_low, floor_high = _interval(unseen, true, list(patients), conditions.numbers(52))
+    low, high = _interval(predicted, made, of_masks, setup.numbers(51))
+    floor_low, floor_high = _interval(unseen, true, list(patients), setup.numbers(52))
     warnings = few_samples(len(places), "masks") + few_samples(len(set(patients)), "real patients")
     if floor_low <= 0:
         warnings.insert(0, "It is not shown that a mask says anything of the inside of these real images.")
     return Measurement(
-        name="mask_response",
+        name="mask_dependence",
         title="Inside follows the mask",
         value=value,
         low=low,

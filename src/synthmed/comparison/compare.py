@@ -22,13 +22,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from synthmed import artifacts
+from synthmed.comparison.page import as_page
 from synthmed.config import Recipe, parse, read_recipe, to_toml
 from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import ArtifactError, ConfigError, DataError
 from synthmed.evaluation._contract import Progress as Counted
 from synthmed.evaluation._contract import find_metric
 from synthmed.evaluation.report import evaluate
-from synthmed.generation import generate
+from synthmed.generation.generate import generate
 from synthmed.methods import find_method
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb, save_png
 from synthmed.samples import SampleSet
@@ -130,7 +131,8 @@ def _read(recipes: Sequence[str], overrides: Sequence[str]) -> dict[str, _Entry]
         own = [word for word in overrides if word.split(".")[0] not in set(names) - {name}]
         settings = [word.removeprefix(f"{name}.") for word in own]
         recipe = read_recipe(given, settings)
-        if find_method(recipe.method).condition == "nothing":
+        kind = find_method(recipe.method)
+        if "masks" not in kind.needs | kind.accepts:
             raise ConfigError(
                 f"Recipe {name} makes images from noise alone; expected recipes that make images under masks, so that "
                 "all can be shown under the same ones."
@@ -171,7 +173,7 @@ def _budget(
     if not images:
         return float(f"{60 * minutes / seconds_of_schedule(recipe, data, device=device):.4g}")
     kind = find_method(recipe.method)
-    stages = kind(parse(kind.Config, recipe.config, "config"), dataset.spec).stages()
+    stages = kind(parse(kind.Config, recipe.config, "config"), dataset.split("train").spec).stages()
     return images / sum(stage.images for stage in stages)
 
 
@@ -214,8 +216,6 @@ def trained(run: Path) -> tuple[int, float]:
 def _write_page(
     out: Path, originals: PreparedDataset, names: Sequence[str], budgets: Mapping[str, float], latents: int
 ) -> None:
-    from synthmed.evaluation.comparison_page import as_page
-
     report = json.loads((out / "report" / "report.json").read_text(encoding="utf-8"))
     found = {names[0]: report["measurements"], **{name: report["compared"][name] for name in names[1:]}}
     trainings = {name: trained(out / "runs" / name) for name in names}

@@ -1,0 +1,269 @@
+"""One model, one file: the generator side as safetensors, and a JSON header that says what it is.
+
+The header holds the method's name and settings, the images' shape, intensity mapping and classes, and the lineage (the
+digests of what it was trained on). There is no code in the file, no discriminator and no optimizer state:
+those would tell more about the patients than the images do.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from synthmed import __version__, artifacts
+from synthmed.config import did_you_mean, parse
+from synthmed.devices import find_device
+from synthmed.errors import ArtifactError, DataError
+from synthmed.methods import find_method
+from synthmed.methods._contract import Method
+from synthmed.shapes import Given, ImageSpec, LabelMap, Latent, Pairs
+
+_KEY = "synthmed"
+_FORMAT = 2
+_GROUP = 8
+"""Images are always made in the same groups of eight, so that neither their number nor where a run starts
+changes a single bit of any of them."""
+_GOLDEN = 0.6180339887498949
+_FLAGS = {"masks": "--masks", "images": "--masks", "labels": "--label", "styles": "--styles"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A trained generator.
+
+    Args:
+        method: the method with its trained generator networks.
+        header: what the file says of itself.
+        digest: SHA-256 of the file.
+    """
+
+    method: Method
+    header: dict[str, Any]
+    digest: str
+
+    @property
+    def spec(self) -> ImageSpec:
+        """The images it makes."""
+        return ImageSpec(**self.header["images"])
+
+    def generate(self, num: int, *, seed: int = 0, first: int = 0, given: Given = Given()) -> Pairs:
+        """Make images number ``first`` to ``first + num - 1`` of the given seed.
+
+        Args:
+            num: how many.
+            seed: the run seed; image i depends on (seed, i) and what it is made under alone.
+            first: number of the first.
+            given: what they are made under, ``num`` rows; classes that are needed and not given are ``labels``.
+
+        Raises:
+            DataError: something that the model needs is missing, or what is given is of another size, number or
+                meaning than it was trained with.
+        """
+        return self.make(self.latents(num, seed=seed, first=first), self.completed(given, num, seed, first), first)
+
+    @torch.no_grad()
+    def make(self, latents: Latent, given: Given = Given(), first: int = 0) -> Pairs:
+        """Make an image of each row of latents, in groups of eight, on the CPU.
+
+        Args:
+            latents: [N *latent_shape].
+            given: what the images are made under, N rows.
+            first: number of the first image, which says where in its group it stands.
+
+        Raises:
+            DataError: as ``generate`` does, or latents of another shape.
+        """
+        num, shape = len(latents), self.method.latent_shape
+        if not num:
+            raise DataError("There are no latents to make images of; expected 1 row or more.")
+        if latents.shape[1:] != shape:
+            raise DataError(
+                f"The latents have the shape {tuple(latents.shape[1:])}; a {self.header['method']} model of these "
+                f"settings takes {shape}."
+            )
+        self.check(given, num)
+        start = first % _GROUP
+        rows = torch.arange(-start, -(-(start + num) // _GROUP) * _GROUP - start).clamp(0, max(num - 1, 0))
+        parts = [
+            self.method.generate(latents[group].to(self._device), given[group].to(self._device))
+            for group in rows.split(_GROUP)
+        ]
+        wanted = slice(start, start + num)
+        masks = [part.masks for part in parts if part.masks is not None]
+        return Pairs(
+            images=torch.cat([part.images for part in parts])[wanted].cpu(),
+            masks=torch.cat(masks)[wanted].cpu() if masks else None,
+        )
+
+    def latents(self, num: int, *, seed: int = 0, first: int = 0) -> Latent:
+        """The latents [num *latent_shape] of images number ``first`` on."""
+        drawn = [
+            torch.randn(self.method.latent_shape, generator=torch.Generator().manual_seed(image_seed(seed, index)))
+            for index in range(first, first + num)
+        ]
+        return torch.stack(drawn) if drawn else torch.empty(0, *self.method.latent_shape)
+
+    def label(self, name: str) -> int:
+        """The place of a class.
+
+        Raises:
+            DataError: the model takes no classes, or knows none of that name; says which it knows.
+        """
+        if "labels" not in self.method.needs | self.method.accepts:
+            raise DataError(
+                f"A {self.header['method']} model makes images of no class; it was asked for {name!r}. Leave out "
+                "--label."
+            )
+        if name not in self.spec.classes:
+            raise DataError(
+                f"The model knows no class {name!r}{did_you_mean(name, self.spec.classes)}; it was trained on "
+                f"{', '.join(self.spec.classes)}."
+            )
+        return self.spec.classes.index(name)
+
+    def completed(self, given: Given, num: int, seed: int, first: int) -> Given:
+        """What is given, with classes in the proportions of the training set where they are needed and missing.
+
+        The numbers i * golden ratio + offset, modulo 1, fill [0, 1] evenly: of any run of images as many are of a
+        class as its share asks for, up to one or two.
+        """
+        if given.labels is not None or "labels" not in self.method.needs or not num:
+            return given
+        counts = torch.tensor([self.header["classes"][name] for name in self.spec.classes], dtype=torch.float64)
+        offset = image_seed(seed, -1) / 2**63
+        places = (torch.arange(first, first + num, dtype=torch.float64) * _GOLDEN + offset) % 1
+        labels = torch.searchsorted(counts.cumsum(0) / counts.sum(), places, right=True)
+        return Given(masks=given.masks, images=given.images, styles=given.styles, labels=labels)
+
+    def check(self, given: Given, num: int) -> None:
+        """Refuse what the images cannot be made under.
+
+        Raises:
+            DataError: says what is missing, not taken, or does not fit.
+        """
+        name, spec = self.header["method"], self.spec
+        for one in sorted(self.method.needs - given.names):
+            raise DataError(f"A {name} model makes images under {one}, and none are given; give some by {_FLAGS[one]}.")
+        for one in sorted(given.names - self.method.needs - self.method.accepts):
+            raise DataError(f"A {name} model takes no {one}; generate without {_FLAGS[one]}.")
+        if given.masks is not None:
+            _check_masks(given.masks, spec, num)
+        for one, images in (("images", given.images), ("styles", given.styles.images if given.styles else None)):
+            if images is not None and tuple(images.shape) != (num, spec.channels, *spec.size):
+                raise DataError(
+                    f"The {one} are {tuple(images.shape)}; expected {(num, spec.channels, *spec.size)}. Prepare them "
+                    "alike."
+                )
+        if given.styles is not None:
+            if given.styles.masks is None:
+                raise DataError(
+                    "The styles are images without label maps; expected one for each. Give images and maps."
+                )
+            _check_labels(given.styles.masks, spec, "style's label map")
+        if given.labels is not None:
+            wrong = [label for label in given.labels.tolist() if not 0 <= label < len(spec.classes)]
+            if len(given.labels) != num or wrong:
+                raise DataError(
+                    f"There are {len(given.labels)} labels, {len(wrong)} of them of no class; expected {num} from 0 to "
+                    f"{len(spec.classes) - 1}."
+                )
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.method.networks.parameters()).device
+
+
+def _check_masks(masks: LabelMap, spec: ImageSpec, num: int) -> None:
+    if tuple(masks.shape) != (num, *spec.size):
+        raise DataError(f"The masks are {tuple(masks.shape)}; expected {(num, *spec.size)}. Prepare them alike.")
+    _check_labels(masks, spec, "mask")
+    empty = (masks.flatten(1).amax(1) == 0).nonzero()
+    if len(empty):
+        raise DataError(
+            f"Mask {int(empty[0])} is empty ({len(empty)} of {num} are); expected a shape to fill. Leave it out."
+        )
+
+
+def _check_labels(maps: LabelMap, spec: ImageSpec, what: str) -> None:
+    if int(maps.max()) >= spec.num_labels:
+        raise DataError(
+            f"A {what} has label {int(maps.max())}; the model was trained with labels 0 to {spec.num_labels - 1}."
+        )
+
+
+def image_seed(seed: int, index: int) -> int:
+    """The seed of one image: a hash of the run seed and the image's number, below 2**63."""
+    digest = hashlib.sha256(f"{seed}/{index}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def save_model(path: Path, *, method: str, config: Mapping[str, Any], spec: ImageSpec, networks: Mapping[str, Tensor],
+               facts: Mapping[str, Any]) -> str:  # fmt: skip
+    """Write a model file and return its digest.
+
+    Args:
+        path: where, ending in .safetensors.
+        method: the method's name.
+        config: its settings.
+        spec: the images it makes.
+        networks: state of the generator networks, ``network.parameter`` -> tensor.
+        facts: further entries of the header: intensity mapping, recipe, lineage.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(networks.items())}
+    header = {
+        "format": _FORMAT, "version": __version__, "method": method, "config": config, "images": asdict(spec),
+        "tensors": _tensors_digest(tensors), **facts,
+    }  # fmt: skip
+    content = to_bytes(tensors, metadata={_KEY: json.dumps(header, sort_keys=True)})
+    artifacts.write_file(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def load_model(path: Path | str, device: str = "cpu") -> Model:
+    """Open a model file.
+
+    Raises:
+        ArtifactError: no such file, not a model of ours, or a damaged one.
+
+    Example:
+        ``load_model("RUN/model.safetensors").generate(16, seed=0)``
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ArtifactError(f"{path} is not a file; expected a model such as RUN/model.safetensors. Check the path.")
+    found: object = None
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[_KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        found = header["format"]
+        damaged = found == _FORMAT and _tensors_digest(tensors) != header["tensors"]
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ArtifactError(
+            f"{path} is not a whole synthmed model ({error}). Train it anew or fetch it again."
+        ) from error
+    if found != _FORMAT:
+        raise ArtifactError(
+            f"{path} is of format {found}; this synthmed reads format {_FORMAT}. Train the model anew, or generate "
+            "with the synthmed that wrote it."
+        )
+    if damaged:
+        raise ArtifactError(f"{path} is damaged: its tensors are not those it was written with. Fetch it again.")
+    kind = find_method(header["method"])
+    method = kind(parse(kind.Config, header["config"], "config"), ImageSpec(**header["images"]))
+    for name in method.generator_networks:
+        own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+        method.networks[name].load_state_dict(own)
+    method.networks.to(find_device(device)).eval().requires_grad_(False)
+    return Model(method=method, header=header, digest=artifacts.file_digest(path))
+
+
+def _tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    return hashlib.sha256(to_bytes(dict(sorted(tensors.items())))).hexdigest()
