@@ -24,6 +24,7 @@ from torch.utils.flop_counter import flop_registry
 
 from synthmed import losses
 from synthmed.config import parse, read_recipe
+from synthmed.draws import Draws
 from synthmed.methods import find_method
 from synthmed.patch_distance import patch_distance
 from synthmed.shapes import Batch, Given, ImageSpec, to_one_hot
@@ -59,10 +60,10 @@ def made(recipe: str, height: int, width: int, batch: int) -> tuple[Any, Any, Ba
     rows, columns = torch.arange(height)[None, :, None], torch.arange(width)[None, None, :]
     masks = ((rows - height / 2) ** 2 + columns**2 < (width * 0.8) ** 2).to(torch.uint8).repeat(batch, 1, 1)
     images = torch.rand(batch, 1, height, width) * 2 - 1
-    generator = torch.Generator().manual_seed(0)
+    draws = Draws(0)
     given = Given(masks=masks)
     return method, method.stages()[-1], Batch(images=images, given=given, fields_of_view=torch.ones_like(masks),
-                                              generator=generator)  # fmt: skip
+                                              draws=draws)  # fmt: skip
 
 
 def ours(method: Any, stage: Any, batch: Batch) -> Callable[[int], None]:
@@ -133,8 +134,7 @@ def plain(method: Any, batch: Batch) -> Callable[[int], None]:
         if config.patches:
             inside = batch.masks.clamp(max=1)
             loss = (
-                loss
-                + config.patches * patch_distance(made, real, one_hot, inside, batch.generator, together=True).mean()
+                loss + config.patches * patch_distance(made, real, one_hot, inside, batch.draws, together=True).mean()
             )
         if config.variety:
             few = one_hot[: max(1, len(one_hot) // 4)]

@@ -28,6 +28,7 @@ from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_unit_range
 from synthmed.data.prepare import prepare
 from synthmed.data.sampler import batch_indices
+from synthmed.draws import Draws
 from synthmed.methods import find_method
 from synthmed.phantoms import phantom
 from synthmed.shapes import Batch, Given
@@ -101,21 +102,19 @@ def main() -> None:
         def memory():
             for step in range(10**9):
                 chosen = torch.from_numpy(batch_indices(len(images), size, 0, step * size))
-                generator = torch.Generator().manual_seed(step)
+                draws = Draws(step)
                 yield Batch(
                     images=images[chosen],
                     given=Given(masks=masks[chosen]),
                     fields_of_view=fields_of_view[chosen],
-                    generator=generator,
+                    draws=draws,
                 )
 
         def files():
             loader = DataLoader(Files(place / "png", len(training)), batch_size=size, num_workers=2)
             for step, (some, their) in enumerate(loader):
-                generator = torch.Generator().manual_seed(step)
-                yield Batch(
-                    images=some, given=Given(masks=their), fields_of_view=torch.ones_like(their), generator=generator
-                )
+                draws = Draws(step)
+                yield Batch(images=some, given=Given(masks=their), fields_of_view=torch.ones_like(their), draws=draws)
 
         bare = bare_rate(method, memory(), arguments.steps)
         from_files = bare_rate(method, files(), arguments.steps)

@@ -16,6 +16,7 @@ import synthmed
 from synthmed.config import to_toml
 from synthmed.data.intensity import to_stored
 from synthmed.pictures import pairs_grid, save_png
+from synthmed.shapes import Given
 
 
 def main(out: Path, num: int = 40, size: int = 64, images: int = 4000) -> Path:
@@ -31,7 +32,7 @@ def main(out: Path, num: int = 40, size: int = 64, images: int = 4000) -> Path:
 
     # The first test mask eight times: a model that makes images under masks takes them as [N H W].
     mask = data.split("test").masks([0] * 8)
-    pairs = model.generate(8, seed=0, masks=torch.from_numpy(mask))
+    pairs = model.generate(8, seed=0, given=Given(masks=torch.from_numpy(mask)))
     picture = out / "one-mask.png"
     save_png(picture, pairs_grid(to_stored(pairs.images, bits=8), mask, columns=8))
     print(f"{picture} shows eight photographs under one mask")

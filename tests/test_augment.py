@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthmed import augment
+from synthmed.draws import Draws
 from synthmed.shapes import Batch, Given
 
 
@@ -22,15 +23,14 @@ def disc_batch(size: int = 64, num: int = 2) -> Batch:
         images=images,
         given=Given(masks=masks),
         fields_of_view=fields_of_view,
-        generator=torch.Generator().manual_seed(0),
+        draws=Draws(0),
     )
 
 
 @given(seed=st.integers(0, 1000), flip=st.booleans(), rotation=st.floats(0, 90), elastic=st.floats(0, 0.02))
 @settings(max_examples=25, deadline=None)
 def test_image_and_mask_move_together(seed: int, flip: bool, rotation: float, elastic: float) -> None:
-    batch = disc_batch()
-    batch.generator.manual_seed(seed)
+    batch = replace(disc_batch(), draws=Draws(seed))
     config = augment.Warp(flip_horizontal=flip, rotation=rotation, elastic=elastic)
     moved = augment.warp(batch, config)
     bright = moved.images[:, 0] > 0
@@ -60,31 +60,27 @@ def test_masks_keep_their_labels() -> None:
 @pytest.mark.parametrize("change", ["colour", "translation", "cutout"])
 def test_the_gradient_passes_through_every_change(change: augment.Change) -> None:
     images = torch.rand(2, 3, 16, 16, requires_grad=True)
-    generator = torch.Generator().manual_seed(0)
-    augment.differentiable(images, [change], generator).sum().backward()
+    augment.differentiable(images, [change], Draws(0)).sum().backward()
     assert images.grad is not None and images.grad.abs().sum() > 0
 
 
 def test_translation_moves_all_channels_alike_and_fills_with_black() -> None:
     images = torch.ones(4, 2, 32, 32)
-    moved = augment.differentiable(images, ["translation"], torch.Generator().manual_seed(3))
+    moved = augment.differentiable(images, ["translation"], Draws(3))
     assert torch.equal(moved[:, 0], moved[:, 1])
     assert set(moved.unique().tolist()) == {-1.0, 1.0}
 
 
 def test_the_same_draws_give_the_same_change() -> None:
     images = torch.rand(3, 3, 16, 16)
-    once, again = (
-        augment.differentiable(images, ["colour", "translation", "cutout"], torch.Generator().manual_seed(5))
-        for _ in range(2)
-    )
+    once, again = (augment.differentiable(images, ["colour", "translation", "cutout"], Draws(5)) for _ in range(2))
     assert torch.equal(once, again)
 
 
 def test_images_without_masks_are_moved_as_those_with_masks() -> None:
     batch = disc_batch()
     bare = replace(batch, given=Given())
-    drawn = augment.draw_warp(augment.Warp(rotation=20, elastic=0.01), 2, batch.generator)
+    drawn = augment.draw_warp(augment.Warp(rotation=20, elastic=0.01), 2, batch.draws)
     moved, moved_bare = augment.apply_warp(batch, drawn), augment.apply_warp(bare, drawn)
     assert torch.equal(moved.images, moved_bare.images) and torch.equal(moved.fields_of_view, moved_bare.fields_of_view)
     assert moved_bare.given.masks is None

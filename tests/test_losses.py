@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 
 from synthmed import losses
@@ -88,3 +89,13 @@ def test_a_repetition_is_what_is_missing_of_the_target_in_the_foreground_and_gra
     grain[..., ::2] = -1
     torch.testing.assert_close(losses.repetition(one, grain, one_hot, 0.25), torch.full((3,), 0.25))
     assert losses.repetition(one, other, torch.zeros_like(one_hot), 0.25).isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["logistic_generator", "logistic_discriminator", "relativistic_generator", "drift"])
+def test_sums_are_taken_in_float32_whatever_the_precision_of_the_logits(name: str) -> None:
+    logits = torch.linspace(-0.4, 0.9, 2 * 4096).view(2, 1, 64, 64).bfloat16()
+    loss = getattr(losses, name)
+    given = [logits, logits.flip(2)][: 1 if name in ("logistic_generator", "drift") else 2]
+    found = loss(*given)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, loss(*[one.double() for one in given]).float(), rtol=1e-5, atol=1e-6)

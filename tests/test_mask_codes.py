@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from synthmed.draws import Draws
 from synthmed.methods._mask_codes import MaskCodes, MaskCodesConfig
 from synthmed.shapes import Batch, Given, ImageSpec
 
@@ -41,7 +42,7 @@ def test_as_much_is_marked_as_in_the_training_masks():
 def test_the_mask_gan_learns_small_numbers_of_the_size_it_is_told():
     found = MaskCodes(MaskCodesConfig(channels=4, halvings=3, features=8), SPEC)
     batch = Batch(images=torch.zeros(2, 0, 64, 64), given=Given(masks=torch.zeros(2, 64, 64, dtype=torch.uint8)),
-                  fields_of_view=torch.ones(2, 64, 64, dtype=torch.uint8), generator=torch.Generator())  # fmt: skip
+                  fields_of_view=torch.ones(2, 64, 64, dtype=torch.uint8), draws=Draws(0))  # fmt: skip
     coded = found.encode(batch).images
     assert coded.shape[1:] == found.shape == (4, 8, 8)
     assert not coded.requires_grad

@@ -5,6 +5,7 @@ from copy import deepcopy
 import pytest
 import torch
 
+from synthmed.draws import Draws
 from synthmed.methods._contract import Stage
 from synthmed.methods.dual_gan import DualGAN, DualGANConfig
 from synthmed.shapes import Batch, Given, ImageSpec
@@ -32,7 +33,7 @@ def batch() -> Batch:
     masks[:, 20:22] = 1
     masks[:, :, 40:43] = 1
     return Batch(images=torch.zeros(4, 0, 64, 64), given=Given(masks=masks), fields_of_view=torch.ones_like(masks),
-                 generator=torch.Generator().manual_seed(0))  # fmt: skip
+                 draws=Draws(0))  # fmt: skip
 
 
 def drawing(found: DualGAN) -> Stage:

@@ -3,15 +3,16 @@
 import torch
 from torch.nn import functional
 
+from synthmed.draws import Draws
 from synthmed.patch_distance import DIRECTIONS, NEIGHBOURHOOD, draw_patches, patch_distance, sorted_difference
 
 
-def drawn_from(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def drawn_from(seed: int = 0) -> Draws:
+    return Draws(seed)
 
 
 def textures(num: int = 2, seed: int = 0) -> torch.Tensor:
-    return torch.rand(num, 3, 64, 64, generator=drawn_from(seed)) * 2 - 1
+    return drawn_from(seed).uniform(num, 3, 64, 64) * 2 - 1
 
 
 def discs(num: int = 2) -> torch.Tensor:
@@ -77,7 +78,7 @@ def test_it_pulls_an_output_towards_its_target():
 def test_patches_are_drawn_near_the_foreground_and_for_every_direction():
     one_hot = torch.zeros(1, 1, 64, 64)
     one_hot[:, :, 10, 10] = 1
-    drawn = draw_patches(textures(1), one_hot, torch.ones(1, 1, 64, 64), side=3, number=1000, generator=drawn_from())
+    drawn = draw_patches(textures(1), one_hot, torch.ones(1, 1, 64, 64), side=3, number=1000, draws=drawn_from())
     rows, columns = drawn.positions // 64, drawn.positions % 64
     near = ((rows - 10).abs() <= 1) & ((columns - 10).abs() <= 1)
     assert 0.4 < near.float().mean() < 0.6
@@ -88,7 +89,7 @@ def test_patches_are_drawn_near_the_foreground_and_for_every_direction():
 def test_all_patches_of_a_draw_come_from_one_neighbourhood():
     one_hot = torch.ones(4, 1, 64, 64)
     images = textures(4)
-    drawn = draw_patches(images, one_hot, torch.ones(4, 1, 64, 64), side=3, number=1000, generator=drawn_from())
+    drawn = draw_patches(images, one_hot, torch.ones(4, 1, 64, 64), side=3, number=1000, draws=drawn_from())
     places = torch.stack([drawn.positions // 64, drawn.positions % 64]).float()  # rows, columns
     reach = places.quantile(0.99, dim=2) - places.quantile(0.01, dim=2)
     assert (reach <= 2 * NEIGHBOURHOOD * 64).all()

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmed.config import Settings
+from synthmed.draws import Draws
 from synthmed.shapes import Batch, Image, OneHot
 
 _COARSE = 33
@@ -52,17 +53,15 @@ class DrawnWarp:
     displacement: Float[Tensor, "batch 2 coarse coarse"]
 
 
-def draw_warp(config: Warp, batch: int, generator: torch.Generator) -> DrawnWarp:
-    """Draw one warp per image."""
-
-    def uniform() -> Tensor:
-        return torch.rand(batch, generator=generator) * 2 - 1
-
-    angle = uniform() * config.rotation * torch.pi / 180
-    zoom = 1 + uniform() * config.scale
-    mirror_x = _signs(config.flip_horizontal, batch, generator)
-    mirror_y = _signs(config.flip_vertical, batch, generator)
-    cosine, sine, zero = angle.cos() * zoom, angle.sin() * zoom, torch.zeros(batch)
+def draw_warp(config: Warp, batch: int, draws: Draws) -> DrawnWarp:
+    """Draw one warp per image, on the device of the draws."""
+    # All are drawn, also what is not used: one setting never shifts another's draws.
+    turn, size, flip_x, flip_y = (draws.uniform(4, batch) * 2 - 1).unbind()
+    angle = turn * config.rotation * torch.pi / 180
+    zoom = 1 + size * config.scale
+    mirror_x = flip_x.sign() if config.flip_horizontal else torch.ones_like(flip_x)
+    mirror_y = flip_y.sign() if config.flip_vertical else torch.ones_like(flip_y)
+    cosine, sine, zero = angle.cos() * zoom, angle.sin() * zoom, torch.zeros_like(zoom)
     affine = torch.stack(
         [
             torch.stack([cosine * mirror_x, -sine * mirror_y, zero], dim=1),
@@ -71,7 +70,7 @@ def draw_warp(config: Warp, batch: int, generator: torch.Generator) -> DrawnWarp
         dim=1,
     )
     # Coordinates run from -1 to 1, so a share of the side counts twice.
-    displacement = torch.randn(batch, 2, 5, 5, generator=generator) * 2 * config.elastic
+    displacement = draws.normal(batch, 2, 5, 5) * 2 * config.elastic
     return DrawnWarp(affine=affine, displacement=displacement)
 
 
@@ -83,9 +82,9 @@ def apply_warp(batch: Batch, drawn: DrawnWarp) -> Batch:
     height, width = batch.fields_of_view.shape[-2:]
     grid = functional.affine_grid(drawn.affine, [len(batch), 1, height, width], align_corners=False)
     smooth = functional.interpolate(drawn.displacement, (_COARSE, _COARSE), mode="bicubic", align_corners=True)
-    bend = smooth * _depth(batch.fields_of_view).cpu()
+    bend = smooth * _depth(batch.fields_of_view)
     bend = functional.interpolate(bend, (height, width), mode="bilinear", align_corners=True)
-    grid = (grid + bend.permute(0, 2, 3, 1)).to(batch.device)
+    grid = grid + bend.permute(0, 2, 3, 1)
     images = batch.images
     if images.shape[1]:
         images = functional.grid_sample(images + 1, grid, mode="bicubic", align_corners=False).clamp(0, 2) - 1
@@ -101,12 +100,10 @@ def warp(batch: Batch, config: Warp) -> Batch:
     """Draw and apply; the batch itself where the configuration moves nothing."""
     if not config.moves:
         return batch
-    return apply_warp(batch, draw_warp(config, len(batch), batch.generator))
+    return apply_warp(batch, draw_warp(config, len(batch), batch.draws))
 
 
-def differentiable(
-    images: Image, changes: Iterable[Change], generator: torch.Generator, *, outside: float = -1.0
-) -> Image:
+def differentiable(images: Image, changes: Iterable[Change], draws: Draws, *, outside: float = -1.0) -> Image:
     """Apply the named changes with freshly drawn strengths, one draw an image (Zhao et al. 2020, section 3.2).
 
     Works on any number of channels; a mask is stacked to the image so that both are moved alike. For
@@ -115,27 +112,22 @@ def differentiable(
     for change in changes:
         match change:
             case "colour":
-                images = _colour(images, generator)
+                images = _colour(images, draws)
             case "translation":
-                images = _translate(images, generator, outside)
+                images = _translate(images, draws, outside)
             case "cutout":
-                images = _cut_out(images, generator)
+                images = _cut_out(images, draws)
     return images
 
 
 def stacked(
-    images: Image, one_hot: OneHot, changes: Iterable[Change], generator: torch.Generator
+    images: Image, one_hot: OneHot, changes: Iterable[Change], draws: Draws
 ) -> Float[Tensor, "batch channels height width"]:
     """An image and, as further channels in [-1, 1], its mask: colours change the image, moves both alike."""
     changes = tuple(changes)
-    images = differentiable(images, [change for change in changes if change == "colour"], generator)
+    images = differentiable(images, [change for change in changes if change == "colour"], draws)
     stack = torch.cat([images, one_hot * 2 - 1], dim=1)
-    return differentiable(stack, [change for change in changes if change != "colour"], generator)
-
-
-def _signs(flips: bool, batch: int, generator: torch.Generator) -> Tensor:
-    draws = torch.rand(batch, generator=generator)  # drawn even if unused: one setting never shifts another's draws
-    return torch.where(draws < 0.5, -1.0, 1.0) if flips else torch.ones(batch)
+    return differentiable(stack, [change for change in changes if change != "colour"], draws)
 
 
 def _depth(fields_of_view: Tensor) -> Tensor:
@@ -147,8 +139,8 @@ def _depth(fields_of_view: Tensor) -> Tensor:
     return ((coarse - 0.6) / 0.4).clamp(0, 1)
 
 
-def _colour(images: Image, generator: torch.Generator) -> Image:
-    brightness, saturation, contrast = torch.rand(3, len(images), 1, 1, 1, generator=generator).to(images.device)
+def _colour(images: Image, draws: Draws) -> Image:
+    brightness, saturation, contrast = draws.uniform(3, len(images), 1, 1, 1)
     images = images + (brightness - 0.5)
     grey = images.mean(1, keepdim=True)
     images = grey + (images - grey) * 2 * saturation
@@ -156,23 +148,24 @@ def _colour(images: Image, generator: torch.Generator) -> Image:
     return mean + (images - mean) * (0.5 + contrast)
 
 
-def _translate(images: Image, generator: torch.Generator, outside: float, share: float = 0.125) -> Image:
+def _translate(images: Image, draws: Draws, outside: float, share: float = 0.125) -> Image:
     batch, _, height, width = images.shape
-    reach = torch.tensor([round(height * share), round(width * share)])
-    shifts = (torch.rand(batch, 2, generator=generator) * (2 * reach + 1)).floor().long() - reach
-    rows = torch.arange(height)[None] + shifts[:, :1]  # [N H]
-    columns = torch.arange(width)[None] + shifts[:, 1:]
+    rows, columns = (
+        torch.arange(side, device=draws.device)[None] + draws.integers(2 * reach + 1, batch, 1) - reach
+        for side, reach in ((height, round(height * share)), (width, round(width * share)))
+    )  # [N H], [N W]
     seen = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None]
     rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
-    first = torch.arange(batch)[:, None, None]
+    first = torch.arange(batch, device=draws.device)[:, None, None]
     moved = images.permute(0, 2, 3, 1)[first, rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)
     return (moved - outside) * seen[:, None].to(images) + outside
 
 
-def _cut_out(images: Image, generator: torch.Generator, share: float = 0.5) -> Image:
+def _cut_out(images: Image, draws: Draws, share: float = 0.5) -> Image:
     batch, _, height, width = images.shape
-    centre = torch.rand(batch, 2, generator=generator) * torch.tensor([height, width])
-    rows = (torch.arange(height)[None] - centre[:, :1]).abs() < height * share / 2
-    columns = (torch.arange(width)[None] - centre[:, 1:]).abs() < width * share / 2
+    rows, columns = (
+        (torch.arange(side, device=draws.device)[None] - draws.uniform(batch, 1) * side).abs() < side * share / 2
+        for side in (height, width)
+    )
     hole = (rows[:, :, None] & columns[:, None])[:, None]
     return (images + 1) * (~hole).to(images) - 1

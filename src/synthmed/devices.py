@@ -1,4 +1,6 @@
-"""Where networks run, by name."""
+"""Where networks run, by name, and in which precision."""
+
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -20,3 +22,13 @@ def find_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise ConfigError(f"Device {name!r} holds no numbers; give cpu, cuda or cuda:N.")
     return device
+
+
+def lowered_precision(device: torch.device, enabled: bool) -> AbstractContextManager[object]:
+    """Inside it convolutions and products run in bfloat16, if enabled."""
+    return torch.autocast(device.type, torch.bfloat16) if enabled else nullcontext()
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Inside it all runs in float32, also within ``lowered_precision``: for sums and for what is compared later."""
+    return torch.autocast(device.type, enabled=False) if torch.is_autocast_enabled(device.type) else nullcontext()

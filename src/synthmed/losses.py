@@ -16,22 +16,22 @@ from synthmed.shapes import Image, Latent, Logits, OneHot, PerSample
 
 def logistic_discriminator(real: Logits, fake: Logits) -> PerSample:
     """Cross-entropy of a discriminator (Goodfellow et al. 2014, eq. 1): -log s(real) - log(1 - s(fake))."""
-    return _per_sample(functional.softplus(-real)) + _per_sample(functional.softplus(fake))
+    return _per_sample(functional.softplus(-real.float())) + _per_sample(functional.softplus(fake.float()))
 
 
 def logistic_generator(fake: Logits) -> PerSample:
     """Non-saturating generator loss (Goodfellow et al. 2014, section 3): -log s(fake)."""
-    return _per_sample(functional.softplus(-fake))
+    return _per_sample(functional.softplus(-fake.float()))
 
 
 def relativistic_discriminator(real: Logits, fake: Logits) -> PerSample:
     """Relativistic pairing loss (Jolicoeur-Martineau 2018): -log s(real - fake), each real with its fake."""
-    return _per_sample(functional.softplus(fake - real))
+    return _per_sample(functional.softplus(fake.float() - real.float()))
 
 
 def relativistic_generator(real: Logits, fake: Logits) -> PerSample:
     """The generator's side of the relativistic pairing loss: -log s(fake - real)."""
-    return _per_sample(functional.softplus(real - fake))
+    return _per_sample(functional.softplus(real.float() - fake.float()))
 
 
 def wasserstein_discriminator(real: Logits, fake: Logits) -> PerSample:
@@ -60,7 +60,7 @@ def slope_penalty(discriminate: Callable[[Image], Logits], real: Image, fake: Im
     """
     between = torch.lerp(real.detach(), fake.detach(), shares[:, None, None, None])
     gradient = _input_gradient(discriminate, between)
-    norm = (gradient.square().flatten(1).sum(1) + 1e-12).sqrt()  # the root has no slope at 0
+    norm = (gradient.float().square().flatten(1).sum(1) + 1e-12).sqrt()  # the root has no slope at 0
     return (norm - 1).square()
 
 
@@ -70,7 +70,7 @@ def gradient_penalty(discriminate: Callable[[Image], Logits], images: Image) -> 
     Differentiable by the discriminator's parameters; the images get no gradient. Patch logits are averaged
     first, so that the size of the penalty does not depend on the number of patches.
     """
-    return _input_gradient(discriminate, images.detach()).square().flatten(1).sum(1)  # ||grad_x D(x)||^2
+    return _input_gradient(discriminate, images.detach()).float().square().flatten(1).sum(1)  # ||grad_x D(x)||^2
 
 
 def absolute_error(output: Image, target: Image) -> PerSample:
@@ -102,6 +102,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> PerSample:
 
 def divergence_from_normal(mean: Latent, log_variance: Latent) -> PerSample:
     """Kullback-Leibler divergence of N(mean, variance) from N(0, 1) (Kingma and Welling 2014, appendix B)."""
+    mean, log_variance = mean.float(), log_variance.float()
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
 
 
@@ -115,4 +116,4 @@ def _input_gradient(discriminate: Callable[[Image], Logits], images: Image) -> I
 
 
 def _per_sample(values: Tensor) -> PerSample:
-    return values.flatten(1).mean(1)
+    return values.float().flatten(1).mean(1)  # bfloat16 keeps 8 bits; a sum needs more

@@ -15,6 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from synthmed.devices import full_precision
+from synthmed.draws import Draws
 from synthmed.shapes import Image, LabelMap, OneHot, PerSample
 
 SCALES = ((1, 3, 3000), (1, 7, 3000), (2, 5, 2000), (4, 5, 1000))
@@ -43,7 +45,7 @@ class DrawnPatches:
 
 
 def patch_distance(
-    output: Image, target: Image, one_hot: OneHot, fields_of_view: LabelMap, generator: torch.Generator, *,
+    output: Image, target: Image, one_hot: OneHot, fields_of_view: LabelMap, draws: Draws, *,
     together: bool = False,
 ) -> PerSample:  # fmt: skip
     """Mean over scales of the sliced Wasserstein distances of each output to its target.
@@ -53,7 +55,7 @@ def patch_distance(
         target: the real images, under the same mask.
         one_hot: what both were made under, a one-hot mask.
         fields_of_view: where something is seen; patches from elsewhere are not compared.
-        generator: source of positions and directions, on the CPU.
+        draws: source of positions and directions.
         together: whether all outputs are one collection and all targets another, of as many patches as one image has
             else: then no output has to be like its own target, only all of them like all.
 
@@ -62,41 +64,46 @@ def patch_distance(
         all if ``together``.
     """
     total = torch.zeros(1 if together else len(output), device=output.device)
-    for reduction, side, number in SCALES:
-        made, real, mask, seen = (
-            functional.avg_pool2d(image, reduction)
-            for image in (output, target, one_hot, fields_of_view[:, None].float())
-        )
-        number = min(number, real[0, 0].numel() // 4)  # a small image has few patches
-        number = max(number // len(output), 1) if together else number
-        drawn = draw_patches(real, mask, seen, side=side, number=number, generator=generator)
-        total = total + sorted_difference(made, real, mask, side, drawn, together=together)
+    images = [image.float() for image in (output, target, one_hot, fields_of_view[:, None])]
+    with full_precision(output.device):  # in 8 bits, patches of one light could not be told apart
+        for reduction, side, number in SCALES:
+            made, real, mask, seen = (functional.avg_pool2d(image, reduction) for image in images)
+            number = min(number, real[0, 0].numel() // 4)  # a small image has few patches
+            number = max(number // len(output), 1) if together else number
+            drawn = draw_patches(real, mask, seen, side=side, number=number, draws=draws)
+            total = total + sorted_difference(made, real, mask, side, drawn, together=together)
     return total / len(SCALES)
 
 
 def draw_patches(
     target: Image, one_hot: OneHot, fields_of_view: Float[Tensor, "batch 1 height width"], *, side: int, number: int,
-    generator: torch.Generator,
+    draws: Draws,
 ) -> DrawnPatches:  # fmt: skip
     """Draw positions in one neighbourhood an image, half of them near the mask's foreground, and directions."""
-    around = _neighbourhoods(target, generator)
+    around = _neighbourhoods(target, draws)
     near = functional.max_pool2d(one_hot.amax(1, keepdim=True), 3, 1, 1).flatten(1)
     seen = functional.max_pool2d(fields_of_view, side, 1, side // 2).flatten(1)  # patches that touch the field
     inside = [part * around for part in (near, seen)]
     shares = [part / part.sum(1, keepdim=True).clamp_min(1e-6) for part in inside]
     chances = shares[0] + shares[1] + 1e-9
     pixels = side * side
-    image_directions = torch.randn(target.shape[1], pixels, DIRECTIONS, generator=generator)
-    image_directions *= torch.rand(target.shape[1], 1, DIRECTIONS, generator=generator)
+    image_directions = draws.normal(target.shape[1], pixels, DIRECTIONS)
+    image_directions *= draws.uniform(target.shape[1], 1, DIRECTIONS)
     # Most directions ignore the mean of a patch: it varies so much more than the texture that it would hide it.
-    without_mean = torch.rand(DIRECTIONS, generator=generator) < 0.8
+    without_mean = draws.uniform(DIRECTIONS) < 0.8
     image_directions -= image_directions.mean(1, keepdim=True) * without_mean
     return DrawnPatches(
-        positions=torch.multinomial(chances.cpu(), number, replacement=True, generator=generator).to(target.device),
-        image_directions=image_directions.to(target.device),
-        mask_directions=torch.randn(one_hot.shape[1], pixels, DIRECTIONS, generator=generator).to(target.device),
-        mask_weights=(1.5 * torch.randint(0, 3, (DIRECTIONS,), generator=generator)).to(target.device),
+        positions=_drawn_with(chances, draws.uniform(len(target), number)),
+        image_directions=image_directions,
+        mask_directions=draws.normal(one_hot.shape[1], pixels, DIRECTIONS),
+        mask_weights=1.5 * draws.integers(3, DIRECTIONS),
     )
+
+
+def _drawn_with(chances: Float[Tensor, "batch pixels"], places: Float[Tensor, "batch patches"]) -> Tensor:
+    """Indices drawn with the given chances, with replacement: where uniform numbers fall in their running sum."""
+    sums = chances.cumsum(1)
+    return torch.searchsorted(sums, places * sums[:, -1:]).clamp_(max=chances.shape[1] - 1)
 
 
 def sorted_difference(
@@ -117,14 +124,13 @@ def sorted_difference(
     return difference.abs().mean((1, 2))
 
 
-def _neighbourhoods(images: Image, generator: torch.Generator) -> Float[Tensor, "batch pixels"]:
+def _neighbourhoods(images: Image, draws: Draws) -> Float[Tensor, "batch pixels"]:
     """1 within a random ellipse of each image, and next to 0 elsewhere: nowhere may be all that is left."""
     batch, _, height, width = images.shape
-    rows, columns = torch.meshgrid((torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width,
-                                   indexing="ij")  # fmt: skip
-    centre = 0.1 + 0.8 * torch.rand(batch, 2, 1, 1, generator=generator)
-    distance = ((rows - centre[:, 0]).square() + (columns - centre[:, 1]).square()).sqrt()
-    return ((distance < NEIGHBOURHOOD).float() + 1e-6).flatten(1).to(images.device)
+    rows, columns = ((torch.arange(side, device=images.device) + 0.5) / side for side in (height, width))
+    centre = 0.1 + 0.8 * draws.uniform(batch, 2, 1, 1)
+    distance = ((rows[:, None] - centre[:, 0]).square() + (columns - centre[:, 1]).square()).sqrt()
+    return ((distance < NEIGHBOURHOOD).float() + 1e-6).flatten(1)
 
 
 def _projections(image: Image, side: int, positions: Tensor, directions: Tensor) -> Float[Tensor, "batch k m"]:

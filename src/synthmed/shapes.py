@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from synthmed.draws import Draws
+
 Image = Float[Tensor, "batch channel *depth height width"]
 """Pixels in [-1, 1]: -1 is the lowest stored value of the data set, 1 the highest."""
 
@@ -144,14 +146,14 @@ class Batch:
         given: what each of them could have been made under: its own mask and class, another's style.
         fields_of_view: LabelMap of {0, 1}: 1 where the camera saw something.
         rows: of the training images, as the stage numbers them; () where nobody asks.
-        generator: source of all randomness of the step, on the CPU so that every device draws the same.
+        draws: source of all randomness of the step.
     """
 
     images: Image
     given: Given
     fields_of_view: LabelMap
     rows: tuple[int, ...] = ()
-    generator: torch.Generator
+    draws: Draws
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -173,9 +175,8 @@ class Batch:
         return self.given.masks
 
     def latents(self, shape: tuple[int, ...], num: int | None = None) -> Latent:
-        """Draw fresh latents, [num *shape], from the step's generator; as many as there are images if not said."""
-        num = len(self) if num is None else num
-        return torch.randn(num, *shape, generator=self.generator).to(self.device)
+        """Draw fresh latents, [num *shape]; as many as there are images if not said."""
+        return self.draws.normal(len(self) if num is None else num, *shape)
 
 
 def to_one_hot(masks: LabelMap, num_labels: int) -> OneHot:

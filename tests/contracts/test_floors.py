@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "src" / "synthmed"
 MODULES = sorted(ROOT.rglob("*.py"))
 
-HELPERS = {"errors", "config", "shapes", "artifacts", "pictures", "devices"}
+HELPERS = {"errors", "config", "shapes", "draws", "artifacts", "pictures", "devices"}
 FLOORS = {
     "phantoms": 0,
     "recipes": 0,
@@ -38,9 +38,11 @@ FLOORS = {
     "cli": 13,
     "__main__": 14,
 }
-ONLY = {"networks": {"shapes"}, "losses": {"shapes"}, "patch_distance": {"shapes"}} | {
-    helper: HELPERS for helper in HELPERS
-}
+ONLY = {
+    "networks": {"shapes", "draws", "devices"},
+    "losses": {"shapes"},
+    "patch_distance": {"shapes", "draws", "devices"},
+} | {helper: HELPERS for helper in HELPERS}
 """What these know beside themselves, whatever their floor would allow."""
 MAKERS = {"methods", "training", "generation"}
 NEVER = {"evaluation": MAKERS, "privacy": MAKERS}

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 import synthmed
 from synthmed import methods
+from synthmed.draws import Draws
 from synthmed.errors import ArtifactError, ConfigError, DataError
 from synthmed.generation.generate import generate
 from synthmed.generation.model import load_model, save_model
@@ -163,7 +164,7 @@ def test_images_may_have_a_third_axis(tmp_path: Path) -> None:
     method = kind(kind.Config(), spec)
     masks = torch.randint(1, 3, (4, 4, 8, 8), dtype=torch.uint8)
     batch = Batch(images=torch.rand(4, 1, 4, 8, 8), given=Given(masks=masks), fields_of_view=torch.ones_like(masks),
-                  generator=torch.Generator())  # fmt: skip
+                  draws=Draws(0))  # fmt: skip
     (stage,) = method.stages()
     optimizers = optimizers_of(method.networks, stage)
     first = update(stage.phases[0], stage, batch, method.networks, optimizers)["distance"]

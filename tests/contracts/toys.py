@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from synthmed.config import parse, read_recipe
+from synthmed.draws import Draws
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method
 from synthmed.shapes import Batch, Given, ImageSpec
@@ -23,10 +24,10 @@ def tiny_method(name: str, spec: ImageSpec = SPEC, **changes: Any) -> Method:
 
 def toy_batch(size: int = 4, seed: int = 0, spec: ImageSpec = SPEC) -> Batch:
     """Random images under random discs."""
-    generator = torch.Generator().manual_seed(seed)
+    draws = Draws(seed)
     rows = torch.arange(spec.height)[None, :, None]
     columns = torch.arange(spec.width)[None, None, :]
-    centre = torch.rand(2, size, 1, 1, generator=generator) * spec.height
+    centre = draws.uniform(2, size, 1, 1) * spec.height
     masks = ((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < 64).to(torch.uint8)
-    images = torch.rand(size, spec.channels, spec.height, spec.width, generator=generator) * 2 - 1
-    return Batch(images=images, given=Given(masks=masks), fields_of_view=torch.ones_like(masks), generator=generator)
+    images = draws.uniform(size, spec.channels, *spec.size) * 2 - 1
+    return Batch(images=images, given=Given(masks=masks), fields_of_view=torch.ones_like(masks), draws=draws)

@@ -30,3 +30,11 @@ def test_the_edges_of_a_batch_are_those_of_its_images():
     masks = torch.ones(3, 12, 12)
     alone = torch.cat([texture_map(pictures[i : i + 1], masks[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(texture_map(pictures, masks), alone)
+
+
+def test_the_map_is_the_same_inside_autocast():
+    images = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    masks = torch.ones(2, 32, 32, dtype=torch.uint8)
+    with torch.autocast("cpu", torch.bfloat16):
+        lowered = texture_map(images, masks)
+    assert torch.equal(lowered, texture_map(images, masks))

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
+from synthmed.draws import ImageDraws
 from synthmed.networks.layers import detail_bands, displace, frequency_bands, gaussian_blur
 
 
-def generators(*seeds: int) -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(seed) for seed in seeds]
+def drawn_by(*numbers: float) -> ImageDraws:
+    return ImageDraws(torch.tensor(numbers)[:, None])
 
 
 def test_a_blurred_dot_is_a_gaussian_and_a_plain_stays_plain():
@@ -23,25 +24,25 @@ def test_a_blurred_dot_is_a_gaussian_and_a_plain_stays_plain():
 
 def test_a_displacement_has_the_spread_asked_for_and_is_smooth():
     ramp = torch.arange(64.0).expand(1, 1, 64, 64).contiguous()
-    moved = displace(ramp, 0.5, generators(0)) - ramp
+    moved = displace(ramp, 0.5, drawn_by(0)) - ramp
     inside = moved[0, 0, 4:-4, 4:-4]
     assert 0.35 < inside.std() < 0.65
     assert (inside[:, 1:] - inside[:, :-1]).abs().mean() < 0.2 * inside.std()
 
 
-def test_each_image_is_displaced_by_its_own_generator():
+def test_each_image_is_displaced_by_its_own_draws():
     ramp = torch.arange(32.0).expand(2, 1, 32, 32).contiguous()
-    one, other = displace(ramp, 0.5, generators(0, 1))
+    one, other = displace(ramp, 0.5, drawn_by(0, 1))
     assert not torch.equal(one, other)
-    assert torch.equal(displace(ramp[:1], 0.5, generators(1))[0], other)
-    assert displace(ramp, 0.0, []) is ramp
+    assert torch.equal(displace(ramp[:1], 0.5, drawn_by(1))[0], other)
+    assert displace(ramp, 0.0, drawn_by(0, 1)) is ramp
 
 
 def mammogram(side: int = 64) -> torch.Tensor:
     """Noise whose power falls with the third power of the frequency, as a mammogram's does (Burgess et al. 2001)."""
     frequency = torch.fft.fftfreq(side)[:, None].square() + torch.fft.rfftfreq(side)[None].square()
     frequency[0, 0] = 1
-    noise = torch.fft.rfft2(torch.randn(4, 1, side, side, generator=generators(0)[0]))
+    noise = torch.fft.rfft2(torch.randn(4, 1, side, side, generator=torch.Generator().manual_seed(0)))
     image = torch.fft.irfft2(noise / frequency.pow(0.75))
     return 0.3 * image / image.std()
 

@@ -82,7 +82,12 @@ def test_in_bfloat16_a_training_ends_near_that_in_float32_and_in_the_same_bits_i
 
 def test_a_private_training_is_refused_in_bfloat16(toy_dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected float32 in a private training"):
-        train("dcgan_private", toy_dataset, tmp_path / "run", overrides=["training.precision=bfloat16"])
+        train(
+            "dcgan_private",
+            toy_dataset,
+            tmp_path / "run",
+            overrides=["training.precision=bfloat16", "config.batch_size=4"],
+        )
 
 
 def test_a_growing_training_that_is_stopped_while_a_level_is_faded_in_ends_in_the_same_bits(

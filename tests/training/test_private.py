@@ -5,6 +5,7 @@ from contracts.toys import tiny_method
 from torch import nn
 
 import synthmed
+from synthmed.draws import Draws
 from synthmed.errors import ConfigError, DataError
 from synthmed.methods._contract import Privacy, Stage, prefixed
 from synthmed.shapes import Batch, Given
@@ -17,7 +18,7 @@ TINY = ["config.batch_size=4", "config.images=12", "config.features=8", "config.
 def toy_batch(num, scale=1.0):
     images = scale * torch.randn(num, 1, 4, 4, generator=torch.Generator().manual_seed(1))
     masks = torch.zeros(num, 0, 0, dtype=torch.uint8)
-    return Batch(images=images, given=Given(masks=masks), fields_of_view=masks, generator=torch.Generator())
+    return Batch(images=images, given=Given(masks=masks), fields_of_view=masks, draws=Draws(0))
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_one_patient_changes_the_sum_by_no_more_than_the_clip(network):
     for index in range(5):
         kept = [other for other in range(5) if other != index]
         part = Batch(images=batch.images[kept], given=batch.given[kept], fields_of_view=batch.fields_of_view[kept],
-                     generator=batch.generator)  # fmt: skip
+                     draws=batch.draws)  # fmt: skip
         assert (every - gradients(network, part, clip=0.3)[0]).norm() * 4 <= 0.3 + 1e-5
 
 
@@ -74,7 +75,7 @@ def test_patients_are_drawn_apart_with_one_image_each(toy_dataset):
     phaseless = Stage(name="x", phases=(), images=8, batch_size=2, private=("discriminator", Privacy(noise=1.0)))
     method = tiny_method("dcgan")
     batches = Batches(dataset, phaseless, 0, torch.device("cpu"), method)
-    sizes = [len(batches.at(0, torch.Generator())) for _ in range(400)]
+    sizes = [len(batches.at(0, Draws(0))) for _ in range(400)]
     assert np.mean(sizes) == pytest.approx(2, abs=0.35)  # binomial: 8 patients with 1/4
     assert np.var(sizes) == pytest.approx(8 * 0.25 * 0.75, rel=0.35) and 0 in sizes
     many = Stage(name="x", phases=(), images=8, batch_size=99, private=("discriminator", Privacy(noise=1.0)))

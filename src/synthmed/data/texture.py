@@ -4,11 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from synthmed.devices import full_precision
 from synthmed.shapes import Image, OneHot
-
-_SMOOTH = (0.25, 0.5, 0.25)
-_SLOPE = (1.0, 0.0, -1.0)
-"""scikit-image's Sobel filter: a mean across, a difference over two pixels along."""
 
 
 def texture_map(images: Image, masks: Tensor, *, full: float = 0.1) -> OneHot:
@@ -33,11 +30,27 @@ def texture_map(images: Image, masks: Tensor, *, full: float = 0.1) -> OneHot:
         >>> texture_map(step, torch.ones(1, 8, 8)).amax().item()
         1.0
     """
-    grey = images.to(torch.float32).mean(dim=1, keepdim=True).add(1).div(2)
+    with full_precision(images.device):  # edges of 8 bits would be other edges
+        return _texture_map(images.float(), masks, full)
+
+
+def _texture_map(images: Image, masks: Tensor, full: float) -> OneHot:
+    grey = images.mean(dim=1, keepdim=True).add(1).div(2)
     padded = functional.pad(grey, (1, 1, 1, 1), mode="replicate")
-    smooth, slope = (torch.tensor(weights, device=grey.device) for weights in (_SMOOTH, _SLOPE))
-    down = functional.conv2d(padded, torch.outer(slope, smooth)[None, None])
-    across = functional.conv2d(padded, torch.outer(smooth, slope)[None, None])
+    down, across = _slope(_smooth(padded, 3), 2), _slope(_smooth(padded, 2), 3)
     strength = torch.sqrt((down**2 + across**2) / 2)
     edges = (strength / full).clamp(0, 1)
     return (masks > 0).unsqueeze(1) * (0.5 + edges / 2)
+
+
+def _smooth(image: Tensor, axis: int) -> Tensor:
+    """The weighted mean (1 2 1) / 4 along an axis, which loses its ends."""
+    inner = image.shape[axis] - 2
+    first, middle, last = (image.narrow(axis, start, inner) for start in range(3))
+    return (first + last) / 4 + middle / 2
+
+
+def _slope(image: Tensor, axis: int) -> Tensor:
+    """The difference over two pixels along an axis: with the mean across, scikit-image's Sobel filter."""
+    inner = image.shape[axis] - 2
+    return image.narrow(axis, 0, inner) - image.narrow(axis, 2, inner)

@@ -20,6 +20,7 @@ from torch import Tensor
 from synthmed import __version__, artifacts
 from synthmed.config import did_you_mean, parse
 from synthmed.devices import find_device
+from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError, DataError
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method
@@ -104,11 +105,9 @@ class Model:
 
     def latents(self, num: int, *, seed: int = 0, first: int = 0) -> Latent:
         """The latents [num *latent_shape] of images number ``first`` on."""
-        drawn = [
-            torch.randn(self.method.latent_shape, generator=torch.Generator().manual_seed(image_seed(seed, index)))
-            for index in range(first, first + num)
-        ]
-        return torch.stack(drawn) if drawn else torch.empty(0, *self.method.latent_shape)
+        shape = self.method.latent_shape
+        drawn = [Draws(image_seed(seed, index)).normal(*shape) for index in range(first, first + num)]
+        return torch.stack(drawn) if drawn else torch.empty(0, *shape)
 
     def label(self, name: str) -> int:
         """The place of a class.
@@ -137,7 +136,7 @@ class Model:
         if given.labels is not None or "labels" not in self.method.needs or not num:
             return given
         counts = torch.tensor([self.header["classes"][name] for name in self.spec.classes], dtype=torch.float64)
-        offset = image_seed(seed, -1) / 2**63
+        offset = seed_of("classes", seed) / 2**63
         places = (torch.arange(first, first + num, dtype=torch.float64) * _GOLDEN + offset) % 1
         labels = torch.searchsorted(counts.cumsum(0) / counts.sum(), places, right=True)
         return Given(masks=given.masks, images=given.images, styles=given.styles, labels=labels)
@@ -200,8 +199,7 @@ def _check_labels(maps: LabelMap, spec: ImageSpec, what: str) -> None:
 
 def image_seed(seed: int, index: int) -> int:
     """The seed of one image: a hash of the run seed and the image's number, below 2**63."""
-    digest = hashlib.sha256(f"{seed}/{index}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+    return seed_of("image", seed, index)
 
 
 def save_model(path: Path, *, method: str, config: Mapping[str, Any], spec: ImageSpec, networks: Mapping[str, Tensor],

@@ -115,7 +115,7 @@ class DCGAN(Method):
 
     def _seen(self, images: Image, batch: Batch) -> Image:
         outside = 0.0 if self.codes else -1.0  # nothing is there: black, or the code of an empty mask
-        return augment.differentiable(images, self.config.changes, batch.generator, outside=outside)
+        return augment.differentiable(images, self.config.changes, batch.draws, outside=outside)
 
     def discriminator_objective(self, batch: Batch) -> dict[str, Tensor]:
         """Tell real from fake."""

@@ -11,11 +11,11 @@ learns these from 20 masks; thin vessels at full size it does not (docs/log.md).
 
 from typing import Self
 
-import torch
 from pydantic import Field, model_validator
 from torch import nn
 
 from synthmed.config import Settings
+from synthmed.draws import Draws, seed_of
 from synthmed.methods._contract import Method, Stage, prefixed
 from synthmed.methods._mask_codes import MaskCodes, MaskCodesConfig
 from synthmed.methods._mask_drawing import MaskDrawing, MaskDrawingConfig
@@ -110,7 +110,7 @@ class DualGAN(Method):
             assert masks is not None
             return masks
         make = self.networks["mask_generator"]
-        usual = torch.randn(CALIBRATED, latents.shape[1], generator=torch.Generator().manual_seed(0)).to(latents)
+        usual = Draws(seed_of("calibration"), latents.device).normal(CALIBRATED, latents.shape[1])
         thresholds = self.codes.thresholds(self.codes.chances(make(usual)))
         masks = self.codes.masks(self.codes.chances(make(latents)), thresholds)
         photograph = self.networks["photograph_generator"]

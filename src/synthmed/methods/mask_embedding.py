@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from synthmed import augment, losses
 from synthmed.config import Settings
+from synthmed.draws import Draws
 from synthmed.methods._adversarial import adversarial_phases, slope_terms
 from synthmed.methods._contract import Adam, Method, Phase, Stage
 from synthmed.networks.layers import detail_bands, frequency_bands
@@ -129,9 +130,9 @@ class MaskEmbedding(Method):
             )
         return self.config.levels[:needed]
 
-    def _seen(self, images: Image, one_hot: OneHot, batch: Batch) -> Image:
+    def _seen(self, images: Image, one_hot: OneHot, draws: Draws) -> Image:
         """What the discriminator sees: the image in changed colours, moved together with its mask, in bands."""
-        return self._in_bands(augment.stacked(images, one_hot, self.config.changes, batch.generator))
+        return self._in_bands(augment.stacked(images, one_hot, self.config.changes, draws))
 
     def _in_bands(self, seen: Tensor) -> Tensor:
         """[N C+P H W] -> [N (1+B)C+P H W].
@@ -152,19 +153,24 @@ class MaskEmbedding(Method):
         discriminate = self.networks["discriminator"]
         return discriminate(seen, self.fade) if self.config.levels else discriminate(seen)
 
-    def _both_seen(self, batch: Batch) -> tuple[Image, Image]:
-        """What the discriminator sees of the real images, and of images made under their masks."""
+    def _both_seen(self, batch: Batch, *, alike: bool = False) -> tuple[Image, Image]:
+        """What the discriminator sees of the real images, and of images made under their masks.
+
+        Changed by draws of their own, or ``alike``: then the points between an image and the made one lie under the
+        mask of both.
+        """
         one_hot = to_one_hot(batch.masks, self.spec.num_labels)
         with torch.no_grad():
             fake = self._make(one_hot, batch.latents(self.latent_shape))
-        return self._seen(batch.images, one_hot, batch), self._seen(fake, one_hot, batch)
+        again = batch.draws.again() if alike else batch.draws
+        return self._seen(batch.images, one_hot, batch.draws), self._seen(fake, one_hot, again)
 
     def critic_objective(self, batch: Batch) -> dict[str, Tensor]:
         """WGAN-GP with drift: minimise D(G) - D(x) + 10 (||grad D|| - 1)^2 + 1e-4 D(x)^2."""
         config = self.config
-        real, fake = self._both_seen(batch)
+        real, fake = self._both_seen(batch, alike=True)
         shown = real[:, self.seen_channels :]  # the mask is not interpolated
-        shares = torch.rand(len(batch), generator=batch.generator).to(batch.device)
+        shares = batch.draws.uniform(len(batch))
         real_logits, fake_logits = self._judge(real), self._judge(fake)
         slope = losses.slope_penalty(
             lambda images: self._judge(torch.cat([images, shown], dim=1)),
@@ -192,16 +198,16 @@ class MaskEmbedding(Method):
         """Convince the discriminator; ours: with patches like real ones, and another image for other latents."""
         config, one_hot = self.config, to_one_hot(batch.masks, self.spec.num_labels)
         made = self._make(one_hot, batch.latents(self.latent_shape))
-        fake_logits = self._judge(self._seen(made, one_hot, batch))
+        fake_logits = self._judge(self._seen(made, one_hot, batch.draws))
         if config.loss == "wasserstein":
             terms = {"adversarial": losses.wasserstein_generator(fake_logits)}
         else:
             with torch.no_grad():
-                real_logits = self._judge(self._seen(batch.images, one_hot, batch))
+                real_logits = self._judge(self._seen(batch.images, one_hot, batch.draws))
             terms = {"adversarial": losses.relativistic_generator(real_logits, fake_logits)}
         if config.patches:
             terms["patches"] = config.patches * patch_distance(
-                made, batch.images, one_hot, batch.masks.clamp(max=1), batch.generator, together=True
+                made, batch.images, one_hot, batch.masks.clamp(max=1), batch.draws, together=True
             )
         if config.variety:
             few = one_hot[
@@ -225,7 +231,9 @@ class MaskEmbedding(Method):
 
     def _shrunk(self, batch: Batch, halvings: int) -> Batch:
         """The batch at a level of the growth: the mean of the pixels, the maximum of the masks."""
-        batch = augment.warp(batch, self.config.warp)
+        return self._pooled(augment.warp(batch, self.config.warp), halvings)
+
+    def _pooled(self, batch: Batch, halvings: int) -> Batch:
         times = 2**halvings
         return batch if times == 1 else replace(
             batch, images=functional.avg_pool2d(batch.images, times),
@@ -248,7 +256,8 @@ class MaskEmbedding(Method):
         )
 
     def discriminate(self, batch: Batch) -> dict[str, Logits]:
-        """What the discriminator says of real images under their masks."""
+        """What the discriminator says of real images under their masks, at the level that it has grown to."""
+        batch = self._pooled(batch, self.halvings)
         one_hot = to_one_hot(batch.masks, self.spec.num_labels)
         return {"discriminator": self._judge(self._in_bands(torch.cat([batch.images, one_hot * 2 - 1], dim=1)))}
 

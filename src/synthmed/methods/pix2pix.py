@@ -127,7 +127,7 @@ class Pix2Pix(Method):
 
     def _seen(self, images: Image, guide: OneHot, batch: Batch) -> Image:
         """What the discriminator sees: the image in changed colours, moved together with its mask."""
-        return augment.stacked(images, guide, self.config.changes, batch.generator)
+        return augment.stacked(images, guide, self.config.changes, batch.draws)
 
     def _guide_and_images(self, batch: Batch) -> tuple[OneHot, Image]:
         return self._guide(self.given(batch)), batch.images
@@ -200,7 +200,7 @@ class Pix2Pix(Method):
             means = (functional.avg_pool2d(image, config.light_size) for image in (fake, real))
             terms["light"] = config.light * losses.absolute_error(*means)
         if config.patches:
-            terms["patches"] = config.patches * patch_distance(fake, real, guide, batch.fields_of_view, batch.generator)
+            terms["patches"] = config.patches * patch_distance(fake, real, guide, batch.fields_of_view, batch.draws)
         return terms
 
     def discriminate(self, batch: Batch) -> dict[str, Logits]:

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthmed.shapes import Image, Latent
+from synthmed.devices import full_precision
+from synthmed.draws import ImageDraws
+from synthmed.shapes import Image
 
 DISPLACEMENT_LENGTH = 8.0
 """Standard deviation, in pixels, of the Gaussian along which ``displace`` is alike: a vessel's wall, not a vessel."""
@@ -162,43 +164,37 @@ def coordinates(features: Tensor) -> Tensor:
     return grid.expand(batch, 2, height, width)
 
 
-def image_generators(latents: Latent) -> list[torch.Generator]:
-    """A generator of random numbers for each image, seeded by the bits of its first latent.
-
-    So an image's noise depends on its latents alone, not on the batch that it is made in.
-    """
-    return [torch.Generator().manual_seed(int(bits)) for bits in latents[:, 0].detach().float().cpu().view(torch.int32)]
-
-
 def gaussian_blur(planes: Tensor, sigma: float) -> Tensor:
     """[N C H W] smoothed by a Gaussian of standard deviation ``sigma`` in pixels; 0 leaves it as it is."""
     if not sigma:
         return planes
     reach = math.ceil(3 * sigma)
+    planes = planes.float()
     offsets = torch.arange(-reach, reach + 1, device=planes.device, dtype=planes.dtype)
     kernel = (-0.5 * (offsets / sigma).square()).exp()
     kernel = kernel / kernel.sum()
     flat = functional.pad(planes.flatten(0, 1)[:, None], (reach,) * 4, mode="replicate")  # [NC 1 H+2r W+2r]
-    flat = functional.conv2d(functional.conv2d(flat, kernel[None, None, None]), kernel[None, None, :, None])
+    with full_precision(planes.device):
+        flat = functional.conv2d(functional.conv2d(flat, kernel[None, None, None]), kernel[None, None, :, None])
     return flat.view(planes.shape)
 
 
-def displace(planes: Tensor, spread: float, generators: list[torch.Generator]) -> Tensor:
-    """[N C H W] moved smoothly by ``spread`` pixels (standard deviation), each image by its own generator's draw."""
+def displace(planes: Tensor, spread: float, draws: ImageDraws) -> Tensor:
+    """[N C H W] moved smoothly by ``spread`` pixels (standard deviation), each image by its own draw."""
     if not spread:
         return planes
-    size = planes.shape[-2:]
-    white = torch.stack([torch.randn(2, *size, generator=generator) for generator in generators])
-    smooth = gaussian_blur(white, DISPLACEMENT_LENGTH)
+    height, width = planes.shape[-2:]
+    smooth = gaussian_blur(draws.normal(2, height, width), DISPLACEMENT_LENGTH)
     pixels = spread * smooth / smooth.std((2, 3), keepdim=True)  # [N 2 H W]: columns, rows
-    grid = functional.affine_grid(torch.eye(2, 3).expand(len(planes), 2, 3), [len(planes), 1, *size], False)
-    grid = grid + pixels.permute(0, 2, 3, 1) * 2 / torch.tensor([size[1], size[0]])
+    shares = torch.stack([pixels[:, 0] * (2 / width), pixels[:, 1] * (2 / height)], dim=-1)
+    same = torch.eye(2, 3, device=planes.device).expand(len(planes), 2, 3)
+    grid = functional.affine_grid(same, [len(planes), 1, height, width], False) + shares
     return functional.grid_sample(planes, grid.to(planes), mode="bilinear", align_corners=False)
 
 
-def white_noise(like: Tensor, generators: list[torch.Generator]) -> Tensor:
-    """White noise of the shape of ``like``, every image's from its own generator."""
-    return torch.stack([torch.randn(like.shape[1:], generator=generator) for generator in generators]).to(like)
+def white_noise(like: Tensor, draws: ImageDraws) -> Tensor:
+    """White noise of the shape of ``like``, every image's from its own draws."""
+    return draws.normal(*like.shape[1:]).to(like)
 
 
 def detail_bands(height: int, width: int) -> int:

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from synthmed.draws import ImageDraws
 from synthmed.networks.layers import (
     ShuffleUp,
     Upsample,
     coordinates,
     displace,
     gaussian_blur,
-    image_generators,
     kaiming_initialisation,
     norm_layer,
     white_noise,
@@ -99,10 +99,10 @@ class ModulatedUNet(nn.Module):
             if fields_of_view is None
             else fields_of_view[:, None].to(one_hot)
         )
-        generators = image_generators(latents)
+        draws = ImageDraws(latents)
         displacement = 0.0 if self.training else self.displacement
-        one_hot = displace(gaussian_blur(one_hot, self.smoothing), displacement, generators)
-        one_hot = torch.cat([one_hot, seen, white_noise(one_hot[:, :1], generators)], dim=1)
+        one_hot = displace(gaussian_blur(one_hot, self.smoothing), displacement, draws)
+        one_hot = torch.cat([one_hot, seen, white_noise(one_hot[:, :1], draws)], dim=1)
         halved = functional.pixel_unshuffle(one_hot, 2)  # [N 4(P+2) H/2 W/2]
         features = self.stem(torch.cat([halved, _round_coordinates(halved)], dim=1))
         skips = [features]
@@ -111,7 +111,7 @@ class ModulatedUNet(nn.Module):
             skips.append(features)
         features = functional.leaky_relu(skips.pop(), 0.2)
         for block in self.up:
-            features = block(features, skips.pop(), latents, generators)
+            features = block(features, skips.pop(), latents, draws)
         features = functional.leaky_relu(self.shuffle(self.expand(features)), 0.2)  # [N 8 H W]
         features = self.refine(torch.cat([features, one_hot, _round_coordinates(one_hot)], dim=1))
         features = functional.leaky_relu(features, 0.2) * (1 + self.edges(one_hot))
@@ -137,7 +137,7 @@ class ModulatedUNet(nn.Module):
             return normal
         covariance = self.mean_square_latent - torch.outer(self.mean_latent, self.mean_latent)
         jitter = 1e-4 * torch.eye(len(covariance), device=covariance.device)
-        return self.mean_latent + normal @ torch.linalg.cholesky(covariance + jitter).T
+        return self.mean_latent + normal @ torch.linalg.cholesky_ex(covariance + jitter).L.T
 
     @torch.no_grad()
     def remember(
@@ -162,11 +162,11 @@ class _ModulatedBlock(nn.Module):
         self.modulate = nn.Linear(latent_size, 2 * after)
         self.noise_strength = nn.Parameter(torch.full((after, 1, 1), 0.2))
 
-    def forward(self, features: Tensor, skip: Tensor, latents: Latent, generators: list[torch.Generator]) -> Tensor:
+    def forward(self, features: Tensor, skip: Tensor, latents: Latent, draws: ImageDraws) -> Tensor:
         joined = torch.cat([self.resize(features), skip], dim=1)
         scale, shift = self.modulate(latents)[:, :, None, None].chunk(2, dim=1)
         features = self.normalise(self.convolve(joined)) * (1 + scale) + shift
-        features = features + self.noise_strength * white_noise(features, generators)
+        features = features + self.noise_strength * white_noise(features, draws)
         return functional.leaky_relu(features, 0.2)
 
 

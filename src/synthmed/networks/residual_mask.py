@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from synthmed.draws import ImageDraws
 from synthmed.networks.layers import (
     MinibatchDeviation,
     PixelNorm,
     Upsample,
     coordinates,
     doublings,
-    image_generators,
     kaiming_initialisation,
     white_noise,
     widths,
@@ -82,7 +82,7 @@ class ResidualMaskGenerator(nn.Module):
 
     def forward(self, one_hot: OneHot, latents: Latent) -> Image:
         """Make one image a mask and latent."""
-        generators = image_generators(latents)
+        draws = ImageDraws(latents)
         features = functional.leaky_relu(self.read(functional.pixel_unshuffle(one_hot, 2)), 0.2)
         skips = []
         for shrink in self.shrink:
@@ -91,10 +91,10 @@ class ResidualMaskGenerator(nn.Module):
         numbers = self.mapping(latents if self.embed is None else self._moved(latents, self.embed(features.flatten(1))))
         features = self.project(numbers).reshape(len(latents), -1, *self.base)
         for block in self.blocks:
-            features = block(features, skips.pop(), numbers, generators)
-        sharp = torch.cat([one_hot, white_noise(one_hot[:, :1], generators)], dim=1)
+            features = block(features, skips.pop(), numbers, draws)
+        sharp = torch.cat([one_hot, white_noise(one_hot[:, :1], draws)], dim=1)
         features = self.refine(torch.cat([self.resize(self.narrow(features)), sharp], dim=1))  # [N C' H W]
-        return torch.tanh(self.to_image(self.modulate(features, numbers, generators)))
+        return torch.tanh(self.to_image(self.modulate(features, numbers, draws)))
 
     def _moved(self, latents: Latent, embedding: Tensor) -> Latent:
         free, moved = latents.split([latents.shape[1] - embedding.shape[1], embedding.shape[1]], dim=1)
@@ -148,10 +148,10 @@ class _Modulation(nn.Module):
         self.modulate = nn.Linear(numbers, 2 * channels)
         self.noise_strength = nn.Parameter(torch.full((channels, 1, 1), noise))
 
-    def forward(self, features: Tensor, numbers: Tensor, generators: list[torch.Generator]) -> Tensor:
+    def forward(self, features: Tensor, numbers: Tensor, draws: ImageDraws) -> Tensor:
         scale, shift = self.modulate(numbers)[:, :, None, None].chunk(2, dim=1)
         features = self.normalise(features) * (1 + scale) + shift
-        return functional.leaky_relu(features + self.noise_strength * white_noise(features[:, :1], generators), 0.2)
+        return functional.leaky_relu(features + self.noise_strength * white_noise(features[:, :1], draws), 0.2)
 
 
 class _GrowingBlock(nn.Module):
@@ -165,11 +165,11 @@ class _GrowingBlock(nn.Module):
         self.second = nn.Conv2d(after + mask_features, after, 3, padding=1)
         self.modulate_first, self.modulate_second = _Modulation(after, numbers), _Modulation(after, numbers)
 
-    def forward(self, features: Tensor, skip: Tensor, numbers: Tensor, generators: list[torch.Generator]) -> Tensor:
-        inner = self.modulate_first(self.first(features), numbers, generators)
+    def forward(self, features: Tensor, skip: Tensor, numbers: Tensor, draws: ImageDraws) -> Tensor:
+        inner = self.modulate_first(self.first(features), numbers, draws)
         both = self.resize(torch.cat([inner, self.straight(features)], dim=1))  # [N 2C' 2H 2W]
         inner, straight = both.chunk(2, dim=1)
-        inner = self.modulate_second(self.second(torch.cat([inner, skip], dim=1)), numbers, generators)
+        inner = self.modulate_second(self.second(torch.cat([inner, skip], dim=1)), numbers, draws)
         return (straight + inner) * 0.5**0.5
 
 

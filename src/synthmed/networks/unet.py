@@ -6,7 +6,8 @@ Its noise is dropout. The generator of ours, with latents that set what the mask
 import torch
 from torch import Tensor, nn
 
-from synthmed.networks.layers import Norm, image_generators, norm_layer, normal_initialisation, widths
+from synthmed.draws import ImageDraws
+from synthmed.networks.layers import Norm, norm_layer, normal_initialisation, widths
 from synthmed.shapes import Image, Latent, OneHot
 
 
@@ -59,7 +60,7 @@ class UNet(nn.Module):
 
     def forward(self, one_hot: OneHot, latents: Latent) -> Image:
         """Make one image a mask; the latents decide what the dropout drops."""
-        generators = image_generators(latents)
+        draws = ImageDraws(latents)
         skips: list[Tensor] = []
         features = one_hot
         for block in self.down:
@@ -69,7 +70,7 @@ class UNet(nn.Module):
         for block, dropout in zip(self.up[:-1], self.dropout, strict=False):
             features = block(features)
             if dropout is not None:
-                features = dropout(features, generators)
+                features = dropout(features, draws)
             features = torch.cat([features, skips.pop()], dim=1)
         return torch.tanh(self.up[-1](features))
 
@@ -85,6 +86,6 @@ class _Dropout(nn.Module):
         super().__init__()
         self.rate = rate
 
-    def forward(self, features: Tensor, generators: list[torch.Generator]) -> Tensor:
-        draws = torch.stack([torch.rand(features.shape[1:], generator=generator) for generator in generators])
-        return features * (draws >= self.rate).to(features) / (1 - self.rate)
+    def forward(self, features: Tensor, draws: ImageDraws) -> Tensor:
+        kept = draws.uniform(*features.shape[1:]) >= self.rate
+        return features * kept.to(features) / (1 - self.rate)

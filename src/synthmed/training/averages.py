@@ -18,4 +18,7 @@ def update(average: nn.Module, network: nn.Module, *, half_life: int, seen: int,
     keep = 0.5 ** (batch_size / max(min(half_life, seen / 10), 1e-8))
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
     for old, new in zip(average.buffers(), network.buffers(), strict=True):
-        old.copy_(new)  # running statistics follow at once
+        if old.is_floating_point():
+            old.lerp_(new, 1 - keep)  # statistics of the averaged weights, not of the last ones
+        else:
+            old.copy_(new)

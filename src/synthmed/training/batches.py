@@ -10,6 +10,7 @@ from synthmed.config import did_you_mean
 from synthmed.data.dataset import PreparedDataset, Row
 from synthmed.data.intensity import to_unit_range
 from synthmed.data.sampler import batch_indices
+from synthmed.draws import Draws, seed_of
 from synthmed.errors import DataError
 from synthmed.methods._contract import Method, Stage
 from synthmed.shapes import Batch, Given, Input, Labels, Pairs
@@ -103,45 +104,54 @@ class Batches:
         self._patients = _rows_by_patient(self.dataset.rows) if stage.private else []
         self._labels: Tensor | None = None
         if "labels" in self.taken and any(row.label for row in self.dataset.rows):
-            self._labels = class_numbers(self.dataset.rows, dataset.spec.classes).to(device)
+            self._labels = class_numbers(self.dataset.rows, dataset.spec.classes)
         self._others = _rows_of_others(self.dataset.rows) if "styles" in self.taken else []
         self._resident = self._load(np.arange(len(self.dataset))) if self._fits() else None
+        if self._labels is not None and self._resident:
+            self._labels = self._labels.to(device)
 
-    def at(self, first: int, generator: torch.Generator) -> Batch:
+    def at(self, first: int, draws: Draws) -> Batch:
         """The batch that begins with image number ``first`` of the stage."""
         indices = (
             _poisson(self._patients, self.batch_size)
             if self._patients
             else batch_indices(len(self.dataset), self.batch_size, self.seed, first)
         )
-        images, masks, fields_of_view = self._pictures(indices)
-        labels = None if self._labels is None else self._labels[torch.from_numpy(indices).to(self.device)]
-        styles = None
-        if self._others:
-            shares = torch.rand(len(indices), generator=generator).tolist()
+        count = len(indices)
+        if self._others:  # behind the images of the batch stand those whose style they take
+            shares = Draws(seed_of("styles", self.seed, first)).uniform(count).tolist()
             others = [self._others[row] for row in indices.tolist()]
-            drawn = [int(rows[int(share * len(rows))]) for rows, share in zip(others, shares, strict=True)]
-            style_images, style_masks, _ = self._pictures(np.array(drawn, np.int64))
-            styles = Pairs(images=style_images, masks=style_masks)
+            styles = [rows[int(share * len(rows))] for rows, share in zip(others, shares, strict=True)]
+            indices = np.concatenate([indices, np.array(styles, np.int64)])
+        images, masks, fields_of_view, labels = self._pictures(indices)
+        both = Pairs(images=images, masks=masks)
         return Batch(
-            images=images,
-            given=Given(masks=masks, labels=labels, styles=styles),
-            fields_of_view=fields_of_view,
-            rows=tuple(indices.tolist()),
-            generator=generator,
+            images=images[:count],
+            given=Given(
+                masks=both[:count].masks,
+                labels=None if labels is None else labels[:count],
+                styles=both[count:] if self._others else None,
+            ),
+            fields_of_view=fields_of_view[:count],
+            rows=tuple(indices[:count].tolist()),
+            draws=draws,
         )
 
-    def _pictures(self, indices: np.ndarray) -> tuple[Tensor, Tensor | None, Tensor]:
+    def _pictures(self, indices: np.ndarray) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None]:
+        """Images, masks, fields of view and classes of these rows, on the device."""
         if self._resident is None:
-            return self._load(indices)
-        places = torch.from_numpy(indices).to(self.device)
+            images, masks, fields_of_view = self._load(indices)
+            labels = None if self._labels is None else _sent(self._labels[indices], self.device)
+            return images, masks, fields_of_view, labels
+        places = _sent(torch.from_numpy(indices), self.device)  # all that is copied in a step
         images, masks, fields_of_view = self._resident
-        return images[places], None if masks is None else masks[places], fields_of_view[places]
+        labels = None if self._labels is None else self._labels[places]
+        return images[places], None if masks is None else masks[places], fields_of_view[places], labels
 
     def _load(self, indices: np.ndarray) -> tuple[Tensor, Tensor | None, Tensor]:
-        images = to_unit_range(self.dataset.images(indices)).to(self.device)
-        fields_of_view = torch.from_numpy(self.dataset.fields_of_view(indices)).to(self.device)
-        masks = torch.from_numpy(self.dataset.masks(indices)).to(self.device) if self.dataset.has_masks else None
+        images = _sent(to_unit_range(self.dataset.images(indices)), self.device)
+        fields_of_view = _sent(torch.from_numpy(self.dataset.fields_of_view(indices)), self.device)
+        masks = _sent(torch.from_numpy(self.dataset.masks(indices)), self.device) if self.dataset.has_masks else None
         return images, masks, fields_of_view
 
     def _fits(self) -> bool:
@@ -150,6 +160,13 @@ class Batches:
         if self.device.type == "cuda":
             return needed < RESIDENT_SHARE * torch.cuda.mem_get_info(self.device)[0]
         return needed < 2**30
+
+
+def _sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device, from pinned memory where that lets the device work on in the meantime."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _rows_by_patient(rows: tuple[Row, ...]) -> list[np.ndarray]:

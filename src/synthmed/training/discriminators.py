@@ -18,6 +18,7 @@ from synthmed.config import parse
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_unit_range
 from synthmed.devices import find_device
+from synthmed.draws import Draws, seed_of
 from synthmed.errors import ConfigError, DataError
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method
@@ -43,19 +44,25 @@ def discriminator_attacks(
         DataError: it was trained on another data set.
         ArtifactError: a damaged checkpoint.
     """
-    method = _trained(run, data)
+    method, learned = _trained(run, data)
     method.networks.to(find_device(device)).eval().requires_grad_(False)
-    names = list(_scores(method, data, [0]))
-    if not names:
+    told = list(_scores(method, data, [0]))
+    if not told:
         raise ConfigError(
             f"The method of {run} does not tell what its discriminators take for real; expected one with "
             "`discriminate`. Audit without --run."
         )
+    names = [name for name in told if name in learned]
+    if not names:
+        raise ConfigError(
+            f"In {run} no discriminator has learned yet (its newest checkpoint comes before {', '.join(told)}). Train "
+            "on, then audit."
+        )
     return {f"white box, {name}": partial(_scores_of, method, name) for name in names}
 
 
-def _trained(run: Path, data: PreparedDataset) -> Method:
-    """The method with the networks of the newest checkpoint."""
+def _trained(run: Path, data: PreparedDataset) -> tuple[Method, set[str]]:
+    """The method as it stood at the newest checkpoint, and the names of the networks that had learned by then."""
     file = run / "config.toml"
     if not file.is_file():
         raise ConfigError(f"{run} is no training of synthmed; expected config.toml in it. Check the path of --run.")
@@ -77,7 +84,12 @@ def _trained(run: Path, data: PreparedDataset) -> Method:
     with torch.random.fork_rng():
         method = kind(parse(kind.Config, config, "config"), data.split("train").spec)
     checkpoint.load_trained(run / "checkpoints", position, method.networks)
-    return method
+    stages = method.stages()
+    begun = stages[: position.stage + (position.images > 0)]
+    if begun:  # a network that grows is asked at the size that it has reached
+        length = begun[-1].images * table["training"]["budget"]
+        begun[-1].on_progress(min(1.0, position.images / length) if position.images else 1.0)
+    return method, {name for stage in begun for name in stage.trains}
 
 
 def _scores_of(method: Method, name: str, side: PreparedDataset) -> NDArray[np.float64]:
@@ -99,7 +111,7 @@ def _scores(method: Method, side: PreparedDataset, rows: Sequence[int]) -> dict[
     batch = Batch(
         images=images, given=Given(masks=masks, labels=labels),
         fields_of_view=torch.from_numpy(side.fields_of_view(rows)).to(device),
-        generator=torch.Generator().manual_seed(0),
+        draws=Draws(seed_of("discriminators"), device),
     )  # fmt: skip
     return {
         name: logits.flatten(1).mean(1).double().cpu().numpy() for name, logits in method.discriminate(batch).items()

@@ -13,20 +13,22 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from synthmed import artifacts
 from synthmed.config import Recipe, Settings, parse, read_recipe, to_toml
 from synthmed.data.dataset import PreparedDataset
 from synthmed.devices import find_device
-from synthmed.errors import ArtifactError, ConfigError, Interrupted, TrainingError
-from synthmed.generation.model import image_seed, load_model, save_model
+from synthmed.draws import Draws, seed_of
+from synthmed.errors import ArtifactError, ConfigError, Interrupted
+from synthmed.generation.model import load_model, save_model
 from synthmed.methods import find_method
-from synthmed.methods._contract import Method, Phase, Stage
+from synthmed.methods._contract import Method, Stage
 from synthmed.training import averages, checkpoint
 from synthmed.training.batches import Batches, class_counts, rows_for
 from synthmed.training.checkpoint import Position, State
 from synthmed.training.log import JsonLines, Progress, Silence
+from synthmed.training.means import Means
 from synthmed.training.private import guarantee
 from synthmed.training.run import LOCK, exclusive, stop_on_signal, write_sample_grid
 from synthmed.training.updates import optimizers_of, update
@@ -115,47 +117,49 @@ def train(
                 checkpoint.load_optimizers(folder, start, optimizers)
             batches = Batches(training_set, stage, settings.seed, where, method)
             progress.begin(stage.name, total, done)
-            terms_seen: dict[str, Tensor] = {}
+            terms = Means()
             losses: dict[str, float] = {}
             began, first = time.monotonic(), done
 
             while done < total:
-                generator = torch.Generator().manual_seed(image_seed(settings.seed, (number << 48) + done))
-                torch.manual_seed(generator.initial_seed())
+                draws = Draws(seed_of("step", settings.seed, number, done), where)
                 stage.on_progress(done / total)
                 _cool(optimizers, stage, done / total)
                 step = done // stage.batch_size
-                batch = batches.at(done, generator)
+                batch = batches.at(done, draws)
                 batch = stage.transform(batch) if len(batch) else batch
                 for phase in stage.phases:
                     if step % phase.every:
                         continue
                     for turn in range(phase.repeat):
                         if turn:
-                            batch = stage.transform(batches.at(done + turn * total, generator))
-                        terms = update(phase, stage, batch, method.networks, optimizers,
-                                       lowered=settings.precision == "bfloat16")  # fmt: skip
-                        _refuse_non_finite(terms, stage, phase, done)
-                    terms_seen |= {f"{_learners(phase)}.{name}": term for name, term in terms.items()}
+                            batch = stage.transform(batches.at(done + turn * total, draws))
+                        terms.add("+".join(phase.networks), update(
+                            phase, stage, batch, method.networks, optimizers, lowered=settings.precision == "bfloat16"
+                        ))  # fmt: skip
                 before, done = done, done + stage.batch_size
                 for name in _averaged(state.averages, stage):
                     averages.update(state.averages[name], method.networks[name], half_life=stage.average_images,
                                     seen=done, batch_size=stage.batch_size)  # fmt: skip
 
-                # Tell, show, save.
+                # Tell, show, save; nothing is saved before the terms of all steps are known to be finite.
                 ended = done >= total
                 if ended or _passes(before, done, settings.log_images):
-                    losses = {name: float(value) for name, value in terms_seen.items()}
+                    losses = terms.taken(stage.name, done)
                     rate = (done - first) / (time.monotonic() - began)
                     log.write({"stage": number, "name": stage.name, "images": done, "images_per_second": round(rate, 2)}
                               | losses)  # fmt: skip
                 progress.advance(done, losses)
+                stopping = stopped()
+                saving = stopping or _passes(before, done, settings.checkpoint_images)
+                if ended or saving:
+                    terms.refuse_non_finite(stage.name, done)
                 if ended or _passes(before, done, settings.sample_images):
                     with _exported(method, state.averages):
                         write_sample_grid(run / "samples" / f"s{number}-{done:09d}.png", method, training_set, where)
-                if not ended and (stopped() or _passes(before, done, settings.checkpoint_images)):
+                if saving and not ended:
                     checkpoint.save(folder, Position(stage=number, images=done), state)
-                if not ended and stopped():
+                if stopping and not ended:
                     raise Interrupted(f"Stopped in stage {stage.name} after {done} of {total} images; all of it is "
                                       f"saved in {run}. The same command goes on from there.")  # fmt: skip
             # The next stage begins with fresh optimizers, from a checkpoint that stays.
@@ -249,20 +253,6 @@ def _cool(optimizers: dict[str, torch.optim.Optimizer], stage: Stage, progress: 
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
             group["lr"] = share * group.setdefault("initial_lr", group["lr"])
-
-
-def _learners(phase: Phase) -> str:
-    """The networks of a phase, as the log names them."""
-    return "+".join(phase.networks)
-
-
-def _refuse_non_finite(terms: dict[str, Tensor], stage: Stage, phase: Phase, done: int) -> None:
-    if terms and not torch.isfinite(torch.stack(list(terms.values())).sum()):
-        named = ", ".join(f"{name} = {value.item():g}" for name, value in terms.items())
-        raise TrainingError(
-            f"The loss of {_learners(phase)} in stage {stage.name} is not finite after {done} images ({named}). The "
-            "last checkpoint is good; lower the learning rate or the weight of the term, and train to another RUN."
-        )
 
 
 def _passes(before: int, after: int, interval: int) -> bool:

@@ -9,6 +9,7 @@ import torch
 from synthmed.config import Recipe, parse
 from synthmed.data.dataset import PreparedDataset
 from synthmed.devices import find_device
+from synthmed.draws import Draws
 from synthmed.methods import find_method
 from synthmed.methods._contract import Stage
 from synthmed.training.batches import Batches
@@ -53,7 +54,7 @@ def _seconds_per_image(
     steps = 0
     while steps < 2 or costs.sum() < least:
         stage.on_progress(0.5)
-        batch = stage.transform(batches.at(steps * stage.batch_size, torch.Generator().manual_seed(steps)))
+        batch = stage.transform(batches.at(steps * stage.batch_size, Draws(steps, batches.device)))
         for place, phase in enumerate(stage.phases):
             began = _clock(batches.device)
             update(phase, stage, batch, networks, optimizers, lowered=lowered)

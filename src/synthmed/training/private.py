@@ -55,9 +55,10 @@ def private_gradients(
             seen[name] = seen.get(name, torch.zeros_like(value)) + value.detach() / len(batch)
     # The noise must stay unknown, so it has no seed: two runs differ, and so does a resumed one.
     generator = torch.Generator().manual_seed(secrets.randbits(63))
-    for parameter, total in zip(parameters, sums, strict=True):
-        noise = torch.randn(total.shape, generator=generator).to(total.device)
-        parameter.grad = (total + privacy.noise * privacy.clip * noise) / expected
+    sizes = [total.numel() for total in sums]
+    drawn = torch.randn(sum(sizes), generator=generator).to(sums[0].device).split(sizes)
+    for parameter, total, noise in zip(parameters, sums, drawn, strict=True):
+        parameter.grad = (total + privacy.noise * privacy.clip * noise.view(total.shape)) / expected
     return seen
 
 

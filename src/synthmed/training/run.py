@@ -13,6 +13,7 @@ import torch
 
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_stored, to_unit_range
+from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError
 from synthmed.methods._contract import Method
 from synthmed.pictures import pairs_grid, save_png
@@ -60,8 +61,7 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
 def write_sample_grid(path: Path, method: Method, dataset: PreparedDataset, device: torch.device) -> None:
     """Show what the method makes now: always the same latents, under what it needs of the first training images."""
     path.parent.mkdir(exist_ok=True)
-    generator = torch.Generator().manual_seed(0)
-    latents = torch.randn(SHOWN, *method.latent_shape, generator=generator).to(device)
+    latents = Draws(seed_of("shown"), device).normal(SHOWN, *method.latent_shape)
     rows = [index % len(dataset) for index in range(SHOWN)]
     pairs = method.generate(latents, _given(method, dataset, rows).to(device))
     masks = np.zeros((SHOWN, 0, 0), np.uint8) if pairs.masks is None else pairs.masks.cpu().numpy()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from synthmed.devices import lowered_precision
 from synthmed.methods._contract import Phase, Stage
 from synthmed.shapes import Batch
 from synthmed.training.private import private_gradients
@@ -43,7 +44,7 @@ def update(
         parameters = list(networks[stage.private[0]].parameters())
         terms = private_gradients(phase.objective, batch, parameters, stage.private[1], stage.batch_size)
     else:
-        with torch.autocast(batch.device.type, torch.bfloat16, enabled=lowered):
+        with lowered_precision(batch.device, lowered):
             found = phase.objective(batch)
         terms = {name: values.float().mean() for name, values in found.items()}
         for name in phase.networks:

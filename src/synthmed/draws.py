@@ -1,0 +1,129 @@
+"""Random numbers by counting: each is a hash of a seed and its place, so every device draws the same.
+
+A generator with a state draws other numbers on another device, and copying what the CPU drew makes a device wait.
+Here number k of a draw is a hash of k and two keys (Salmon et al. 2011 call this counter-based), in integer arithmetic
+that is the same everywhere; no state is copied, and a part of a batch can be drawn without the rest. The hash is the
+32-bit finalizer of Wellons (2018) with a second key in its middle; it is made for simulation, not for secrets.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from copy import copy
+
+import torch
+from torch import Tensor
+
+_GOLDEN = 0x9E3779B9
+_ROOT_OF_TWO = math.sqrt(2)
+
+
+def seed_of(purpose: str, *numbers: int) -> int:
+    """The seed for one purpose: a hash below 2**63 of its name and of whatever numbers tell its draws apart.
+
+    Example:
+        >>> seed_of("image", 0, 7) == seed_of("step", 0, 7)
+        False
+    """
+    digest = hashlib.sha256("/".join([purpose, *map(str, numbers)]).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+class Draws:
+    """A source of random numbers for one purpose. Every call gives fresh ones; the order of calls decides them.
+
+    Args:
+        seed: below 2**63; see ``seed_of``.
+        device: where the numbers are made.
+    """
+
+    def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
+        self.seed, self.device = seed, torch.device(device)
+        self._calls = 0
+
+    def again(self) -> "Draws":
+        """A source that gives the same numbers as this one will from now on."""
+        return copy(self)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers in (0, 1), float32, multiples of 2**-24 moved by half of that."""
+        return _uniform(self._bits(shape))
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers, float32; none is beyond 5.5."""
+        return _normal(self._bits(shape))
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        """Whole numbers from 0 to ``high`` - 1, int64; ``high`` below 2**24."""
+        return (_uniform(self._bits(shape)) * high).long().clamp_(max=high - 1)
+
+    def _bits(self, shape: Sequence[int]) -> Tensor:
+        self._calls += 1
+        first, second = _keys(self.seed, self._calls)
+        return _hashed(_counters(math.prod(shape), self.device).add_(first), second).view(shape)
+
+
+class ImageDraws:
+    """Random numbers of every image of a batch, that depend on the image's own latents and on nothing else.
+
+    Args:
+        latents: [N ...]; an image's numbers are hashes of the bits of its first and last one.
+    """
+
+    def __init__(self, latents: Tensor) -> None:
+        flat = latents.detach().flatten(1).float()
+        first, last = (flat[:, place].contiguous().view(torch.int32)[:, None].clone() for place in (0, -1))
+        self._first, self._second = _hashed(first, 1), _hashed(last, 2)  # [N 1]
+        self._calls = 0
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers [N *shape] in (0, 1), float32."""
+        return _uniform(self._bits(shape))
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers [N *shape], float32."""
+        return _normal(self._bits(shape))
+
+    def _bits(self, shape: Sequence[int]) -> Tensor:
+        self._calls += 1
+        first, second = _keys(0, self._calls)
+        counters = _counters(math.prod(shape), self._first.device).add_(first)
+        return _hashed(counters + self._first, self._second ^ second).view(len(self._first), *shape)
+
+
+def _keys(seed: int, call: int) -> tuple[int, int]:
+    """Two int32 keys of one call (the finalizer of Steele et al. 2014 over 64 bits)."""
+    mixed = (seed + call * 0x9E3779B97F4A7C15) % 2**64
+    mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB % 2**64
+    mixed ^= mixed >> 31
+    return _signed(mixed), _signed(mixed >> 32)
+
+
+def _counters(count: int, device: torch.device) -> Tensor:
+    return torch.arange(count, dtype=torch.int32, device=device).mul_(_signed(_GOLDEN))
+
+
+def _hashed(bits: Tensor, key: Tensor | int) -> Tensor:
+    """int32 in place; products wrap, and what a shift takes in from the sign is masked away."""
+    bits ^= (bits >> 16).bitwise_and_(0xFFFF)
+    bits *= _signed(0x7FEB352D)
+    bits ^= key
+    bits ^= (bits >> 15).bitwise_and_(0x1FFFF)
+    bits *= _signed(0x846CA68B)
+    bits ^= (bits >> 16).bitwise_and_(0xFFFF)
+    return bits
+
+
+def _uniform(bits: Tensor) -> Tensor:
+    return (bits >> 8).bitwise_and_(0xFFFFFF).float().add_(0.5).mul_(2.0**-24)
+
+
+def _normal(bits: Tensor) -> Tensor:
+    """By the inverse of the distribution's function: one hash a number, and no pairs."""
+    return _uniform(bits).mul_(2).sub_(1).erfinv_().mul_(_ROOT_OF_TWO)
+
+
+def _signed(number: int) -> int:
+    """The low 32 bits as an int32 has them."""
+    return (number + 2**31) % 2**32 - 2**31
