@@ -7,12 +7,15 @@ no, 130 interrupted and saved. Heavy modules are imported inside the verbs, so t
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synthmed import __version__
 from synthmed.errors import ConfigError, InputError, SynthmedError
+
+if TYPE_CHECKING:
+    from synthmed.progress import Bar
 
 app = typer.Typer(
     name="synthmed",
@@ -149,7 +152,6 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
           dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
           as_json: Json = False) -> None:  # fmt: skip
     """Train a recipe. The same command again goes on where it stopped."""
-    from synthmed.training.log import Bar
     from synthmed.training.loop import plan
     from synthmed.training.loop import train as start
 
@@ -158,8 +160,8 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
         told = "; ".join(f"{name}: {images} images" for name, images in stages.items())
         _tell(as_json, f"Recipe {recipe} and {data} fit. It would train {told}.", stages=stages)
         return
-    with Bar() as progress:
-        model = start(recipe, data, run, overrides=overrides or (), device=device, progress=progress)
+    with _bar() as bar:
+        model = start(recipe, data, run, overrides=overrides or (), device=device, progress=bar, say=bar.say)
     _tell(as_json, f"Next: synthmed generate {model} SAMPLES --num 50", model=model)
 
 
@@ -231,13 +233,12 @@ def compare(data: Data,
     """Train recipes with one budget each, and compare what they make under the same masks."""
     from synthmed.comparison.compare import METRICS
     from synthmed.comparison.compare import compare as run
-    from synthmed.training.log import Bar
 
-    with Bar() as progress, _bar("Comparing") as counted:
+    with _bar() as bar:
         page = run(data, out, recipes=tuple(one for one in recipes.split(",") if one), minutes=minutes, images=images,
                    latents=latents, split=split, overrides=overrides or (), extractor=extractor, weights=weights,
                    metrics=tuple(one for one in metrics.split(",") if one) or METRICS, seed=seed, device=device,
-                   progress=progress, counted=counted)  # fmt: skip
+                   progress=bar, say=bar.say)  # fmt: skip
     _tell(as_json, f"The comparison is {page}.", out=out, page=page)
 
 
@@ -286,7 +287,7 @@ def _size(text: str) -> tuple[int, int]:
     return int(height), int(width or height)
 
 
-def _bar(what: str) -> Any:
-    from synthmed.training.log import Steps
+def _bar(what: str = "") -> "Bar":
+    from synthmed.progress import Bar
 
-    return Steps(what)
+    return Bar(what)

@@ -23,10 +23,11 @@ from synthmed.errors import ArtifactError, ConfigError, Interrupted, TrainingErr
 from synthmed.generation.model import image_seed, load_model, save_model
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method, Phase, Stage
+from synthmed.progress import Progress, Say, silence, unsaid
 from synthmed.training import averages, checkpoint
 from synthmed.training.batches import Batches, class_counts, rows_for
 from synthmed.training.checkpoint import Position, State
-from synthmed.training.log import JsonLines, Progress, Silence
+from synthmed.training.log import JsonLines
 from synthmed.training.private import guarantee
 from synthmed.training.run import LOCK, exclusive, stop_on_signal, write_sample_grid
 from synthmed.training.updates import optimizers_of, update
@@ -47,7 +48,7 @@ class TrainingSettings(Settings):
 
 def train(
     recipe: str, data: Path, run: Path, *, overrides: Iterable[str] = (), device: str = "cpu",
-    progress: Progress | None = None,
+    progress: Progress | None = None, say: Say = unsaid,
 ) -> Path:  # fmt: skip
     """Train a recipe on a prepared data set; the same command again goes on where it stopped.
 
@@ -57,7 +58,8 @@ def train(
         run: directory of the run: config.toml, log.jsonl, checkpoints/, samples/, model.safetensors.
         overrides: ``key=value`` pairs such as ``training.seed=1``.
         device: "cpu", "cuda", "cuda:1".
-        progress: what is told while it works.
+        progress: hears how far it is.
+        say: hears what else there is to know, such as where it goes on.
 
     Returns:
         The model file.
@@ -69,7 +71,7 @@ def train(
         TrainingError: a loss is not finite; the last good checkpoint stays.
         Interrupted: a signal asked to stop; the state was saved.
     """
-    progress = progress or Silence()
+    progress = progress or silence
     found = read_recipe(recipe, overrides)
     kind = find_method(found.method)
     settings = parse(TrainingSettings, found.training, "training")
@@ -89,7 +91,7 @@ def train(
         _claim(run, found, config, settings, dataset)
         model_file = run / "model.safetensors"
         if model_file.is_file() and load_model(model_file):
-            progress.say(f"{run} is finished; its model is {model_file}.")
+            say(f"{run} is finished; its model is {model_file}.")
             return model_file
 
         # Networks, their averages, and where an earlier run stopped.
@@ -101,7 +103,7 @@ def train(
         start = checkpoint.latest(folder)
         if start:
             checkpoint.load_networks(folder, start, state)
-            progress.say(f"Going on from checkpoint {start.name}.")
+            say(f"Going on from checkpoint {start.name}.")
         log = JsonLines(run / "log.jsonl", *((start.stage, start.images) if start else (-1, 0)))
 
         for number, stage in enumerate(stages):
@@ -114,7 +116,7 @@ def train(
             if done and start:
                 checkpoint.load_optimizers(folder, start, optimizers)
             batches = Batches(training_set, stage, settings.seed, where, method)
-            progress.begin(stage.name, total, done)
+            progress(done, total, stage.name, unit="images")
             terms_seen: dict[str, Tensor] = {}
             losses: dict[str, float] = {}
             began, first = time.monotonic(), done
@@ -149,7 +151,7 @@ def train(
                     rate = (done - first) / (time.monotonic() - began)
                     log.write({"stage": number, "name": stage.name, "images": done, "images_per_second": round(rate, 2)}
                               | losses)  # fmt: skip
-                progress.advance(done, losses)
+                progress(done, total, stage.name, unit="images", numbers=losses)
                 if ended or _passes(before, done, settings.sample_images):
                     with _exported(method, state.averages):
                         write_sample_grid(run / "samples" / f"s{number}-{done:09d}.png", method, training_set, where)
@@ -164,7 +166,7 @@ def train(
 
         with _exported(method, state.averages):
             _write_model(model_file, found, config, method, training_set, privacy)
-    progress.say(f"The model is {model_file}.")
+    say(f"The model is {model_file}.")
     return model_file
 
 
