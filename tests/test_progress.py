@@ -6,7 +6,7 @@ import io
 import pytest
 
 import synthmed
-from synthmed import progress
+from synthmed import progress, threads
 from synthmed.progress import Bar, Progress, silence, titled
 
 
@@ -76,6 +76,18 @@ def test_on_a_terminal_a_bar_shows_the_same(monkeypatch):
         bar.say("The model is run/model.safetensors.")
     assert "150/300" in shown.getvalue() and "images" in shown.getvalue() and "r1 0.25" in shown.getvalue()
     assert "The model is run/model.safetensors.\n" in shown.getvalue().replace("\r", "")
+
+
+def test_what_was_decided_about_threads_is_told_once_when_work_has_begun(monkeypatch, capsys):
+    monkeypatch.setattr(threads, "_settled", threads.Decision(environment={}, sentence="Working with 2 threads."))
+    monkeypatch.setattr(threads, "_told", False)
+    with Bar("Auditing") as bar:
+        assert lines(capsys) == []
+        bar(0, 3, "membership")
+        bar(1, 3, "membership")
+    with Bar() as bar:
+        bar(0, 3)
+    assert lines(capsys) == ["Working with 2 threads."]
 
 
 def test_a_titled_part_tells_how_far_it_is_under_its_name_and_nothing_else():

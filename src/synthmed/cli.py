@@ -10,12 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from synthmed import __version__
+from synthmed import __version__, threads
 from synthmed.errors import ConfigError, InputError, SynthmedError
 
 if TYPE_CHECKING:
     from synthmed.progress import Bar
+
+
+class Computing(TyperCommand):
+    """A verb that works with networks: before torch is imported it is decided with how many threads, and how."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Decide, then do it."""
+        threads.settle()
+        return super().invoke(ctx)
+
 
 app = typer.Typer(
     name="synthmed",
@@ -64,7 +75,7 @@ def _tell(as_json: bool, sentence: str, **facts: Any) -> None:
           if as_json else sentence)  # fmt: skip
 
 
-@app.command()
+@app.command(cls=Computing)
 def demo(out: Annotated[Path, typer.Argument(metavar="[OUT]", help="New directory.")] = Path("demo"),
          seed: Seed = 0) -> None:  # fmt: skip
     """From nothing to a report on phantoms, in about three minutes on two cores."""
@@ -129,7 +140,7 @@ def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folde
     _tell(as_json, made.summary, out=out, digest=made.digest, rejected=made.num_rejected, alike=made.num_alike, **facts)
 
 
-@app.command()
+@app.command(cls=Computing)
 def label(photographs: Annotated[Path, typer.Argument(metavar="PHOTOGRAPHS", help="Folder of images without masks.")],
           data: Data, out: Out, seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Give photographs masks, by a segmenter trained on DATA's labelled training pairs, and add them to DATA's."""
@@ -142,7 +153,7 @@ def label(photographs: Annotated[Path, typer.Argument(metavar="PHOTOGRAPHS", hel
           out=out, digest=made.digest, added=added)  # fmt: skip
 
 
-@app.command()
+@app.command(cls=Computing)
 def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe, or a path to one.")],
           data: Data,
           run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of the training.")],
@@ -165,7 +176,7 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
     _tell(as_json, f"Next: synthmed generate {model} SAMPLES --num 50", model=model)
 
 
-@app.command()
+@app.command(cls=Computing)
 def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/model.safetensors")], out: Out,
              num: Annotated[int, typer.Option(help="How many images.")],
              masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES|FOLDER",
@@ -189,7 +200,7 @@ def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/mo
           out=out, digest=made.digest, num=len(made))  # fmt: skip
 
 
-@app.command()
+@app.command(cls=Computing)
 def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Sample set, or a folder.")],
              real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared data set, or a folder.")], out: Out,
              metrics: Annotated[str, typer.Option(help="Names joined by commas; quick = all but usefulness; "
@@ -215,7 +226,7 @@ def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help
     _tell(as_json, f"{report.verdict}\nThe report is {out / 'report.html'}.", out=out, verdict=report.verdict)
 
 
-@app.command()
+@app.command(cls=Computing)
 def compare(data: Data,
             out: Annotated[Path, typer.Argument(metavar="OUT", help="Directory; the same command goes on in it.")],
             recipes: Annotated[str, typer.Option(help="Names of recipes or paths, joined by commas.")],
@@ -257,7 +268,7 @@ def weights(action: Annotated[str, typer.Argument(metavar="ACTION", help="list, 
     _tell(as_json, told, folder=found[0].path.parent, **{one.weights.name: one.state for one in found})
 
 
-@app.command()
+@app.command(cls=Computing)
 def audit(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Sample set, or a folder.")],
           real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared data set with a holdout.")], out: Out,
           run: Annotated[Path | None, typer.Option(metavar="RUN",

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol, Self
 
+from synthmed import threads
+
 _EVERY = 30.0
 """Seconds between two lines where there is no terminal."""
 _NO_NUMBERS: Mapping[str, float] = MappingProxyType({})
@@ -53,7 +55,8 @@ def titled(progress: Progress, what: str) -> Progress:
 class Bar:
     """Progress for people: how much is done, the rate, the time left, numbers by name. A context manager.
 
-    On a terminal a bar; elsewhere (a log file) one plain line every half minute.
+    On a terminal a bar; elsewhere (a log file) one plain line every half minute. Once work has begun, after all
+    checks, it also tells what was decided about threads.
 
     Args:
         what: one word for all of the work; "" where each part has a name that is enough.
@@ -92,6 +95,8 @@ class Bar:
         self, done: int, total: int, what: str = "", *, unit: str = "", numbers: Mapping[str, float] = _NO_NUMBERS
     ) -> None:
         """Move the bar; a part with another name, or one that begins again, has its own rate."""
+        if sentence := threads.take_sentence():
+            self.say(sentence)
         now, name = time.monotonic(), f"{self._what} {what}".strip()
         if self._task is None or (name, total) != (self._part, self._total) or done < self._done:
             self._begin(name, total, done, now)

@@ -24,6 +24,7 @@ from synthmed.generation.model import image_seed, load_model, save_model
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method, Phase, Stage
 from synthmed.progress import Progress, Say, silence, unsaid
+from synthmed.threads import kept_by
 from synthmed.training import averages, checkpoint
 from synthmed.training.batches import Batches, class_counts, rows_for
 from synthmed.training.checkpoint import Position, State
@@ -87,8 +88,8 @@ def train(
         rows_for(training_set, stage, method)
     privacy = _privacy(stages, settings, training_set)
     run.mkdir(parents=True, exist_ok=True)
-    with exclusive(run), stop_on_signal() as stopped, torch.random.fork_rng():
-        _claim(run, found, config, settings, dataset)
+    with exclusive(run), stop_on_signal() as stopped, kept_by(run, say) as threads, torch.random.fork_rng():
+        _claim(run, found, config, settings, dataset, threads)
         model_file = run / "model.safetensors"
         if model_file.is_file() and load_model(model_file):
             say(f"{run} is finished; its model is {model_file}.")
@@ -207,7 +208,9 @@ def _privacy(stages: list[Stage], settings: TrainingSettings, training_set: Prep
     return guarantee(stages, steps, len({row.patient_id for row in training_set.rows}))
 
 
-def _claim(run: Path, recipe: Recipe, config: Settings, settings: Settings, dataset: PreparedDataset) -> None:
+def _claim(
+    run: Path, recipe: Recipe, config: Settings, settings: Settings, dataset: PreparedDataset, threads: dict[str, Any]
+) -> None:
     """Write config.toml, or make sure that the one there says the same."""
     resolved = to_toml({
         "method": recipe.method,
@@ -215,6 +218,7 @@ def _claim(run: Path, recipe: Recipe, config: Settings, settings: Settings, data
         "data": {"digest": dataset.digest},
         "training": settings.model_dump(mode="json"),
         "config": config.model_dump(mode="json"),
+        **threads,
     })  # fmt: skip
     file = run / "config.toml"
     if file.is_file():
