@@ -4,9 +4,10 @@
 
 "before" is what torch does by itself, "after" what ``synthmed.threads`` decides before torch is imported. Both run in
 processes of their own, by turns, the first of a round last in the next, so that other work on the machine meets both
-alike; the numbers are medians over the rounds. The step is one of pix2pix_tiny at 64x64 in ``synthmed.train``; the
+alike; the numbers are medians over the rounds. A run that does not end in ``--limit`` seconds counts as one step, or
+one demo, in that time. The step is one of pix2pix_tiny at 64x64 in ``synthmed.train``; the
 demo is a shortened one (a twentieth of its training, 10 steps for each judging network), from the start of its process
-to its report, at most ``--limit`` seconds.
+to its report.
 
 What a fair share of the cores would give is reckoned from the quiet rate: a core for each thread if there are enough,
 else the same part of them for every thread and process that wants one, those of other people included: they are
@@ -26,7 +27,7 @@ from pathlib import Path
 
 VARIANTS = ("before", "after")
 DECIDED = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
-WARM_UP = 2.0
+WARM_UP = 5
 
 
 class EnoughError(Exception):
@@ -34,24 +35,19 @@ class EnoughError(Exception):
 
 
 def step_rate(data: Path, seconds: float) -> float:
-    """Steps a second of a training, after two seconds to warm up."""
+    """Steps a second of a training, after the first few."""
     from synthmed.training.loop import train
 
     seen: list[tuple[float, int]] = []
 
     def watch(done: int, total: int, what: str = "", **more: object) -> None:
-        now = time.perf_counter()
-        seen.append((now, done))
-        if len(seen) > 2 and now - seen[0][0] > WARM_UP + seconds:
+        seen.append((time.perf_counter(), done))
+        if len(seen) > WARM_UP + 1 and seen[-1][0] - seen[WARM_UP][0] > seconds:
             raise EnoughError
 
     with tempfile.TemporaryDirectory() as folder, suppress(EnoughError):
         train("pix2pix_tiny", data, Path(folder) / "run", progress=watch)
-    first = next((place for place, (when, _) in enumerate(seen[:-1]) if when - seen[0][0] > WARM_UP), 1)
-    first = min(first, len(seen) - 2)
-    (began, start), (ended, end) = seen[first], seen[-1]
-    batch = seen[1][1] - seen[0][1]
-    return (end - start) / batch / (ended - began)
+    return (len(seen) - 1 - WARM_UP) / (seen[-1][0] - seen[WARM_UP][0])
 
 
 def short_demo() -> None:
@@ -76,7 +72,7 @@ def wanting() -> int:
 
 
 def measure(variant: str, what: str, data: Path, seconds: float, limit: float) -> tuple[float, str]:
-    """Steps or demos a second, and what was decided; a demo that takes longer than the limit counts as that long."""
+    """Steps or demos a second, and what was decided."""
     clean = {name: value for name, value in os.environ.items() if name not in DECIDED}
     words = [sys.executable, __file__, "--child", variant, "--of", what, "--data", str(data), "--seconds", str(seconds)]
     began = time.perf_counter()

@@ -172,6 +172,14 @@ def test_without_proc_nothing_is_decided_and_the_cores_are_those_that_python_kno
     assert threads.physical_cores(frozenset({0, 1, 2}), tmp_path) == 3
 
 
+@pytest.mark.parametrize("file", ["proc/stat", "proc/loadavg", "proc/self/status", "proc/self/cgroup"])
+@pytest.mark.parametrize("text", ["", "cpu0 what is this\n", "Cpus_allowed_list:\tall\n"])
+def test_files_that_are_written_otherwise_do_no_harm(machine, file, text):
+    root, _ = machine()
+    (root / file).write_text(text)
+    assert set(decided(root)[0]) <= {"OMP_NUM_THREADS"}
+
+
 def test_once_torch_is_there_it_is_too_late(machine, monkeypatch):
     environment = {}
     monkeypatch.setitem(sys.modules, "torch", torch)

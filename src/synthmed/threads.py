@@ -65,7 +65,10 @@ def settle(environment: MutableMapping[str, str] = os.environ, root: Path = _ROO
         return _NOTHING
     cpus = allowed_cpus(root)
     threads = max(1, int(min(physical_cores(cpus, root), quota(root))))
-    made = decide(threads, len(cpus), lambda: busy_cores(cpus, root), environment)
+    try:
+        made = decide(threads, len(cpus), lambda: busy_cores(cpus, root), environment)
+    except (OSError, ValueError):
+        return _NOTHING  # it may not be read, or is written otherwise
     environment.update(made.environment)
     _settled, _told = made, False
     return made
@@ -221,8 +224,8 @@ def quota(root: Path = _ROOT) -> float:
         return inf
     granted = [inf]
     for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if not path or (controllers and "cpu" not in controllers.split(",")):
             continue
         place = Path(path.lstrip("/"))
         for mount in ("", "cpu", "cpu,cpuacct"):
