@@ -93,14 +93,14 @@ def decide(threads: int, cores: int, busy: Callable[[], float], given: Mapping[s
         return _NOTHING
     if waiting:
         return Decision(environment=wanted, sentence=f"Working with {said}; they wait as {', '.join(waiting)} says.")
-    if threads == 1:
-        return Decision(environment=wanted, sentence=f"Working with {said}.")
+    sleeping = wanted | {"OMP_WAIT_POLICY": "PASSIVE"}
+    if threads == 1:  # it waits for nobody; but a run that goes on may bring more
+        return Decision(environment=sleeping, sentence=f"Working with {said}.")
     others = busy()
     of = f"others keep {others:.1f} of {cores} cores busy"
     if others + threads <= cores + _TOLERATED:
         return Decision(environment=wanted, sentence=f"Working with {said} that spin while they wait: {of}.")
-    wanted["OMP_WAIT_POLICY"] = "PASSIVE"
-    return Decision(environment=wanted, sentence=f"Working with {said} that sleep while they wait: {of}.")
+    return Decision(environment=sleeping, sentence=f"Working with {said} that sleep while they wait: {of}.")
 
 
 def take_sentence() -> str:
