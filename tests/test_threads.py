@@ -155,6 +155,11 @@ def test_how_many_threads_the_user_wants_stays(machine, name):
     )  # fmt: skip
 
 
+def test_of_two_numbers_of_the_users_that_of_mkl_counts_as_it_does_for_torch(machine):
+    _, sentence = decided(machine()[0], {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "2"})
+    assert sentence.startswith("Working with 2 threads (MKL_NUM_THREADS=2, OMP_NUM_THREADS=3) that spin")
+
+
 def test_where_the_user_decided_everything_nothing_is_done_or_said(machine):
     given = {"OMP_NUM_THREADS": "4", "GOMP_SPINCOUNT": "100"}
     assert decided(machine(busy=2.0)[0], given) == ({}, "")

@@ -22,7 +22,8 @@ from typing import Any
 
 from synthmed.errors import ConfigError
 
-_NUMBER = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_NUMBER = ("MKL_NUM_THREADS", "OMP_NUM_THREADS")
+"""The first counts where both are set: torch asks MKL."""
 _WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 _ALONE = {name: "1" for name in (*_NUMBER, "OPENBLAS_NUM_THREADS")}
 _TOLERATED = 0.25
@@ -85,7 +86,7 @@ def decide(threads: int, cores: int, busy: Callable[[], float], given: Mapping[s
     """
     asked = [f"{name}={given[name]}" for name in _NUMBER if given.get(name)]
     waiting = [f"{name}={given[name]}" for name in _WAITING if given.get(name)]
-    number = given.get("OMP_NUM_THREADS") or given.get("MKL_NUM_THREADS") or str(threads)
+    number = next((given[name] for name in _NUMBER if given.get(name)), str(threads))
     threads = int(number) if number.isdigit() else threads
     wanted = {} if asked else {"OMP_NUM_THREADS": number}
     said = f"{number} thread{'' if number == '1' else 's'}" + (f" ({', '.join(asked)})" if asked else "")
