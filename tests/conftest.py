@@ -10,6 +10,12 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
+from synthmed import threads
+
+# As the command line does, before torch is imported: the suite is often run beside other work.
+threads.settle()
+threads.take_sentence()
+
 # Public borders check their tensors' shapes and types in every test.
 _HOOK = install_import_hook(
     ["synthmed.losses", "synthmed.networks", "synthmed.augment", "synthmed.data.intensity"],

@@ -11,9 +11,10 @@ from pathlib import Path
 from synthmed.artifacts import new_directory, refuse_existing, write_file, write_json
 from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import ConfigError, GateError
-from synthmed.privacy.audit import EXTRACTOR, Attacks, Progress, Settings, examine
+from synthmed.privacy.audit import EXTRACTOR, Attacks, Settings, examine
 from synthmed.privacy.findings import Findings
 from synthmed.privacy.membership import Attack
+from synthmed.progress import Progress
 from synthmed.samples import SampleSet
 
 
@@ -60,7 +61,7 @@ def audit(
         weights: folder of pretrained weights; None = the usual one.
         seed: source of all draws.
         device: where networks run.
-        progress: called with how much is done, how much there is, and what is being done.
+        progress: hears how far it is.
 
     Raises:
         GateError: the release is blocked; the report is written all the same.

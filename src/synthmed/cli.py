@@ -7,12 +7,26 @@ no, 130 interrupted and saved. Heavy modules are imported inside the verbs, so t
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from synthmed import __version__
+from synthmed import __version__, threads
 from synthmed.errors import ConfigError, InputError, SynthmedError
+
+if TYPE_CHECKING:
+    from synthmed.progress import Bar
+
+
+class Computing(TyperCommand):
+    """A verb that works with networks: before torch is imported it is decided with how many threads, and how."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Decide, then do it."""
+        threads.settle()
+        return super().invoke(ctx)
+
 
 app = typer.Typer(
     name="synthmed",
@@ -61,7 +75,7 @@ def _tell(as_json: bool, sentence: str, **facts: Any) -> None:
           if as_json else sentence)  # fmt: skip
 
 
-@app.command()
+@app.command(cls=Computing)
 def demo(out: Annotated[Path, typer.Argument(metavar="[OUT]", help="New directory.")] = Path("demo"),
          seed: Seed = 0) -> None:  # fmt: skip
     """From nothing to a report on phantoms, in about three minutes on two cores."""
@@ -126,7 +140,7 @@ def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folde
     _tell(as_json, made.summary, out=out, digest=made.digest, rejected=made.num_rejected, alike=made.num_alike, **facts)
 
 
-@app.command()
+@app.command(cls=Computing)
 def label(photographs: Annotated[Path, typer.Argument(metavar="PHOTOGRAPHS", help="Folder of images without masks.")],
           data: Data, out: Out, seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Give photographs masks, by a segmenter trained on DATA's labelled training pairs, and add them to DATA's."""
@@ -139,7 +153,7 @@ def label(photographs: Annotated[Path, typer.Argument(metavar="PHOTOGRAPHS", hel
           out=out, digest=made.digest, added=added)  # fmt: skip
 
 
-@app.command()
+@app.command(cls=Computing)
 def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe, or a path to one.")],
           data: Data,
           run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of the training.")],
@@ -149,7 +163,6 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
           dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
           as_json: Json = False) -> None:  # fmt: skip
     """Train a recipe. The same command again goes on where it stopped."""
-    from synthmed.training.log import Bar
     from synthmed.training.loop import plan
     from synthmed.training.loop import train as start
 
@@ -158,12 +171,12 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
         told = "; ".join(f"{name}: {images} images" for name, images in stages.items())
         _tell(as_json, f"Recipe {recipe} and {data} fit. It would train {told}.", stages=stages)
         return
-    with Bar() as progress:
-        model = start(recipe, data, run, overrides=overrides or (), device=device, progress=progress)
+    with _bar() as bar:
+        model = start(recipe, data, run, overrides=overrides or (), device=device, progress=bar, say=bar.say)
     _tell(as_json, f"Next: synthmed generate {model} SAMPLES --num 50", model=model)
 
 
-@app.command()
+@app.command(cls=Computing)
 def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/model.safetensors")], out: Out,
              num: Annotated[int, typer.Option(help="How many images.")],
              masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES|FOLDER",
@@ -187,7 +200,7 @@ def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/mo
           out=out, digest=made.digest, num=len(made))  # fmt: skip
 
 
-@app.command()
+@app.command(cls=Computing)
 def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Sample set, or a folder.")],
              real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared data set, or a folder.")], out: Out,
              metrics: Annotated[str, typer.Option(help="Names joined by commas; quick = all but usefulness; "
@@ -213,7 +226,7 @@ def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help
     _tell(as_json, f"{report.verdict}\nThe report is {out / 'report.html'}.", out=out, verdict=report.verdict)
 
 
-@app.command()
+@app.command(cls=Computing)
 def compare(data: Data,
             out: Annotated[Path, typer.Argument(metavar="OUT", help="Directory; the same command goes on in it.")],
             recipes: Annotated[str, typer.Option(help="Names of recipes or paths, joined by commas.")],
@@ -231,13 +244,12 @@ def compare(data: Data,
     """Train recipes with one budget each, and compare what they make under the same masks."""
     from synthmed.comparison.compare import METRICS
     from synthmed.comparison.compare import compare as run
-    from synthmed.training.log import Bar
 
-    with Bar() as progress, _bar("Comparing") as counted:
+    with _bar() as bar:
         page = run(data, out, recipes=tuple(one for one in recipes.split(",") if one), minutes=minutes, images=images,
                    latents=latents, split=split, overrides=overrides or (), extractor=extractor, weights=weights,
                    metrics=tuple(one for one in metrics.split(",") if one) or METRICS, seed=seed, device=device,
-                   progress=progress, counted=counted)  # fmt: skip
+                   progress=bar, say=bar.say)  # fmt: skip
     _tell(as_json, f"The comparison is {page}.", out=out, page=page)
 
 
@@ -256,7 +268,7 @@ def weights(action: Annotated[str, typer.Argument(metavar="ACTION", help="list, 
     _tell(as_json, told, folder=found[0].path.parent, **{one.weights.name: one.state for one in found})
 
 
-@app.command()
+@app.command(cls=Computing)
 def audit(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Sample set, or a folder.")],
           real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared data set with a holdout.")], out: Out,
           run: Annotated[Path | None, typer.Option(metavar="RUN",
@@ -286,7 +298,7 @@ def _size(text: str) -> tuple[int, int]:
     return int(height), int(width or height)
 
 
-def _bar(what: str) -> Any:
-    from synthmed.training.log import Steps
+def _bar(what: str = "") -> "Bar":
+    from synthmed.progress import Bar
 
-    return Steps(what)
+    return Bar(what)

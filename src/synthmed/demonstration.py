@@ -55,7 +55,7 @@ def demo(
     from synthmed.evaluation.report import evaluate
     from synthmed.generation.generate import generate
     from synthmed.phantoms import phantom
-    from synthmed.training.log import Bar, Steps
+    from synthmed.progress import Bar
     from synthmed.training.loop import train
 
     if budget <= 0 or steps <= 0:
@@ -78,9 +78,9 @@ def demo(
 
     step(3, "Training the dual GAN: masks, then photographs. Sample grids appear in run/samples.",
          "synthmed train dual_gan DATA RUN")  # fmt: skip
-    with _own_words(out), Bar() as progress:
+    with _own_words(out), Bar() as bar:
         overrides = [f"training.seed={seed}", f"training.budget={budget}"]
-        model = train(RECIPE, out / "data", out / "run", overrides=overrides, progress=progress)
+        model = train(RECIPE, out / "data", out / "run", overrides=overrides, progress=bar, say=bar.say)
 
     step(4, "Generating 50 pairs of mask and photograph that belong to nobody.",
          "synthmed generate RUN/model.safetensors SAMPLES --num 50")  # fmt: skip
@@ -88,8 +88,8 @@ def demo(
 
     step(5, "Measuring them: segmentation networks trained on synthetic and on real pairs, tested on real patients.",
          "synthmed evaluate SAMPLES DATA REPORT")  # fmt: skip
-    with Steps("Evaluating") as counted:
-        report = evaluate(out / "samples", out / "data", out / "report", steps=steps, seed=seed, progress=counted)
+    with Bar("Evaluating") as bar:
+        report = evaluate(out / "samples", out / "data", out / "report", steps=steps, seed=seed, progress=bar)
 
     page = out / "report" / "report.html"
     say(f"\n{report.verdict}\n\nThe report is {page}   [{time.monotonic() - began:.0f} s in all]")

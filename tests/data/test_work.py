@@ -83,6 +83,14 @@ def test_a_job_whose_worker_died_is_done_again(tmp_path):
         assert sorted(workers.as_finished(crash_once, jobs)) == [(job, "done") for job in jobs]
 
 
+def test_a_worker_has_one_thread(monkeypatch):
+    names = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"]
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    with Workers(2) as workers:
+        assert list(workers.map(os.getenv, names)) == ["1", "1", "1"]
+
+
 def test_what_a_job_raises_is_raised_here():
     with Workers(1) as workers, pytest.raises(ZeroDivisionError):
         list(workers.as_finished(behave, ["fail"]))

@@ -70,8 +70,12 @@ def test_an_image_of_weight_zero_is_never_seen():
 def test_progress_hears_of_every_step():
     heard = []
     config = TINY.model_copy(update={"steps": 3})
-    train_segmenter(*bright_squares(), config, seed=0, progress=lambda step, loss: heard.append((step, loss > 0)))
-    assert heard == [(1, True), (2, True), (3, True)]
+
+    def hear(done, total, *, numbers):
+        heard.append((done, total, numbers["loss"] > 0))
+
+    train_segmenter(*bright_squares(), config, seed=0, progress=hear)
+    assert heard == [(1, 3, True), (2, 3, True), (3, 3, True)]
 
 
 def test_what_cannot_be_learned_from_is_refused():

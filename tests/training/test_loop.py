@@ -17,8 +17,8 @@ from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import ArtifactError, ConfigError, DataError, Interrupted, StorageError, TrainingError
 from synthmed.generation.model import load_model
 from synthmed.methods import pix2pix
+from synthmed.progress import Progress
 from synthmed.shapes import Given
-from synthmed.training.log import Silence
 from synthmed.training.loop import plan, train
 
 TINY = "pix2pix_tiny"
@@ -30,25 +30,21 @@ SHORT = [
 ]
 
 
-class StopAfter(Silence):
+def stop_after(images: int, stage: str = "") -> Progress:
     """Progress that asks the process to stop after so many images of a stage, or of any, as Ctrl-C does."""
 
-    def __init__(self, images: int, stage: str = "") -> None:
-        self.images, self.stage, self.now = images, stage, ""
-
-    def begin(self, stage: str, images: int, done: int) -> None:
-        self.now = stage
-
-    def advance(self, images: int, losses: object) -> None:
-        if images >= self.images and self.stage in ("", self.now):
+    def stop(done: int, total: int, what: str = "", **more: object) -> None:
+        if done >= images and stage in ("", what):
             os.kill(os.getpid(), signal.SIGINT)
+
+    return stop
 
 
 def assert_a_stop_changes_nothing(recipe: str, data: Path, folder: Path, settings: list[str]) -> None:
     """Train in folder/straight without a break and in folder/stopped with one: the same bits."""
     straight = train(recipe, data, folder / "straight", overrides=settings)
     with pytest.raises(Interrupted, match="same command goes on"):
-        train(recipe, data, folder / "stopped", overrides=settings, progress=StopAfter(12))
+        train(recipe, data, folder / "stopped", overrides=settings, progress=stop_after(12))
     resumed = train(recipe, data, folder / "stopped", overrides=settings)
     assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
 
@@ -101,7 +97,7 @@ def test_a_growing_training_that_is_stopped_while_a_level_is_faded_in_ends_in_th
     ]  # fmt: skip
     straight = train(recipe, toy_dataset, tmp_path / "straight", overrides=settings)
     with pytest.raises(Interrupted, match="stage 16x16 fade"):
-        train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings, progress=StopAfter(8, "16x16 fade"))
+        train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings, progress=stop_after(8, "16x16 fade"))
     resumed = train(recipe, toy_dataset, tmp_path / "stopped", overrides=settings)
     assert artifacts.file_digest(resumed) == artifacts.file_digest(straight)
     masks = PreparedDataset.open(toy_dataset).masks([0])
@@ -186,7 +182,7 @@ def test_the_last_two_checkpoints_and_the_milestones_are_kept(toy_dataset: Path,
 def test_one_flipped_byte_in_a_checkpoint_is_found_and_nothing_is_lost(toy_dataset: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(Interrupted):
-        train(TINY, toy_dataset, run, overrides=SHORT, progress=StopAfter(24))
+        train(TINY, toy_dataset, run, overrides=SHORT, progress=stop_after(24))
     newest = sorted((run / "checkpoints").glob("s0-*"))[-1] / "networks.safetensors"
     content = bytearray(newest.read_bytes())
     content[-5] ^= 1
@@ -242,7 +238,7 @@ def test_a_second_process_on_the_same_run_is_refused(toy_dataset: Path, tmp_path
 def test_the_log_tells_each_interval_once_also_after_a_stop(toy_dataset: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(Interrupted):
-        train(TINY, toy_dataset, run, overrides=SHORT, progress=StopAfter(12))
+        train(TINY, toy_dataset, run, overrides=SHORT, progress=stop_after(12))
     train(TINY, toy_dataset, run, overrides=SHORT)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["images"] for line in lines] == [8, 16, 24, 32]

@@ -3,7 +3,6 @@
 Nothing that names a patient leaves this file: identifiers are counted, and file names are taken out of reasons.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,11 @@ from synthmed.checkup.proposal import Proposal, propose
 from synthmed.checkup.sample import Sample, look_at_pixels
 from synthmed.data.work import Workers
 from synthmed.errors import ConfigError, SourceError
+from synthmed.progress import Progress
 from synthmed.sources.folders import list_files
 
 _FEW = 64
 """Files up to which starting workers takes longer than reading."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +62,7 @@ def doctor(
         pixels: pictures, evenly spread over what would be prepared, whose pixels are looked at too: likely text in
             the picture and likely copies under other names. 0 = headers only.
         workers: processes; None = as many as there are cores.
-        progress: called with (files read, files in all).
+        progress: hears how many files are read.
 
     Raises:
         SourceError: there is no such folder.

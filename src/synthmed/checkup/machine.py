@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from synthmed import __version__
+from synthmed.threads import cores
 
 _EXTRA = re.compile(r"^([\w.-]+).*extra == ['\"]([\w-]+)['\"]")
 
@@ -51,7 +52,7 @@ def look_at_machine(place: Path) -> Machine:
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         torch=torch.__version__,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=cores(),
         memory_gib=round(_memory() / 2**30, 1),
         gpus=tuple(cuda.get_device_name(number) for number in range(cards)),
         disk_free_gib=round(shutil.disk_usage(place).free / 2**30, 1),

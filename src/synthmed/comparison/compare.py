@@ -26,14 +26,13 @@ from synthmed.comparison.page import as_page
 from synthmed.config import Recipe, parse, read_recipe, to_toml
 from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import ArtifactError, ConfigError, DataError
-from synthmed.evaluation._contract import Progress as Counted
 from synthmed.evaluation._contract import find_metric
 from synthmed.evaluation.report import evaluate
 from synthmed.generation.generate import generate
 from synthmed.methods import find_method
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb, save_png
+from synthmed.progress import Progress, Say, silence, titled, unsaid
 from synthmed.samples import SampleSet
-from synthmed.training.log import Progress, Silence
 from synthmed.training.loop import plan, train
 from synthmed.training.pace import seconds_of_schedule
 
@@ -55,7 +54,7 @@ def compare(
     data: Path, out: Path, *, recipes: Sequence[str], minutes: float = 10.0, images: int = 0, latents: int = 3,
     split: str = "test", overrides: Iterable[str] = (), metrics: Sequence[str] = METRICS,
     extractor: str = "random_vgg", weights: Path | None = None, seed: int = 0, device: str = "cpu",
-    progress: Progress | None = None, counted: Counted | None = None,
+    progress: Progress | None = None, say: Say = unsaid,
 ) -> Path:  # fmt: skip
     """Train recipes that make images under masks, each with the same budget, and compare what they make.
 
@@ -74,8 +73,8 @@ def compare(
         weights: folder of pretrained weights.
         seed: of everything random.
         device: where networks run.
-        progress: is told of the trainings.
-        counted: is told of the evaluation.
+        progress: hears how far it is.
+        say: hears what else there is to know, such as which recipe is trained.
 
     Returns:
         The page, an HTML file.
@@ -87,7 +86,7 @@ def compare(
         TrainingError: a loss is not finite; what was done before stays.
         Interrupted: a signal asked to stop; all that was done is saved.
     """
-    progress = progress or Silence()
+    progress = progress or silence
     overrides = tuple(overrides)
     named = _read(recipes, overrides)
     _check(named, data, split, minutes, images, latents, metrics)
@@ -99,25 +98,26 @@ def compare(
     budgets = _claim(out, asked)
     page = out / "comparison" / "comparison.html"
     if page.is_file():
-        progress.say(f"{out} is finished; its page is {page}.")
+        say(f"{out} is finished; its page is {page}.")
         return page
     masks = len(dataset.split(split).where(lambda row: row.mask_source != "none"))
     for name, one in named.items():
         if name not in budgets:
             budgets[name] = _budget(one.recipe, dataset, data, minutes, images, device)
             _note(out, asked, budgets)
-        progress.say(f"Training {name}, its schedule times {budgets[name]:.3g}.")
+        say(f"Training {name}, its schedule times {budgets[name]:.3g}.")
         told = [*one.settings, f"training.budget={budgets[name]!r}", f"training.seed={seed}"]
-        model = train(one.given, data, out / "runs" / name, overrides=told, device=device, progress=progress)
+        model = train(one.given, data, out / "runs" / name, overrides=told, device=device, progress=progress,
+                      say=say)  # fmt: skip
         if not (out / "samples" / name).exists():
             generate(model, out / "samples" / name, num=latents * masks, seed=seed, masks=data, split=split,
-                     device=device)  # fmt: skip
+                     device=device, progress=titled(progress, f"generating by {name}"))  # fmt: skip
     first, *others = [out / "samples" / name for name in named]
     if not (out / "report").exists():
         evaluate(first, data, out / "report", metrics=metrics, compare=others, extractor=extractor, weights=weights,
-                 seed=seed, device=device, progress=counted)  # fmt: skip
+                 seed=seed, device=device, progress=progress)  # fmt: skip
     _write_page(out, dataset.split(split), list(named), budgets, latents)
-    progress.say(f"The comparison is {page}.")
+    say(f"The comparison is {page}.")
     return page
 
 

@@ -5,7 +5,7 @@ shards and put together. Whatever the workers, and however often it was interrup
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +20,9 @@ from synthmed.data.pseudonyms import default_key_file, read_key
 from synthmed.data.store import finish_set
 from synthmed.data.work import CRASHED, Died, Workers
 from synthmed.errors import ConfigError, Interrupted, SourceError, SynthmedError
+from synthmed.progress import Progress, silence
 
 _SIZES = range(8, 8193)
-
-Progress = Callable[[int, int], None]
-"""Called with (items done, items in all)."""
 
 
 def prepare(
@@ -65,7 +63,7 @@ def prepare(
             many as there are cores.
         cluster: address of a Dask scheduler to use instead, whose workers see the same files; "" = none.
         fast_j2k: read JPEG 2000 at a lower resolution where that is enough.
-        progress: called with (items done, items in all).
+        progress: hears how many items are done.
 
     Raises:
         ConfigError: an unknown kind or setting, a size or a fraction out of range, a key that is none.
@@ -92,7 +90,7 @@ def prepare(
             raise SourceError(_all_rejected(source, planned.rejected))
         with shards.working_folder(out, planned.digest) as folder:
             try:
-                _make_shards(planned, folder, kind, settings, pool, progress)
+                _make_shards(planned, folder, kind, settings, pool, progress or silence)
             except KeyboardInterrupt as error:
                 raise Interrupted(
                     f"Preparing {out} was stopped; what was finished is kept. The same command goes on from there."
@@ -134,7 +132,7 @@ def _key(key: Path | None, source: Path, out: Path) -> bytes:
 
 
 def _make_shards(
-    planned: Plan, folder: Path, kind: str, settings: KindSettings, pool: Workers, progress: Progress | None
+    planned: Plan, folder: Path, kind: str, settings: KindSettings, pool: Workers, progress: Progress
 ) -> None:
     """Have every shard made; one whose worker dies each time is made without the items that kill it."""
     jobs = (
@@ -154,8 +152,7 @@ def _make_shards(
         if isinstance(outcome, Died):
             _make_without_crashes(shard, pool)
         done += len(shard.items)
-        if progress:
-            progress(done, len(planned.items))
+        progress(done, len(planned.items))
 
 
 def _make_without_crashes(shard: shards.Shard, pool: Workers) -> None:

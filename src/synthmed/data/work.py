@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from synthmed.data.limits import LIMITS, Limits, attempt
 from synthmed.errors import ConfigError, SourceError
+from synthmed.threads import cores, for_worker
 
 CRASHED = "It made the reader crash, again and again. Export it anew."
 _TOGETHER, _ALONE = 2, 2
@@ -49,11 +50,6 @@ class _Chunk:
     function: Callable[[Any], Any]
     values: list[Any]
     limits: Limits
-
-
-def cores() -> int:
-    """How many processes of ours this machine runs side by side."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 class Workers:
@@ -179,7 +175,9 @@ class Workers:
             self._executor = self._client.get_executor()
         elif self._executor is None:
             context = multiprocessing.get_context("spawn")
-            self._executor = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_begin)
+            self._executor = ProcessPoolExecutor(
+                self._workers, mp_context=context, initializer=_begin, initargs=(for_worker(),)
+            )
         with _without_main():
             return self._executor.submit(function, value)
 
@@ -216,8 +214,9 @@ def _is_death(error: BaseException | None) -> bool:
     return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"
 
 
-def _begin() -> None:
-    """Of a worker: Ctrl-C is the parent's to answer, and a worker does not outlive it."""
+def _begin(environment: dict[str, str]) -> None:
+    """Of a worker: Ctrl-C is the parent's to answer, a worker does not outlive it, and works with one thread."""
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

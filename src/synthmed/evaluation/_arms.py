@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from synthmed import __version__
 from synthmed.artifacts import digest_of, storage_errors
 from synthmed.evaluation._contract import Setup
+from synthmed.progress import titled
 from synthmed.segmentation.segmenter import SegmenterConfig, describe, predict_masks, train_segmenter
 
 if TYPE_CHECKING:
@@ -83,13 +84,10 @@ def train_arms(
             line = digest_of({**settings, "version": __version__})
             if line not in finished:
                 images, masks, weights = arm_data(arm, synthetic, real)
-
-                def told(step: int, loss: float, what: str = f"usefulness: {arm}, seed {seed}") -> None:
-                    setup.progress(step, config.steps, what)
-
                 network = train_segmenter(
-                    images, masks, config, seed, weights=weights, device=setup.device, progress=told
-                )
+                    images, masks, config, seed, weights=weights, device=setup.device,
+                    progress=titled(setup.progress, f"usefulness: {arm}, seed {seed}"),
+                )  # fmt: skip
                 one = _test(network, test, arm, seed)
                 _keep(setup.unfinished, line, one)
                 finished[line] = one

@@ -10,7 +10,7 @@ Beside it stand pure functions of arrays that do the arithmetic.
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -21,13 +21,11 @@ from numpy.typing import NDArray
 
 from synthmed.errors import ConfigError, DataError
 from synthmed.evaluation._figures import Figure
+from synthmed.progress import Progress
 
 if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset
     from synthmed.samples import SampleSet
-
-Progress = Callable[[int, int, str], None]
-"""Called with how much is done, how much there is, and what is being done."""
 
 FEW_SAMPLES = 30
 """Below this many images or patients a number is printed with a warning."""

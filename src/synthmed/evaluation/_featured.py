@@ -19,6 +19,7 @@ from synthmed.evaluation._jackknife import Bounds, Compared, Points, Statistic, 
 from synthmed.evaluation.features._contract import Extractor
 from synthmed.evaluation.features.extractor import open_extractor
 from synthmed.evaluation.features.images import Images, image_features
+from synthmed.progress import titled
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def sides(synthetic: SampleSet, real: "PreparedDataset", setup: Setup) -> Sides:
     def features(images: Images, key: dict[str, str]) -> NDArray[np.float32]:
         return image_features(
             images, key, real.info.channels, extractor, channels=setup.channels, folder=setup.features,
-            told=lambda done, total: setup.progress(done, total, f"features of {extractor.name}"),
+            progress=titled(setup.progress, f"features of {extractor.name}"),
         )  # fmt: skip
 
     made, true = features(synthetic, {"set": synthetic.digest}), features(reference, real_key)
@@ -228,7 +229,7 @@ def judge_points(
         setup.numbers(zlib.crc32(name.encode())),
         draws=config.draws,
         bounds=bounds,
-        told=lambda done, total: setup.progress(done, total, name),
+        progress=titled(setup.progress, name),
     )
     return Judged(name=name, sides=both, compared=compared, shown=shown)
 

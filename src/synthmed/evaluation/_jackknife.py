@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthmed.evaluation._intervals import percentiles
+from synthmed.progress import Progress, silence
 
 LARGEST = 1000
 """Images of one draw, at most: the costs of intervals and floors stay flat for large sets."""
@@ -78,7 +79,7 @@ def compare(
     *,
     draws: int = 100,
     bounds: Bounds = (-np.inf, np.inf),
-    told: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silence,
 ) -> Compared:
     """The value of a statistic with its interval and its real-against-real floor.
 
@@ -89,7 +90,7 @@ def compare(
         numbers: source of the draws.
         draws: sub-samples for the interval, and halves for the floor.
         bounds: the range of the statistic, or of each of its numbers; intervals do not leave it.
-        told: hears how many draws are done, of how many.
+        progress: hears how far it is.
     """
     first, second = numbers.spawn(2)
     value = np.atleast_1d(statistic(synthetic, real))
@@ -97,11 +98,11 @@ def compare(
     share = min(0.5, LARGEST / max(len(synthetic), len(real)))
     enough = _count(synthetic) >= 4 and _count(real) >= 4
     for draw in range(draws if enough else 0):
-        told(draw, 2 * draws)
+        progress(draw, 2 * draws)
         drawn = statistic(synthetic[_some(synthetic, share, first)], real[_some(real, share, first)])
         spread.append(np.atleast_1d(drawn))
     for draw in range(draws if _count(real) >= 4 else 0):
-        told(draws + draw, 2 * draws)
+        progress(draws + draw, 2 * draws)
         one, other = halves(real, second)
         sizes.append(len(other))
         rows = second.permutation(len(synthetic))[: len(one)]

@@ -11,7 +11,6 @@ from synthmed.errors import ConfigError
 from synthmed.evaluation._contract import (
     MasksMissing,
     Measurement,
-    Progress,
     Setup,
     find_metric,
     known_metrics,
@@ -19,6 +18,7 @@ from synthmed.evaluation._contract import (
 from synthmed.evaluation._page import Report, as_html, as_json, example_pairs, ordered, verdict, versions
 from synthmed.evaluation.inputs import check_sides, open_real
 from synthmed.evaluation.proof import prove
+from synthmed.progress import Progress, silence
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def evaluate(
             treat them like these.
         weights: folder of pretrained weights; None = the usual one.
         settings: metric -> its settings by name, beyond ``seeds`` and ``steps``.
-        progress: called with how much is done, how much there is, and what is being done.
+        progress: hears how far it is.
 
     Raises:
         ConfigError: an unknown metric, extractor, channel or setting.
@@ -97,7 +97,7 @@ def evaluate(
         seed=seed,
         device=device,
         unfinished=out.with_name(f"{out.name}.unfinished.jsonl"),
-        progress=progress or (lambda done, total, what: None),
+        progress=progress or silence,
         reference=reference,
         extractor=extractor,
         channels=channels,

@@ -1,6 +1,6 @@
 """From a model to a folder of synthetic images: seeds, what they are made under, lineage."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from synthmed.data.intensity import to_stored
 from synthmed.errors import ConfigError
 from synthmed.generation.given import read_given
 from synthmed.generation.model import image_seed, load_model
+from synthmed.progress import Progress
 from synthmed.samples import Sample, SampleSet, write_samples
 
 _CHUNK = 64
@@ -21,7 +22,7 @@ _CARRIED = ("method", "recipe", "version", "data", "privacy")
 def generate(
     model: Path, out: Path, *, num: int, seed: int = 0, masks: Path | None = None, styles: Path | None = None,
     label: str = "", split: str = "train", file_format: Literal["png", "tiff", "npy"] = "png", device: str = "cpu",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> SampleSet:  # fmt: skip
     """Make synthetic images, with their masks where the model makes or takes them.
 
@@ -37,7 +38,7 @@ def generate(
         split: of the data set, whose masks and styles these are.
         file_format: of the images; masks are always PNG.
         device: "cpu", "cuda".
-        progress: called with the number made and ``num``.
+        progress: hears how far it is.
 
     Raises:
         ConfigError: ``num`` is below 1.

@@ -7,7 +7,7 @@ import http.client
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from synthmed.artifacts import file_digest, storage_errors
 from synthmed.errors import ConfigError, WeightsError
 from synthmed.pretrained.catalogue import CATALOGUE, Weights, find_weights
+from synthmed.progress import Progress, silence
 
 State = Literal["absent", "right", "wrong", "unknown digest"]
 
@@ -53,7 +54,7 @@ def weights(
     names: Sequence[str] = (),
     *,
     folder: Path | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Status]:
     """List, fetch or verify files of pretrained weights.
 
@@ -62,7 +63,7 @@ def weights(
             named ones, or all that are there, with their digests.
         names: of known weights; () = all, for list and verify.
         folder: the weights folder; None = ``weights_folder()``.
-        progress: hears of a download: bytes done, bytes in all, name.
+        progress: hears how far a download is, in bytes.
 
     Raises:
         ConfigError: an unknown action or name, or nothing named to fetch.
@@ -74,7 +75,7 @@ def weights(
         if not names:
             raise ConfigError(f"No weights are named; expected one or more of {', '.join(CATALOGUE)}.")
         for one in chosen:
-            fetch(one, folder, progress or (lambda done, total, what: None))
+            fetch(one, folder, progress or silence)
     elif action not in ("list", "verify"):
         raise ConfigError(f"The action {action!r} is unknown; expected list, fetch or verify.")
     found = [status(one, folder) for one in chosen]
@@ -107,7 +108,7 @@ def checked_file(name: str, folder: Path | None = None) -> Status:
     return found
 
 
-def fetch(weights: Weights, folder: Path, progress: Callable[[int, int, str], None]) -> Path:
+def fetch(weights: Weights, folder: Path, progress: Progress) -> Path:
     """Download a file unless the right one is there; a download that was cut off goes on.
 
     Raises:
@@ -142,7 +143,7 @@ def fetch(weights: Weights, folder: Path, progress: Callable[[int, int, str], No
     return found.path
 
 
-def _download(url: str, partial: Path, name: str, progress: Callable[[int, int, str], None]) -> None:
+def _download(url: str, partial: Path, name: str, progress: Progress) -> None:
     done = partial.stat().st_size if partial.is_file() else 0
     _check_address(url)
     request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})

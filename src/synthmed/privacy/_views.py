@@ -4,7 +4,7 @@ Everything is computed once an image: a reduced image for comparison pixel by pi
 conspicuous points, features in every orientation, and its label map as reduced planes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from synthmed.evaluation.features._contract import Extractor
 from synthmed.evaluation.features.channels import channel_views
 from synthmed.evaluation.features.images import Images, chunks, image_features
 from synthmed.evaluation.features.reduction import gaussian, reduced, shares, smooth
+from synthmed.progress import Progress, silence
 
 SMALL_SIDE, PATCH_SIDE = 64, 128
 """Longest side, in pixels, at which whole images and patches are compared."""
@@ -122,7 +123,7 @@ class Look:
 
     def at(
         self, images: Pictures, patients: Sequence[int] | NDArray[np.intp], key: dict[str, Any] | None = None,
-        told: Callable[[int, int], None] = lambda done, total: None,
+        progress: Progress = silence,
     ) -> Views:  # fmt: skip
         """The views of a set, a few images at a time, so that memory stays flat.
 
@@ -130,11 +131,11 @@ class Look:
             images: the set.
             patients: one number an image.
             key: names the content of the set, so that its features are kept; None = they are not.
-            told: hears how many images are done, of how many.
+            progress: hears how far it is.
         """
         parts: dict[str, list[Tensor]] = {name: [] for name in ("small", "patches", "wide", "points", "planes")}
         for done, stored in chunks(images):
-            told(done, len(images))
+            progress(done, len(images))
             pixels = shares(stored)
             parts["small"].append(reduced(pixels, SMALL_SIDE))
             wide, points = _conspicuous(reduced(pixels, PATCH_SIDE).mean(1, keepdim=True))
@@ -146,7 +147,7 @@ class Look:
         whole = {name: torch.cat(tensors) for name, tensors in parts.items() if tensors}
         return Views(
             patients=np.asarray(patients, np.intp), small=whole["small"], patches=whole["patches"], wide=whole["wide"],
-            points=whole["points"].numpy().astype(np.intp), features=self.features(images, key, told),
+            points=whole["points"].numpy().astype(np.intp), features=self.features(images, key, progress),
             planes=whole.get("planes"),
         )  # fmt: skip
 
@@ -155,14 +156,12 @@ class Look:
         labels = np.arange(1, max(2, self.num_labels), dtype=np.uint8)
         return reduced(torch.from_numpy((masks[:, None] == labels[None, :, None, None]).astype(np.float32)), SMALL_SIDE)
 
-    def features(
-        self, images: Images, key: dict[str, Any] | None, told: Callable[[int, int], None]
-    ) -> NDArray[np.float32]:
+    def features(self, images: Images, key: dict[str, Any] | None, progress: Progress) -> NDArray[np.float32]:
         """The features [O N D] in every orientation that keeps the images' shape."""
         known = orientations(*images.images([0]).shape[2:])
         found = image_features(
             images, key or {}, self.channels, _turned(self.extractor, known), channels=self.seen,
-            folder=None if key is None else self.folder, told=told,
+            folder=None if key is None else self.folder, progress=progress,
         )  # fmt: skip
         views = len(channel_views(self.seen, self.channels, self.extractor.planes))
         apart = found.reshape(len(found), views, len(known), -1)  # [N V O D]

@@ -3,7 +3,7 @@
 The verb that opens the folders and writes the report is ``auditing.audit``; this room knows images, not models.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,13 +21,12 @@ from synthmed.privacy.copies import SPACES, Space, compare
 from synthmed.privacy.findings import Findings, Power, Test
 from synthmed.privacy.membership import Attack, Inference, infer, known_attacks, read_scores
 from synthmed.privacy.power import image_power, mask_power
+from synthmed.progress import Progress, silence, titled
 from synthmed.samples import OF_NOBODY, SampleSet
 
 EXTRACTOR = "random_filters"
 """What makes the features unless said otherwise: quick, and it needs no weights."""
 FEW_PATIENTS = 30
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +81,7 @@ def examine(
         true: the prepared data set whose split ``train`` the generator was trained on, with its sealed holdout.
         settings: how it looks.
         attacks: further membership attacks.
-        progress: called with how much is done, how much there is, and what is being done.
+        progress: hears how far it is.
 
     Raises:
         DataError: there is no holdout, the sets differ in size, channels or bit depth, or one is no set of pictures.
@@ -90,7 +89,7 @@ def examine(
         WeightsError: the extractor's weights are not there.
     """
     settings, attacks = settings or Settings(), attacks or Attacks()
-    tell = progress or (lambda done, total, what: None)
+    tell = progress or silence
     flat = check_sides(made, true)
     train, holdout = _sides(true)
     masks = made.has_masks and all(row.mask_source != "none" for row in (*train.rows, *holdout.rows))
@@ -104,11 +103,11 @@ def examine(
     def seen(side: PreparedDataset, what: str) -> Views:
         key = {"set": true.digest, "rows": digest_of([row.id for row in side.rows])}
         return look.at(side, [numbers[row.patient_id] for row in side.rows], key,
-                       lambda done, total: tell(done, total, f"looking at {what}"))  # fmt: skip
+                       titled(tell, f"looking at {what}"))  # fmt: skip
 
     known, sealed = seen(train, "training images"), seen(holdout, "holdout images")
     asked = look.at(made, range(len(made)), {"set": made.digest},
-                    lambda done, total: tell(done, total, "looking at synthetic images"))  # fmt: skip
+                    titled(tell, "looking at synthetic images"))  # fmt: skip
     names = [name for name in SPACES if name != "masks" or masks]
     spaces = []
     for place, name in enumerate(names):

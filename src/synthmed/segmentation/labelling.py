@@ -6,7 +6,7 @@ come from a segmentation network. Here that network learns from the labelled tra
 set, and the photographs join its training split. Test and holdout stay as they are.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,7 @@ from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
 from synthmed.data.masks import field_of_view
 from synthmed.data.store import DatasetWriter
 from synthmed.errors import DataError, SourceError
+from synthmed.progress import Progress, silence, titled
 from synthmed.segmentation.segmenter import SegmenterConfig, describe, predict_masks, train_segmenter
 from synthmed.sources.pixels import read_header, read_image, read_mask
 from synthmed.sources.raster import FoundImage, find
@@ -28,7 +29,6 @@ from synthmed.sources.raster import FoundImage, find
 THRESHOLD = 0.5
 _CHUNK = 16
 
-Progress = Callable[[int, int, str], None]
 """Called with how much is done, how much there is, and what is being done."""
 
 
@@ -68,7 +68,7 @@ def label(
         segmenter: settings of the network that finds the masks.
         seed: source of all randomness of its training.
         device: where it is trained.
-        progress: called with how much is done, how much there is, and what is being done.
+        progress: hears how far it is.
 
     Raises:
         DataError: the data set has no manual binary masks in its split train.
@@ -78,7 +78,7 @@ def label(
     """
     photographs, data, out = Path(photographs), Path(data), Path(out)
     artifacts.refuse_existing(out)
-    told = progress or (lambda done, total, what: None)
+    told = progress or silence
     known = PreparedDataset.open(data)
     pairs = _manual_pairs(known)
     network = train_segmenter(
@@ -87,7 +87,7 @@ def label(
         segmenter,
         seed,
         device=device,
-        progress=lambda step, loss: told(step, segmenter.steps, "training the segmenter"),
+        progress=titled(told, "training the segmenter"),
     )
     settings = {"data": known.digest, "pairs": len(pairs), "seed": seed, "threshold": THRESHOLD}
     with DatasetWriter(out, known.info, inputs={"data": known.digest}) as writer:

@@ -5,7 +5,6 @@ images (section 8), and they take the masks of unlabelled photographs from a seg
 The paper gives no setting of either; ours are in `SegmenterConfig`. The network and the loss are MONAI's.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from synthmed.devices import find_device
 from synthmed.errors import DataError, TrainingError
+from synthmed.progress import Progress, silence
 from synthmed.shapes import Image
 
 SMALLEST_SIDE = 32
@@ -79,7 +79,7 @@ def train_segmenter(
     *,
     weights: NDArray[np.floating] | None = None,
     device: str = "cpu",
-    progress: Callable[[int, float], None] | None = None,
+    progress: Progress = silence,
 ) -> nn.Module:
     """Train a U-Net to tell foreground (any label above 0) from background.
 
@@ -92,7 +92,7 @@ def train_segmenter(
         seed: source of all randomness: first weights, order, crops, jitter.
         weights: [N] how often an image is drawn, relative to the others; None = equally often.
         device: where to train.
-        progress: called after each step with the step (from 1) and the loss.
+        progress: hears of each step, with its loss.
 
     Returns:
         The network in evaluation mode: Image [-1, 1] -> logits [N 1 H W] of foreground.
@@ -135,8 +135,7 @@ def train_segmenter(
         loss.backward()
         optimizer.step()
         schedule.step()
-        if progress is not None:
-            progress(step, loss.item())
+        progress(step, config.steps, numbers={"loss": loss.item()})
     return network.eval()
 
 

@@ -24,10 +24,12 @@ from synthmed.errors import ArtifactError, ConfigError, Interrupted
 from synthmed.generation.model import load_model, save_model
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method, Stage
+from synthmed.progress import Progress, Say, silence, unsaid
+from synthmed.threads import kept_by
 from synthmed.training import averages, checkpoint
 from synthmed.training.batches import Batches, class_counts, rows_for
 from synthmed.training.checkpoint import Position, State
-from synthmed.training.log import JsonLines, Progress, Silence
+from synthmed.training.log import JsonLines
 from synthmed.training.means import Means
 from synthmed.training.private import guarantee
 from synthmed.training.run import LOCK, exclusive, stop_on_signal, write_sample_grid
@@ -49,7 +51,7 @@ class TrainingSettings(Settings):
 
 def train(
     recipe: str, data: Path, run: Path, *, overrides: Iterable[str] = (), device: str = "cpu",
-    progress: Progress | None = None,
+    progress: Progress | None = None, say: Say = unsaid,
 ) -> Path:  # fmt: skip
     """Train a recipe on a prepared data set; the same command again goes on where it stopped.
 
@@ -59,7 +61,8 @@ def train(
         run: directory of the run: config.toml, log.jsonl, checkpoints/, samples/, model.safetensors.
         overrides: ``key=value`` pairs such as ``training.seed=1``.
         device: "cpu", "cuda", "cuda:1".
-        progress: what is told while it works.
+        progress: hears how far it is.
+        say: hears what else there is to know, such as where it goes on.
 
     Returns:
         The model file.
@@ -71,7 +74,7 @@ def train(
         TrainingError: a loss is not finite; the last good checkpoint stays.
         Interrupted: a signal asked to stop; the state was saved.
     """
-    progress = progress or Silence()
+    progress = progress or silence
     found = read_recipe(recipe, overrides)
     kind = find_method(found.method)
     settings = parse(TrainingSettings, found.training, "training")
@@ -87,11 +90,11 @@ def train(
         rows_for(training_set, stage, method)
     privacy = _privacy(stages, settings, training_set)
     run.mkdir(parents=True, exist_ok=True)
-    with exclusive(run), stop_on_signal() as stopped, torch.random.fork_rng():
-        _claim(run, found, config, settings, dataset)
+    with exclusive(run), stop_on_signal() as stopped, kept_by(run, say) as threads, torch.random.fork_rng():
+        _claim(run, found, config, settings, dataset, threads)
         model_file = run / "model.safetensors"
         if model_file.is_file() and load_model(model_file):
-            progress.say(f"{run} is finished; its model is {model_file}.")
+            say(f"{run} is finished; its model is {model_file}.")
             return model_file
 
         # Networks, their averages, and where an earlier run stopped.
@@ -103,7 +106,7 @@ def train(
         start = checkpoint.latest(folder)
         if start:
             checkpoint.load_networks(folder, start, state)
-            progress.say(f"Going on from checkpoint {start.name}.")
+            say(f"Going on from checkpoint {start.name}.")
         log = JsonLines(run / "log.jsonl", *((start.stage, start.images) if start else (-1, 0)))
 
         for number, stage in enumerate(stages):
@@ -116,7 +119,7 @@ def train(
             if done and start:
                 checkpoint.load_optimizers(folder, start, optimizers)
             batches = Batches(training_set, stage, settings.seed, where, method)
-            progress.begin(stage.name, total, done)
+            progress(done, total, stage.name, unit="images")
             terms = Means()
             losses: dict[str, float] = {}
             began, first = time.monotonic(), done
@@ -149,7 +152,7 @@ def train(
                     rate = (done - first) / (time.monotonic() - began)
                     log.write({"stage": number, "name": stage.name, "images": done, "images_per_second": round(rate, 2)}
                               | losses)  # fmt: skip
-                progress.advance(done, losses)
+                progress(done, total, stage.name, unit="images", numbers=losses)
                 stopping = stopped()
                 saving = stopping or _passes(before, done, settings.checkpoint_images)
                 if ended or saving:
@@ -168,7 +171,7 @@ def train(
 
         with _exported(method, state.averages):
             _write_model(model_file, found, config, method, training_set, privacy)
-    progress.say(f"The model is {model_file}.")
+    say(f"The model is {model_file}.")
     return model_file
 
 
@@ -209,7 +212,9 @@ def _privacy(stages: list[Stage], settings: TrainingSettings, training_set: Prep
     return guarantee(stages, steps, len({row.patient_id for row in training_set.rows}))
 
 
-def _claim(run: Path, recipe: Recipe, config: Settings, settings: Settings, dataset: PreparedDataset) -> None:
+def _claim(
+    run: Path, recipe: Recipe, config: Settings, settings: Settings, dataset: PreparedDataset, threads: dict[str, Any]
+) -> None:
     """Write config.toml, or make sure that the one there says the same."""
     resolved = to_toml({
         "method": recipe.method,
@@ -217,6 +222,7 @@ def _claim(run: Path, recipe: Recipe, config: Settings, settings: Settings, data
         "data": {"digest": dataset.digest},
         "training": settings.model_dump(mode="json"),
         "config": config.model_dump(mode="json"),
+        **threads,
     })  # fmt: skip
     file = run / "config.toml"
     if file.is_file():

@@ -19,7 +19,9 @@ from synthmed.training.updates import optimizers_of, update
 def seconds_of_schedule(recipe: Recipe, data: Path, *, device: str = "cpu", least: float = 5.0) -> float:
     """Seconds that the whole schedule of a recipe would take on this machine, with nothing else on it.
 
-    On the CPU processor time is measured, by the number of threads, so that other work on the machine does not count.
+    On the CPU the processor time of this thread is measured, so that other work on the machine does not count. It has
+    a part in everything that several threads do, and does alone what cannot be shared; time of all threads, divided by
+    their number, would halve the latter, and count threads that sleep as if they had worked.
 
     Args:
         recipe: as ``config.read_recipe`` gives it.
@@ -66,6 +68,6 @@ def _seconds_per_image(
 
 def _clock(device: torch.device) -> float:
     if device.type == "cpu":
-        return time.process_time() / torch.get_num_threads()
+        return time.thread_time()
     torch.cuda.synchronize(device)
     return time.perf_counter()

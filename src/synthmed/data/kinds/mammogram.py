@@ -23,6 +23,7 @@ from synthmed.errors import ConfigError, SourceError
 from synthmed.sources import dicom
 from synthmed.sources.image import SourceHeader, SourceImage
 from synthmed.sources.pixels import binary_mask
+from synthmed.threads import one_thread
 
 DEFAULT_SIZE = (512, 256)
 _MARGIN = 0.03  # air left around a breast that is cut out, as a share of its height or width
@@ -247,5 +248,6 @@ def _with_texture(image: np.ndarray, mask: np.ndarray, info: DatasetInfo) -> np.
     from synthmed.data.intensity import to_unit_range
     from synthmed.data.texture import texture_map
 
-    texture = texture_map(to_unit_range(grey[np.newaxis]), torch.from_numpy(mask)[np.newaxis])[0]
+    with one_thread():  # the same whatever the workers
+        texture = texture_map(to_unit_range(grey[np.newaxis]), torch.from_numpy(mask)[np.newaxis])[0]
     return np.concatenate([grey, _levels(texture.numpy(), info.bits)])

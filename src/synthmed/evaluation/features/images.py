@@ -1,6 +1,6 @@
 """The features of a set of images, read from the disk where they are stored."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from synthmed.evaluation.features._contract import Extractor
 from synthmed.evaluation.features.channels import channel_views, select
 from synthmed.evaluation.features.store import stored
+from synthmed.progress import Progress, silence
 
 _READ = 64
 
@@ -37,7 +38,7 @@ def image_features(
     *,
     channels: str = "auto",
     folder: Path | None = None,
-    told: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silence,
 ) -> NDArray[np.float32]:
     """The features [N D] of a set, a few images at a time.
 
@@ -48,7 +49,7 @@ def image_features(
         extractor: makes the features.
         channels: which of them it sees; see ``channels.py``.
         folder: of stored features; None = they are not kept.
-        told: hears how many images are done, of how many.
+        progress: hears how far it is.
 
     Raises:
         ConfigError: an unknown channel.
@@ -59,7 +60,7 @@ def image_features(
     def make() -> NDArray[np.float32]:
         parts = []
         for done, chunk in chunks(images, extractor.batch):
-            told(done, len(images))
+            progress(done, len(images))
             parts.append(np.concatenate([extractor.run(select(chunk, view)) for view in views], 1))
         return np.concatenate(parts)
 
