@@ -8,7 +8,7 @@ from synthmed.config import parse, read_recipe, recipe_names
 from synthmed.errors import ConfigError
 from synthmed.methods import find_method, method_names
 from synthmed.shapes import ImageSpec
-from synthmed.training.loop import TrainingSettings, train
+from synthmed.training.loop import TrainingSettings, plan, train
 
 BASELINES = {"tub_gan": "mask_embedding", "mask_embedding_without": "mask_embedding", "pix2pix_texture": "pix2pix"}
 """What a paper compares with, and the method that it is with other settings."""
@@ -41,6 +41,23 @@ def test_an_unknown_key_names_the_nearest_known_one(toy_dataset: Path, tmp_path:
         read_recipe("dual_gan", ["confg.x=1"])
     with pytest.raises(ConfigError, match="KEY=VALUE"):
         read_recipe("dual_gan", ["config.mask.images"])
+
+
+@pytest.mark.parametrize(
+    "recipe, overrides",
+    [
+        ("dcgan_tiny", ["config.discriminator_norm=batch"]),
+        ("dual_gan_paper", ["config.mask.penalty=1.0"]),
+        ("pix2pix_tiny", ["config.discriminator_norm=batch"]),
+    ],
+)
+def test_a_penalty_beside_batch_norm_is_refused_before_a_step_is_made(
+    toy_dataset: Path, recipe: str, overrides: list[str]
+) -> None:
+    with pytest.raises(ConfigError, match="batch norm and a gradient penalty"):
+        plan(
+            recipe, toy_dataset, overrides=[*overrides, "config.photograph.levels=4"] if "dual" in recipe else overrides
+        )
 
 
 def test_a_value_out_of_range_is_named_with_its_place(toy_dataset: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from synthmed.evaluation import _comparison
+from synthmed.evaluation import _jackknife
 from synthmed.evaluation._featured import in_real_units, own_groups
 from synthmed.evaluation._jackknife import Points, compare, halves
 from synthmed.evaluation._neighbours import nearest
@@ -27,7 +27,7 @@ def test_the_spread_of_a_mean_is_its_standard_error(rng):
 
 
 def test_a_smaller_share_gives_the_same_spread(rng, monkeypatch):
-    monkeypatch.setattr(_comparison, "LARGEST", 80)  # a fifth of the images instead of half
+    monkeypatch.setattr(_jackknife, "LARGEST", 80)  # a fifth of the images instead of half
     test_the_spread_of_a_mean_is_its_standard_error(rng)
 
 

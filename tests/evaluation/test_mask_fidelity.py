@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from synthmed.data.kinds import mammogram
 from synthmed.evaluation._contract import MasksMissing
 from synthmed.evaluation.mask_fidelity import (
     Config,
-    breast_rule,
     dice_of_pairs,
     mask_is_ignored,
     measure,
@@ -27,7 +27,7 @@ def test_the_dice_of_pairs_is_the_known_one():
     assert dice_of_pairs(one, other).tolist() == [0.5, 0.0]
 
 
-@pytest.mark.parametrize("rule", [breast_rule, otsu_rule])
+@pytest.mark.parametrize("rule", [mammogram.mask_rule, otsu_rule])
 def test_a_breast_in_air_is_found_and_nothing_in_a_flat_picture(rule):
     picture, inside = breast()
     assert dice_of_pairs(rule(picture)[None], inside[None])[0] > 0.95

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from contracts.toys import tiny_method, toy_batch
 from torch.nn import functional
 
 from synthmed.config import parse, read_recipe
@@ -161,3 +162,14 @@ def test_what_cannot_be_built_is_said_in_a_sentence():
         built("mask_embedding_paper", 128, 72)
     with pytest.raises(ValueError, match="needs 8 levels of growth; the recipe has 7"):
         built("mask_embedding_paper", 1024, 512)
+
+
+def test_the_points_between_a_real_and_a_made_image_lie_under_one_mask():
+    """WGAN-GP measures the slope between them; moved apart, one image would lie under the other's mask."""
+    spec = ImageSpec(channels=1, size=(64, 32))
+    method = tiny_method("mask_embedding", spec, changes=["translation"], detail=0.0)
+    batch = toy_batch(4, spec=spec)
+    real, fake = method._both_seen(batch, alike=True)
+    assert torch.equal(real[:, -1], fake[:, -1]) and not torch.equal(real[:, 0], fake[:, 0])
+    real, fake = method._both_seen(batch)
+    assert not torch.equal(real[:, -1], fake[:, -1])

@@ -38,7 +38,7 @@ def test_without_a_field_the_usual_one_is_used():
 
 
 def test_usual_latents_have_the_mean_and_spread_of_the_encoded_ones():
-    network = small(encoder=True)
+    network = small(encoded=True)
     mean, log_variance = torch.full((8, 4), 3.0), torch.full((8, 4), -2.0)
     for _ in range(2000):
         network.remember(half_fields(8), mean, log_variance)

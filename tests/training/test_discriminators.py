@@ -1,12 +1,17 @@
 """The discriminators of a run, as attacks on membership."""
 
+import shutil
+
 import numpy as np
 import pytest
+import torch
 from privacy.conftest import SIDE, dataset, population, samples
 
 import synthmed
 from synthmed.errors import ConfigError, DataError
-from synthmed.training.discriminators import discriminator_attacks
+from synthmed.training import checkpoint
+from synthmed.training.discriminators import _trained, discriminator_attacks
+from synthmed.training.loop import train
 
 SMALL = ["config.features=8", "config.cap=16", "config.discriminator_features=8", "config.makes=pairs"]
 
@@ -54,3 +59,24 @@ def test_a_run_of_other_data_or_none_is_refused(trained, tmp_path):
     with pytest.raises(ConfigError, match="is no training of synthmed"):
         discriminator_attacks(tmp_path, data)
     assert data.info.height == SIDE
+
+
+def test_an_unfinished_training_is_asked_as_far_as_it_has_come(toy_dataset, tmp_path):
+    """Networks that have not learned tell nothing, and one that grows is asked at the size that it has reached."""
+    growth = ["training.budget=0.0002", "training.checkpoint_images=1", "config.features=8", "config.latent_size=8"]
+    train("tub_gan", toy_dataset, tmp_path / "run", overrides=growth)
+    data = synthmed.PreparedDataset.open(toy_dataset)
+    for place in sorted((tmp_path / "run" / "checkpoints").glob("s[2-9]-*")):
+        shutil.rmtree(place)
+    method, learned = _trained(tmp_path / "run", data)
+    assert method.halvings > 0 and learned == {"generator", "discriminator"}
+    ((_, attack),) = discriminator_attacks(tmp_path / "run", data).items()
+    assert np.isfinite(attack(data.split("test"))).all()
+
+    for place in (tmp_path / "run" / "checkpoints").glob("s*"):
+        shutil.rmtree(place)
+    method.networks.eval()
+    state = checkpoint.State(networks=method.networks, averages=torch.nn.ModuleDict(), optimizers={})
+    checkpoint.save(tmp_path / "run" / "checkpoints", checkpoint.Position(stage=0, images=0), state)
+    with pytest.raises(ConfigError, match="no discriminator has learned yet"):
+        discriminator_attacks(tmp_path / "run", data)

@@ -1,20 +1,13 @@
 """The page of a comparison of recipes: one table of numbers, one of pictures, complete in itself."""
 
 import base64
-import html
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthmed.evaluation._contract import number
+from synthmed.evaluation._html import page
 from synthmed.pictures import RGB
-
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; }
-td, th { border-bottom: 1px solid #8884; padding: .3rem .8rem; text-align: left; }
-img { max-width: 100%; image-rendering: pixelated; }
-"""
 
 
 def as_page(
@@ -32,18 +25,10 @@ def as_page(
         picture: [H W 3], one row a mask.
     """
     head, rows = table(found, trainings)
-    cells = "".join(f"<th>{html.escape(one)}</th>" for one in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    shown = ", ".join(html.escape(one) for one in _counted(columns))
-    return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Comparison of recipes</title>"
-        f"<style>{_STYLE}</style><h1>Comparison of recipes</h1>"
-        "<p>Value (95 % interval). The last row compares real images with real images. This page shows real images: "
-        "treat it like them.</p>"
-        f"<table><tr>{cells}</tr>{body}</table>"
-        f"<h2>One row a mask</h2><p>From left to right: {shown}.</p>"
-        f"<img alt='Masks, originals and synthetic images' src='{_data_uri(picture)}'></html>\n"
-    )
+    shown = _counted(columns)
+    alt = f"Real images and what {' and '.join(found)} made under their masks: {', '.join(shown)}, one row a mask"
+    return page("comparison.html", ("synthmed.comparison",), names=list(found), head=head, rows=rows, alt=alt,
+                picture=_data_uri(picture), columns=shown)  # fmt: skip
 
 
 def table(

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +132,34 @@ class Measurement:
             return None
         above, below = self.matched > self.floor_high, self.matched < self.floor_low
         return {"lower is better": above, "higher is better": below, "no direction": above or below}[self.direction]
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def beside_real(made: Estimate, true: Estimate | None, *, comparable: bool = True, n: int, **told: Any) -> Measurement:
+    """The measurement of a number that is taken of synthetic and of real images alike, each side on its own.
+
+    Args:
+        made: of the synthetic images.
+        true: of the real ones: the floor; None where there are too few.
+        comparable: whether the two may be compared as they are, whatever the numbers of images.
+        n: synthetic images measured.
+        told: the other fields of ``Measurement``.
+    """
+    floor = true or Estimate(None, None, None)  # type: ignore[arg-type]
+    matched = made if comparable and true else Estimate(None, None, None)  # type: ignore[arg-type]
+    return Measurement(
+        value=made.value, low=made.low, high=made.high,
+        floor=floor.value, floor_low=floor.low, floor_high=floor.high,
+        matched=matched.value, matched_low=matched.low, matched_high=matched.high, matched_n=n if comparable else 0,
+        n=n, **told,
+    )  # fmt: skip
 
 
 class MasksMissing(DataError):

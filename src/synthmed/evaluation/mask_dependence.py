@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthmed.evaluation._contract import (
+    Estimate,
     MasksMissing,
     Measurement,
     Setup,
+    beside_real,
     few_samples,
     number,
     require_masks,
@@ -99,15 +101,12 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
     warnings = few_samples(len(places), "masks") + few_samples(len(set(patients)), "real patients")
     if floor_low <= 0:
         warnings.insert(0, "It is not shown that a mask says anything of the inside of these real images.")
-    return Measurement(
+    return beside_real(
+        Estimate(value, low, high),
+        Estimate(floor, floor_low, floor_high),
+        comparable=False,
         name="mask_dependence",
         title="Inside follows the mask",
-        value=value,
-        low=low,
-        high=high,
-        floor=floor,
-        floor_low=floor_low,
-        floor_high=floor_high,
         unit="slope",
         direction="no direction",
         n=len(made),

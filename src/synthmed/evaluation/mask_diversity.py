@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from synthmed.evaluation._contract import MasksMissing, Measurement, Setup, few_samples, number, require_masks
+from synthmed.evaluation._contract import (
+    Estimate,
+    MasksMissing,
+    Measurement,
+    Setup,
+    beside_real,
+    few_samples,
+    number,
+    require_masks,
+)
 from synthmed.evaluation._featured import FeatureConfig, sides
 from synthmed.evaluation._intervals import DRAWS, percentiles
 from synthmed.samples import SampleSet
@@ -69,19 +78,11 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
     warnings = few_samples(len(set(map(bytes, masks))), "masks") + few_samples(len(set(patients)), "real patients")
     if ignored:
         warnings.insert(0, "ALARM: the latents are ignored. Images of one mask are nearly the same image.")
-    return Measurement(
+    return beside_real(
+        Estimate(value, low, high),
+        None if floor is None else Estimate(floor, floor_low, floor_high),
         name="mask_diversity",
         title="Diversity at a fixed mask",
-        value=value,
-        low=low,
-        high=high,
-        floor=floor,
-        floor_low=floor_low,
-        floor_high=floor_high,
-        matched=value if floor is not None else None,
-        matched_low=low,
-        matched_high=high,
-        matched_n=len(synthetic),
         unit="feature distance",
         direction="higher is better",
         n=len(synthetic),

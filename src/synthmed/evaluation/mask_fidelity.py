@@ -1,7 +1,7 @@
 """Mask fidelity: does a synthetic image show the shape that was asked for?
 
-Every image is segmented again by the rule that found the masks of the real ones: for mammograms the outline of the
-breast (``data/breast.py``), else Otsu's threshold, the largest part, holes filled. The Dice of what is found and of the
+Every image is segmented again by the rule that found the masks of the real ones: that of their kind, as mammograms have
+one, else Otsu's threshold, the largest part, holes filled. The Dice of what is found and of the
 mask asked for stands beside that of real images and their masks, which is what the rule can reach at this size. Beside
 it stands the Dice with the mask of another image: where it is as high, the mask is ignored, and an alarm is raised.
 """
@@ -16,10 +16,19 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from synthmed.artifacts import digest_of
-from synthmed.data.breast import WORKING_SIDE, find_outline
-from synthmed.data.geometry import fit_image, fit_of
-from synthmed.errors import SourceError
-from synthmed.evaluation._contract import MasksMissing, Measurement, Setup, few_samples, number, plain, some_rows
+from synthmed.data.kinds import find_kind, kind_names
+from synthmed.data.kinds._contract import rule_of
+from synthmed.evaluation._contract import (
+    Estimate,
+    MasksMissing,
+    Measurement,
+    Setup,
+    beside_real,
+    few_samples,
+    number,
+    plain,
+    some_rows,
+)
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, overlap, picture, plot_figure
 from synthmed.evaluation._intervals import percentiles, resampled
 from synthmed.evaluation.features.store import stored
@@ -65,7 +74,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
     if not synthetic.has_masks or not len(reference):
         side = "synthetic set" if len(reference) else "real reference"
         raise MasksMissing(f"The {side} has no masks; expected one for each image. Leave out mask_fidelity.")
-    rule = breast_rule if real.info.kind == "mammogram" else otsu_rule
+    rule = _rule_for(real.info.kind)
     chosen = [some_rows(len(side), config.images, setup.numbers(20)) for side in (synthetic, reference)]
     patients = [reference.rows[index].patient_id for index in chosen[1]]
     true_found, drawn = _real_masks(reference, chosen[1], rule, setup), reference.masks(chosen[1])
@@ -85,19 +94,11 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
     floor_low, floor_high = _mean_interval(true_dice, patients, setup.numbers(24))
     value, floor = float(dice.mean()), float(true_dice.mean())
     lost = int((~found.any((1, 2))).sum())
-    return Measurement(
+    return beside_real(
+        Estimate(value, low, high),
+        Estimate(floor, floor_low, floor_high),
         name="mask_fidelity",
         title="Mask fidelity",
-        value=value,
-        low=low,
-        high=high,
-        floor=floor,
-        floor_low=floor_low,
-        floor_high=floor_high,
-        matched=value,
-        matched_low=low,
-        matched_high=high,
-        matched_n=len(dice),
         unit="Dice",
         direction="higher is better",
         n=len(dice),
@@ -119,19 +120,11 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
     )
 
 
-def breast_rule(picture: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """The breast as it is found when mammograms are prepared, which is done at 512 pixels."""
-    height, width = picture.shape
-    scale = WORKING_SIDE / max(height, width)
-    large = (round(height * scale), round(width * scale))
-    values = np.rint(picture * 65535).astype(np.uint16)[np.newaxis]
-    enlarged = fit_image(values, fit_of(height, width, *large), *large)[0].astype(np.float32) / 65535
-    try:
-        mask = find_outline(enlarged)
-    except SourceError:
-        return np.zeros((height, width), bool)
-    shares = fit_image(mask[np.newaxis].astype(np.uint8) * 255, fit_of(*large, height, width), height, width)
-    return shares[0] > 127
+def _rule_for(kind: str) -> Rule:
+    """The rule of the kind, where it has one."""
+    if kind in kind_names() and (own := rule_of(find_kind(kind), "mask_rule")):
+        return own
+    return otsu_rule
 
 
 def otsu_rule(picture: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -203,7 +196,7 @@ def _real_masks(reference: "PreparedDataset", chosen: Sequence[int], rule: Rule,
     rows = digest_of([reference.rows[index].id for index in chosen])
     key = {
         "images": {"set": reference.digest, "rows": rows},
-        "extractor": f"masks by {rule.__name__}",
+        "extractor": f"masks by {rule.__module__}.{rule.__name__}",
         "channels": [[0]],
     }
     flat = find() if setup.features is None else stored(setup.features, key, find)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmed.devices import find_device
-from synthmed.evaluation._contract import Measurement, Setup, few_samples, number
+from synthmed.evaluation._contract import Estimate, Measurement, Setup, beside_real, few_samples, number
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, plot_figure
 from synthmed.evaluation._intervals import DRAWS, percentiles
 from synthmed.samples import SampleSet
@@ -64,19 +64,11 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
     warnings = few_samples(len(synthetic), "synthetic images") + few_samples(len(set(patients)), "real patients")
     if floor is None:
         warnings.append("There is one real patient, so no two patients can be compared.")
-    return Measurement(
+    return beside_real(
+        Estimate(value, low, high),
+        None if floor is None else Estimate(floor, floor_low, floor_high),
         name="ms_ssim",
         title="Similarity among the images (MS-SSIM)",
-        value=value,
-        low=low,
-        high=high,
-        floor=floor,
-        floor_low=floor_low,
-        floor_high=floor_high,
-        matched=value if floor is not None else None,
-        matched_low=low,
-        matched_high=high,
-        matched_n=len(synthetic),
         unit="mean over pairs",
         direction="no direction",
         n=len(synthetic),

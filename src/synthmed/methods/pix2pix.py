@@ -30,7 +30,7 @@ from synthmed.methods._adversarial import (
 )
 from synthmed.methods._contract import Adam, MaskSource, Method, Stage
 from synthmed.networks.layers import Norm
-from synthmed.networks.modulated import ModulatedUNet
+from synthmed.networks.modulated import LatentEncoder, ModulatedUNet
 from synthmed.networks.patchgan import PatchDiscriminator
 from synthmed.networks.unet import UNet
 from synthmed.patch_distance import patch_distance
@@ -117,13 +117,15 @@ class Pix2Pix(Method):
                 mask_channels=guides, channels=spec.channels, height=spec.height, width=spec.width,
                 latent_size=config.latent_size, features=config.features, cap=config.cap, levels=config.levels,
                 smoothing=config.smoothing, displacement=config.displacement,
-                encoder=config.style > 0,
+                encoded=config.style > 0,
             )  # fmt: skip
         discriminator = PatchDiscriminator(
             channels=guides + spec.channels, features=config.discriminator_features,
             levels=config.discriminator_levels, norm=config.discriminator_norm, positions=config.positions,
         )  # fmt: skip
         self.networks = nn.ModuleDict({"generator": generator, "discriminator": discriminator})
+        if config.style:
+            self.networks["encoder"] = LatentEncoder(channels=spec.channels, latent_size=config.latent_size)
 
     def _seen(self, images: Image, guide: OneHot, batch: Batch) -> Image:
         """What the discriminator sees: the image in changed colours, moved together with its mask."""
@@ -152,10 +154,10 @@ class Pix2Pix(Method):
         generator = self.networks["generator"]
         if not isinstance(generator, ModulatedUNet):
             return self._make(guide, batch), {}
-        if generator.encoder is None:
+        if not self.config.style:
             generator.remember(batch.fields_of_view)
             return self._make(guide, batch), {}
-        mean, log_variance = generator.encode(real)
+        mean, log_variance = self.networks["encoder"](real)
         generator.remember(batch.fields_of_view, mean, log_variance)
         latents = mean + (log_variance / 2).exp() * batch.latents(self.latent_shape)
         divergence = losses.divergence_from_normal(mean, log_variance)
@@ -220,6 +222,7 @@ class Pix2Pix(Method):
                     self.generator_objective, self.discriminator_objective,
                     self.penalty_objective if config.penalty else None,
                     adam=config.adam, penalty_every=config.penalty_every,
+                    networks=("generator", "encoder") if config.style else ("generator",),
                 ),
                 images=config.images,
                 batch_size=config.batch_size,

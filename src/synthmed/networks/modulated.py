@@ -1,4 +1,4 @@
-"""A U-Net from masks to images whose latents set what the mask leaves open, and the encoder of these latents."""
+"""A U-Net from masks to images whose latents set what the mask leaves open, and an encoder of these latents."""
 
 from itertools import pairwise
 
@@ -50,15 +50,15 @@ class ModulatedUNet(nn.Module):
         levels: halvings below half resolution.
         smoothing: standard deviation, in pixels, of the Gaussian that smooths the one_hot.
         displacement: standard deviation, in pixels, of how far the image may lie beside the one_hot.
-        encoder: whether it can also tell the latents of an image (Zhu et al. 2017).
+        encoded: whether an encoder of real images gives the latents in training: then it remembers how they are spread.
     """
 
     def __init__(
         self, *, mask_channels: int, channels: int, height: int, width: int, latent_size: int, features: int, cap: int,
-        levels: int, smoothing: float = 0.0, displacement: float = 0.0, encoder: bool = False,
+        levels: int, smoothing: float = 0.0, displacement: float = 0.0, encoded: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.smoothing, self.displacement = smoothing, displacement
+        self.smoothing, self.displacement, self.encoded = smoothing, displacement, encoded
         seen = mask_channels + 2  # the mask, the field of view, noise
         sizes = widths(features, levels + 1, cap)
         self.stem = nn.Conv2d(4 * seen + 3, sizes[0], 3, padding=1)
@@ -78,7 +78,6 @@ class ModulatedUNet(nn.Module):
         self.mean_field: Tensor
         self.mean_latent: Tensor
         self.mean_square_latent: Tensor  # of every pair of latents
-        self.encoder: nn.Sequential | None = _encoder(channels, latent_size) if encoder else None
         self.register_buffer("mean_field", torch.ones(1, 1, height, width))
         self.register_buffer("mean_latent", torch.zeros(latent_size))
         self.register_buffer("mean_square_latent", torch.eye(latent_size))
@@ -117,15 +116,6 @@ class ModulatedUNet(nn.Module):
         features = functional.leaky_relu(features, 0.2) * (1 + self.edges(one_hot))
         return torch.tanh(self.to_image(torch.cat([features, one_hot], dim=1)))
 
-    def encode(self, images: Image) -> tuple[Latent, Latent]:
-        """Mean and logarithm of the variance of the latents that an image may have been made with."""
-        assert self.encoder is not None, "this generator was built without an encoder"
-        detail = (images - functional.avg_pool2d(images, 9, 1, 4, count_include_pad=False)).abs()
-        seen = torch.cat([images, 4 * detail], dim=1)
-        encoded = self.encoder(functional.adaptive_avg_pool2d(seen, _ENCODED_SIDE))
-        mean, log_variance = encoded.float().chunk(2, dim=1)  # whatever the precision of the layers
-        return mean, log_variance.clamp(-8, 2)
-
     @property
     def usual_field(self) -> OneHot:
         """[1 1 H W] of {0, 1}: where most of the images that were learned from show something."""
@@ -133,7 +123,7 @@ class ModulatedUNet(nn.Module):
 
     def usual_latents(self, normal: Latent) -> Latent:
         """Standard normal numbers, with the mean and the covariance of the latents of real images."""
-        if self.encoder is None:
+        if not self.encoded:
             return normal
         covariance = self.mean_square_latent - torch.outer(self.mean_latent, self.mean_latent)
         jitter = 1e-4 * torch.eye(len(covariance), device=covariance.device)
@@ -170,12 +160,27 @@ class _ModulatedBlock(nn.Module):
         return functional.leaky_relu(features, 0.2)
 
 
-def _encoder(channels: int, latent_size: int) -> nn.Sequential:
-    blocks: list[nn.Module] = []
-    for before, after in pairwise((2 * channels, 24, 48, 64)):
-        blocks += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
-    blocks += [nn.Flatten(), nn.Linear(64 * (_ENCODED_SIDE // 8) ** 2, 2 * latent_size)]
-    return nn.Sequential(*blocks)
+class LatentEncoder(nn.Module):
+    """Image [N C H W] -> mean and logarithm of the variance of the latents that it may have been made with, [N Z] each.
+
+    It learns beside a generator that is given its latents (Zhu et al. 2017), and is no part of the model.
+    """
+
+    def __init__(self, *, channels: int, latent_size: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in pairwise((2 * channels, 24, 48, 64)):
+            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * (_ENCODED_SIDE // 8) ** 2, 2 * latent_size))
+        kaiming_initialisation(self)
+
+    def forward(self, images: Image) -> tuple[Latent, Latent]:
+        """Mean and logarithm of the variance."""
+        detail = (images - functional.avg_pool2d(images, 9, 1, 4, count_include_pad=False)).abs()
+        seen = torch.cat([images, 4 * detail], dim=1)
+        encoded = self.layers(functional.adaptive_avg_pool2d(seen, _ENCODED_SIDE))
+        mean, log_variance = encoded.float().chunk(2, dim=1)  # whatever the precision of the layers
+        return mean, log_variance.clamp(-8, 2)
 
 
 def _round_coordinates(features: Tensor) -> Tensor:

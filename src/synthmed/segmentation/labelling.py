@@ -18,7 +18,8 @@ from torch import nn
 from synthmed import artifacts
 from synthmed.data.dataset import PreparedDataset, Row
 from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
-from synthmed.data.masks import field_of_view
+from synthmed.data.kinds import find_kind
+from synthmed.data.kinds._contract import rule_of
 from synthmed.data.store import DatasetWriter
 from synthmed.errors import DataError, SourceError
 from synthmed.progress import Progress, silence, titled
@@ -188,8 +189,8 @@ def _read(image: FoundImage, known: PreparedDataset) -> _Photograph:
         field = read_mask(image.field_path)
         if field.shape != pixels.shape[1:]:
             raise SourceError("Its field of view has another size; expected that of the image. Correct it.")
-    elif info.kind == "retina":
-        field = field_of_view(pixels)
+    elif rule := rule_of(find_kind(info.kind), "field_of_view"):
+        field = rule(pixels)
     return _Photograph(
         source=image,
         digest=artifacts.file_digest(image.path),

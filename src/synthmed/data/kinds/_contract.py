@@ -8,6 +8,11 @@ A kind is a file of this folder with these names; preparing knows this page and 
     def describe(found, settings, height, width) -> DatasetInfo
     def make(item, info, settings) -> list[Made]    decode one item; a worker process calls it
 
+A kind may also have, where its pictures allow it::
+
+    def field_of_view(picture) -> field      [C H W] pixels -> [H W] uint8 of {0, 1}: where the camera saw something
+    def mask_rule(picture) -> mask           [H W] float32 in [0, 1] -> [H W] bool: the rule that finds its masks
+
 ``find`` may use many processes through ``run``. ``make`` depends on its arguments alone, so that any number of workers
 gives the same bytes, and raises SourceError for an item that cannot be used: it becomes a row of ``rejected.csv``.
 """
@@ -129,3 +134,8 @@ class Kind(Protocol):
 
     def make(self, item: Item, info: DatasetInfo, settings: Any) -> list[Made]:
         """The images of one item; raises SourceError where it cannot be used."""
+
+
+def rule_of(kind: Kind, name: Literal["field_of_view", "mask_rule"]) -> Callable[[np.ndarray], np.ndarray] | None:
+    """One of the rules that a kind may have, or None."""
+    return getattr(kind, name, None)

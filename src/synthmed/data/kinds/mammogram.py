@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from synthmed import sources
-from synthmed.data.breast import WORKING_SIDE, Breast, find_breast, mirrored, without
+from synthmed.data.breast import WORKING_SIDE, Breast, find_breast, find_outline, mirrored, without
 from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
@@ -251,3 +251,18 @@ def _with_texture(image: np.ndarray, mask: np.ndarray, info: DatasetInfo) -> np.
     with one_thread():  # the same whatever the workers
         texture = texture_map(to_unit_range(grey[np.newaxis]), torch.from_numpy(mask)[np.newaxis])[0]
     return np.concatenate([grey, _levels(texture.numpy(), info.bits)])
+
+
+def mask_rule(picture: np.ndarray) -> np.ndarray:
+    """The breast [H W] of a picture in [0, 1], as preparing finds it at 512 pixels; all False for none."""
+    height, width = picture.shape
+    scale = WORKING_SIDE / max(height, width)
+    large = (round(height * scale), round(width * scale))
+    values = np.rint(picture * 65535).astype(np.uint16)[np.newaxis]
+    enlarged = fit_image(values, fit_of(height, width, *large), *large)[0].astype(np.float32) / 65535
+    try:
+        mask = find_outline(enlarged)
+    except SourceError:
+        return np.zeros((height, width), bool)
+    shares = fit_image(mask[np.newaxis].astype(np.uint8) * 255, fit_of(*large, height, width), height, width)
+    return shares[0] > 127

@@ -7,6 +7,8 @@ from synthmed.data.kinds import _photographs
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
 from synthmed.data.masks import field_of_view
 
+__all__ = ["DEFAULT_SIZE", "Settings", "describe", "field_of_view", "find", "make"]
+
 DEFAULT_SIZE = (256, 256)
 
 

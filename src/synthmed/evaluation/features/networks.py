@@ -34,8 +34,8 @@ RANDOM_SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How one network is made into an extractor.
+class Architecture:
+    """A network of others, and how it is made into an extractor.
 
     Args:
         about: for the report.
@@ -90,16 +90,16 @@ def _no_classes(*prefixes: str) -> Callable[[str], str]:
     return lambda name: "" if name.startswith(prefixes) else name
 
 
-def _dino(size: str) -> Recipe:
-    return Recipe(
+def _dino(size: str) -> Architecture:
+    return Architecture(
         about=f"DINOv2 ViT-{size[0].upper()}/14 (Oquab et al. 2023): class token, 224 x 224 by antialiased bicubic",
         build=lambda: VisionTransformer(size),
         prepare=lambda images: _imagenet(images, "bicubic"),
     )
 
 
-NETWORKS: dict[str, Recipe] = {
-    "random_vgg": Recipe(
+NETWORKS: dict[str, Architecture] = {
+    "random_vgg": Architecture(
         about=f"VGG-16 with fixed random weights (Naeem et al. 2020): 64 features, sides of at most {RANDOM_SIDE}; "
         "not comparable with any other extractor",
         build=lambda: random_vgg(RANDOM_SEED),
@@ -107,19 +107,19 @@ NETWORKS: dict[str, Recipe] = {
         arbitrary_units=True,
         has_file=False,
     ),
-    "inception": Recipe(
+    "inception": Architecture(
         about="Inception-v3 of the FID (Heusel et al. 2017): 8 bits, 299 x 299 as TensorFlow 1 resized, 2,048 features",
         build=Inception,
         prepare=_fid,
         rename=_no_classes("fc.", "AuxLogits."),
     ),
-    "vgg16": Recipe(
+    "vgg16": Architecture(
         about="VGG-16, ImageNet: second dense layer, 4,096 features, 224 x 224",
         build=lambda: Vgg(16),
         prepare=_imagenet,
         rename=_no_classes("classifier.6."),
     ),
-    "vgg19": Recipe(
+    "vgg19": Architecture(
         about="VGG-19, ImageNet: second dense layer, 4,096 features, 224 x 224",
         build=lambda: Vgg(19),
         prepare=_imagenet,
@@ -127,13 +127,13 @@ NETWORKS: dict[str, Recipe] = {
     ),
     "dinov2_small": _dino("small"),
     "dinov2_base": _dino("base"),
-    "radimagenet": Recipe(
+    "radimagenet": Architecture(
         about="ResNet-50 of RadImageNet (Mei et al. 2022): 2,048 features, 224 x 224, pixels in [-1, 1]",
         build=ResNet50,
         prepare=lambda images: _resized(images, 224) / 127.5 - 1,
         rename=lambda name: "" if name.startswith("fc.") else _radimagenet_name(name),
     ),
-    "squeezenet": Recipe(
+    "squeezenet": Architecture(
         about="SqueezeNet 1.1, ImageNet (Iandola et al. 2016): 512 features, 227 x 227",
         build=SqueezeNet,
         prepare=_caffe,
