@@ -82,7 +82,8 @@ class BoundedReader(BufferedReader):
         """Bytes that are there, whatever they cost; a negative size means all that follow."""
         rest = max(0, self.size - self.tell())
         found = bytearray(rest if size < 0 else min(size, rest))
-        return found[: self.readinto(found)]
+        del found[self.readinto(found) :]  # no second copy of what may be a volume
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
