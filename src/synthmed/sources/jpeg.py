@@ -59,7 +59,8 @@ def _refuse_wiped(data: bytes, name: str) -> None:
     start = data.find(_WIPED)
     if start < 0:
         return
-    process, components, tables = 0, 0, {}
+    process, components = 0, 0
+    tables: dict[int, int] = {}
     for marker, place, body in jpeg_segments(data):
         if marker in (*_SEQUENTIAL, _LOSSLESS):
             process, components = marker, body[5]
