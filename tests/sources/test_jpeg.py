@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 from scipy import ndimage
-from tests.sources.dicom_files import compress, dataset_of, write
+from sources.dicom_files import compress, dataset_of, write
 
 from synthmed import sources
 from synthmed.errors import SourceError

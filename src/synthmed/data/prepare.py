@@ -13,7 +13,7 @@ from synthmed import artifacts
 from synthmed.config import parse, read_overrides
 from synthmed.data import shards
 from synthmed.data.dataset import KIND, PreparedDataset
-from synthmed.data.kinds import find_kind
+from synthmed.data.kinds import find_kind, measured
 from synthmed.data.kinds._contract import KindSettings
 from synthmed.data.planning import Plan, plan
 from synthmed.data.pseudonyms import default_key_file, read_key
@@ -83,6 +83,7 @@ def prepare(
     recorded = dict(kind=kind, height=height, width=width, holdout=holdout, test=test, seed=seed)
     with Workers(workers, cluster) as pool:
         found = find_kind(kind).find(source, settings, pool.map)
+        found = measured(find_kind(kind), found, settings, pool.map)
         info = find_kind(kind).describe(found, settings, height, width)
         planned = plan(found, info, settings, secret, recorded, pool.map)
         del found

@@ -81,6 +81,7 @@ class SourceHeader:
         frame_of_reference: DICOM's name of the coordinates that positions are given in; positions of another one cannot
             be compared with them.
         frames_alike: whether all frames have one plane and one size of pixels.
+        exif_orientation: 1 to 8, how the file says that its pixels lie; ``read`` gives them upright.
         reduced: how often height and width were halved while decoding, because the user asked for speed.
     """
 
@@ -116,6 +117,7 @@ class SourceHeader:
     frame_positions_mm: tuple[tuple[float, ...], ...] = ()
     frame_of_reference: str = ""
     frames_alike: bool = True
+    exif_orientation: int = 1
     reduced: int = 0
 
 

@@ -184,6 +184,7 @@ def _header(path: Path, layout: _Layout) -> SourceHeader:
         width=layout.height if turned else layout.width,
         channels=layout.channels,
         bits=layout.bits,
+        exif_orientation=layout.orientation if layout.orientation in range(1, 9) else 1,
     )
 
 

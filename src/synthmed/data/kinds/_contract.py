@@ -13,8 +13,10 @@ A kind may also have, where its pictures allow it::
     def field_of_view(picture) -> field      [C H W] pixels -> [H W] uint8 of {0, 1}: where the camera saw something
     def mask_rule(picture) -> mask           [H W] float32 in [0, 1] -> [H W] bool: the rule that finds its masks
 
-``find`` may use many processes through ``run``. ``make`` depends on its arguments alone, so that any number of workers
-gives the same bytes, and raises SourceError for an item that cannot be used: it becomes a row of ``rejected.csv``.
+``find`` and ``measure`` may use many processes through ``run``. ``measure`` may be missing; it adds facts to what was
+found, such as which numbers become black and white, and a doctor does without it. ``make`` depends on its arguments
+alone, so that any number of workers gives the same bytes, and raises SourceError for an item that cannot be used: it
+becomes a row of ``rejected.csv``.
 """
 
 from collections.abc import Callable, Iterable, Iterator

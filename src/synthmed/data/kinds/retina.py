@@ -21,6 +21,11 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     return _photographs.find(source, settings, run)
 
 
+def measure(found: Found, settings: Settings, run: Map) -> Found:
+    """What becomes black and white, where headers do not say it."""
+    return _photographs.measure(found, run)
+
+
 def describe(found: Found, settings: Settings, height: int, width: int) -> DatasetInfo:
     """Binary vessel masks, and always a field of view."""
     return _photographs.describe(found, height, width, kind="retina", foreground="vessel", computes_fields=True)
