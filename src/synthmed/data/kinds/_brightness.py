@@ -14,6 +14,7 @@ import numpy as np
 from synthmed import sources
 from synthmed.data.kinds._contract import Item, Map, Rejection
 from synthmed.errors import SourceError
+from synthmed.sources.image import SourceImage
 
 PICTURES = ("PNG", "JPEG", "TIFF", "GIF", "PPM", "BMP", "NPY")
 """Formats whose numbers are stored as they are shown."""
@@ -44,7 +45,15 @@ def span_of(path: Path) -> Span:
     header = sources.open_header(path)
     if header.format in PICTURES and header.bits <= 8:
         return Span(low=0, high=255, counts=True, unit=header.unit)
-    source = sources.read(path)
+    return span_in(sources.read(path))
+
+
+def span_in(source: SourceImage) -> Span:
+    """What the numbers of a decoded file are.
+
+    Raises:
+        SourceError: none of its pixels is a number.
+    """
     pixels = source.pixels
     if source.padding is not None:
         pixels = np.moveaxis(pixels, 1, -1)[~source.padding]
