@@ -21,6 +21,7 @@ from synthmed.data.store import finish_set
 from synthmed.data.work import CRASHED, Died, Workers
 from synthmed.errors import ConfigError, Interrupted, SourceError, SynthmedError
 from synthmed.progress import Progress, silence
+from synthmed.sources.folders import real_reason
 
 _SIZES = range(8, 8193)
 
@@ -188,8 +189,5 @@ def _assemble(planned: Plan, folder: Path, source: Path, out: Path) -> None:
 
 
 def _all_rejected(source: Path, rejected: list[tuple[str, str]]) -> str:
-    file, reason = min(rejected, default=("", "There is no file."))
-    return (
-        f"{source} holds no usable images: all {len(rejected)} were left out; expected at least one. "
-        f"The first is {file}: {reason}"
-    )
+    why = real_reason(rejected) or " There is no file."
+    return f"{source} holds no usable images: all {len(rejected)} were left out; expected at least one.{why}"

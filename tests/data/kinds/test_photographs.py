@@ -201,3 +201,29 @@ def test_a_mask_on_its_side_says_that_exif_may_be_to_blame(tmp_path):
     Image.fromarray(np.eye(16, 20, dtype=np.uint8)).save(tmp_path / "source/masks/a.png")
     with pytest.raises(SourceError, match="Exif turns one of them"):
         prepare(tmp_path / "source", tmp_path / "data", size=16)
+
+
+def test_dicom_needs_no_extension_and_its_index_is_no_image(tmp_path):
+    for place, name in (("plain", "IM0001"), ("plain", "1.2.840.113"), ("folders/images", "IM.7")):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        slice_file(tmp_path / place / "x", tissue(1).astype(np.uint16)).rename(tmp_path / place / name)
+    slice_file(tmp_path / "plain" / "x", tissue(2).astype(np.uint16)).rename(tmp_path / "plain" / "IM0002")
+    (tmp_path / "plain" / "DICOMDIR").write_bytes((tmp_path / "plain" / "IM0002").read_bytes())
+    (tmp_path / "plain" / "README").write_text("hello")
+    found = find_kind("generic").find(tmp_path / "plain", find_kind("generic").Settings(), map)
+    assert [item.name for item in found.items] == ["1.2.840.113", "IM0001", "IM0002"]
+    assert [one.file for one in found.rejected] == ["DICOMDIR", "README"]
+    assert len(find_kind("generic").find(tmp_path / "folders", find_kind("generic").Settings(), map).items) == 1
+
+
+@pytest.mark.parametrize("kind", ["ct", "breast_mr", "mammogram", "generic"])
+def test_a_refused_folder_names_the_reason_that_most_files_have(tmp_path, kind):
+    (tmp_path / "DICOMDIR").write_bytes(bytes(200))
+    (tmp_path / "README.txt").write_text("hello")
+    for number in range(3):
+        whole = slice_file(
+            tmp_path / f"p{number}.dcm", tissue(number).astype(np.uint16), StudyInstanceUID=f"1.{number}"
+        )
+        whole.write_bytes(whole.read_bytes()[:-40])
+    with pytest.raises(SourceError, match=r"3 share this reason, such as p0\.dcm: .*(cut short|holds)"):
+        prepare(tmp_path, tmp_path.parent / f"{tmp_path.name} data", kind=kind, size=64)

@@ -23,6 +23,7 @@ from synthmed.data.kinds._patches import body_of, breast_of, cut, healthy_centre
 from synthmed.data.kinds._series import Volume, read_stack, same_grid
 from synthmed.data.kinds._studies import common_folder, studies_of, with_masks
 from synthmed.errors import ConfigError, SourceError
+from synthmed.sources.folders import real_reason
 
 DEFAULT_SIZE = (64, 64)
 
@@ -85,8 +86,8 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     if settings.output == "patches":
         items = _with_known_findings(items, rejected)
     if not items:
-        first = f" The first left out is {rejected[0].file}: {rejected[0].reason}" if rejected else ""
-        raise SourceError(f"{source} holds no usable MR study; expected DICOM series or NIfTI volumes.{first}")
+        why = real_reason((one.file, one.reason) for one in rejected)
+        raise SourceError(f"{source} holds no usable MR study; expected DICOM series or NIfTI volumes.{why}")
     return Found(
         items=sorted(items, key=lambda item: item.name),
         rejected=sorted(rejected, key=lambda rejection: (rejection.file, rejection.reason)),
