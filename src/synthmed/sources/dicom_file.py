@@ -308,6 +308,8 @@ def _unpack(packed: bytes, limit: int, path: Path) -> tuple[bytes, bool]:
     try:
         unpacked = unpacker.decompress(packed, limit)
         more = not unpacker.eof and bool(unpacker.decompress(unpacker.unconsumed_tail, 1))
+        if not more and not unpacker.eof:
+            raise cut_short(path)
     except zlib.error as error:
         raise SourceError(f"{path.name} is damaged: its deflated part cannot be unpacked. Copy it again.") from error
     return unpacked, more

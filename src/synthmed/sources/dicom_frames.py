@@ -259,7 +259,10 @@ def _decode(data: bytes, file: DicomFile, layout: PixelLayout, reduce: int) -> n
             return _decode_rle(data, file, layout)
         if file.syntax == DEFLATED_FRAMES:
             length = layout.raw_bytes(1, subsampled=False)
-            raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, length)
+            unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+            raw = unpacker.decompress(data, length)
+            if not unpacker.eof and (unpacker.decompress(unpacker.unconsumed_tail, 1) or not unpacker.eof):
+                raise _damaged(file, "a deflated frame of it does not end where it should")
             return _unpack_raw(raw, layout, 1, little_endian=True)[0]
         return _decode_codestream(data, file, layout, reduce)
     except SourceError:

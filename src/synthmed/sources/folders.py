@@ -53,7 +53,8 @@ def real_reason(rejected: Iterable[tuple[str, str]]) -> str:
     """
     alike: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for file, reason in sorted(rejected):
-        alike[_PARTICULAR.sub("", reason.replace(file, ""))].append((file, reason))
+        general = re.sub(rf"(?<!\w){re.escape(file)}(?!\w)", "", reason)
+        alike[_PARTICULAR.sub("", general)].append((file, reason))
     if not alike:
         return ""
     rows = max(alike.values(), key=lambda rows: (not _NO_IMAGE.search(rows[0][1]), len(rows)))
@@ -61,7 +62,8 @@ def real_reason(rejected: Iterable[tuple[str, str]]) -> str:
     total = sum(len(rows) for rows in alike.values())
     if total == 1:
         return f" One file is left out, {file}: {reason}"
-    return f" Of {total} files left out {len(rows)} share this reason, such as {file}: {reason}"
+    share = "all share" if len(rows) == total else "one has" if len(rows) == 1 else f"{len(rows)} share"
+    return f" Of {total} files left out {share} this reason, such as {file}: {reason}"
 
 
 def relative(path: Path, folder: Path) -> str:

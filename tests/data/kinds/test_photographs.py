@@ -110,8 +110,7 @@ def test_a_format_is_told_from_the_first_bytes(tmp_path):
 
 def slice_file(path, stored, **elements):
     """A DICOM file of one picture and one patient, named by its file."""
-    dataset = dataset_of(stored, PatientID=path.stem, Modality="MR", **elements)
-    return write(path, dataset)
+    return write(path, dataset_of(stored, **{"PatientID": path.stem, "Modality": "MR", **elements}))
 
 
 def tissue(number, value=400, air=3):
@@ -129,7 +128,7 @@ def test_one_tissue_has_one_brightness_in_all_files_of_a_set(tmp_path, odd):
     for number in range(6):
         path, picture, facts = tmp_path / "source" / f"p{number}.dcm", tissue(number), {}
         if number in (2, 4) and odd == "slope":
-            picture, facts = picture * 2, {"RescaleSlope": 0.5, "RescaleIntercept": 0.5}
+            picture, facts = picture * 2, {"RescaleSlope": 0.5, "RescaleIntercept": 0.5, "RescaleType": "HU"}
         if number in (2, 4) and odd == "sign":
             picture[15, 15] = -1
         if number in (2, 4) and odd == "padding":
@@ -165,11 +164,11 @@ def test_twelve_bits_in_sixteen_are_not_nearly_black(tmp_path, rng, suffix):
 def test_numbers_of_another_unit_are_left_out(tmp_path):
     (tmp_path / "source").mkdir()
     for number in range(4):
-        facts = {"RescaleSlope": 1, "RescaleIntercept": -3, "RescaleType": "HU"} if number == 3 else {}
+        facts = {"RescaleSlope": 1, "RescaleIntercept": -3, "RescaleType": "OD"} if number == 3 else {}
         slice_file(tmp_path / "source" / f"p{number}.dcm", tissue(number).astype(np.uint16), **facts)
     dataset = prepare(tmp_path / "source", tmp_path / "data", size=16)
     assert len(dataset.rows) == 3
-    assert "Its numbers are of the unit HU; expected grey value" in (dataset.path / "rejected.csv").read_text()
+    assert "Its numbers are of the unit OD; expected grey value" in (dataset.path / "rejected.csv").read_text()
 
 
 @pytest.mark.parametrize("orientation", [1, 2, 3, 4])
