@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from synthmed import sources
+from synthmed.data.brightness import PICTURES, Span, brightened, range_of, span_of
 from synthmed.data.dataset import LOOK_AT, DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
-from synthmed.data.kinds._brightness import PICTURES, brightened, of_one_unit, range_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.errors import SourceError
 from synthmed.sources import pixels, raster
@@ -62,9 +62,30 @@ def measure(found: Found, run: Map) -> Found:
     """Look at the pixels for the one rule of brightness of the set; a file of another unit is left out."""
     if found.facts["plain"]:
         return found
-    items, rejected, spans = of_one_unit(found.items, run)
+    items, rejected, spans = _of_one_unit(found.items, run)
     facts = {**found.facts, **({"range": range_of(spans)} if spans else {})}
     return replace(found, items=items, rejected=sorted([*found.rejected, *rejected], key=_by_name), facts=facts)
+
+
+def _of_one_unit(items: list[Item], run: Map) -> tuple[list[Item], list[Rejection], list[Span]]:
+    """The items whose numbers mean the same, those that are left out because theirs do not, and all their spans.
+
+    An item that cannot be read stays: it says why when its image is made.
+    """
+    seen = list(run(span_of, [item.files[0] for item in items]))
+    units = Counter(span.unit for span in seen if isinstance(span, Span))
+    usual = max(units, key=lambda unit: (units[unit], unit), default="")
+    kept, rejected = [], []
+    for item, span in zip(items, seen, strict=True):
+        if isinstance(span, Span) and span.unit != usual:
+            reason = (
+                f"Its numbers are of the unit {span.unit}; expected {usual} as of most images here, so that one number "
+                "has one brightness. Prepare it as its own set."
+            )
+            rejected.append(Rejection(file=item.name, reason=reason))
+        else:
+            kept.append(item)
+    return kept, rejected, [span for span in seen if isinstance(span, Span) and span.unit == usual]
 
 
 def _by_name(rejection: Rejection) -> tuple[str, str]:

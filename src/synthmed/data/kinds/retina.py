@@ -7,7 +7,7 @@ from synthmed.data.kinds import _photographs
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
 from synthmed.data.masks import field_of_view
 
-__all__ = ["DEFAULT_SIZE", "Settings", "describe", "field_of_view", "find", "make"]
+__all__ = ["DEFAULT_SIZE", "Settings", "describe", "field_of_view", "find", "make", "measure"]
 
 DEFAULT_SIZE = (256, 256)
 

@@ -4,7 +4,6 @@ What a number means is the same in all files of a set, or one tissue would be st
 looked at before the first image is made, where headers cannot say what is in them: pictures of 8 bits are as they are.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from synthmed import sources
-from synthmed.data.kinds._contract import Item, Map, Rejection
 from synthmed.errors import SourceError
 from synthmed.sources.image import SourceImage
 
@@ -80,27 +78,6 @@ def range_of(spans: Iterable[Span]) -> tuple[float, float]:
     if all(span.counts for span in spans):
         return 0.0, float(2 ** max(8, int(high).bit_length()) - 1)
     return low, high if high > low else low + 1.0
-
-
-def of_one_unit(items: list[Item], run: Map) -> tuple[list[Item], list[Rejection], list[Span]]:
-    """The items whose numbers mean the same, those that are left out because theirs do not, and all their spans.
-
-    An item that cannot be read stays: it says why when its image is made.
-    """
-    seen = list(run(span_of, [item.files[0] for item in items]))
-    units = Counter(span.unit for span in seen if isinstance(span, Span))
-    usual = max(units, key=lambda unit: (units[unit], unit), default="")
-    kept, rejected = [], []
-    for item, span in zip(items, seen, strict=True):
-        if isinstance(span, Span) and span.unit != usual:
-            reason = (
-                f"Its numbers are of the unit {span.unit}; expected {usual} as of most images here, so that one number "
-                "has one brightness. Prepare it as its own set."
-            )
-            rejected.append(Rejection(file=item.name, reason=reason))
-        else:
-            kept.append(item)
-    return kept, rejected, [span for span in seen if isinstance(span, Span) and span.unit == usual]
 
 
 def brightened(pixels: np.ndarray, padding: np.ndarray | None, bits: int, low: float, high: float) -> np.ndarray:
