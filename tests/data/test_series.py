@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from synthmed.data.kinds import _series, ct
-from synthmed.data.kinds._contrasts import by_headers, stacks_of
+from synthmed.data.kinds._contrasts import by_headers, stacks_of, why_not_together
 from synthmed.data.kinds._series import read_stack, same_grid, series_of, why_no_stack, without_copies
 from synthmed.sources.image import SourceHeader, SourceImage
 
@@ -209,6 +209,13 @@ def test_channels_are_matched_by_time_and_contrast():
     assert "2 phases" in by_headers(all_stacks(headers), **{**usual, "posts": 3})[1]
     assert "no T2" in by_headers(all_stacks(headers[:6]), **usual)[1]
     assert "0 subtractions" in by_headers(all_stacks(headers[:7]), **usual)[1]
+
+
+def test_contrasts_in_different_frames_of_reference_are_not_laid_over_each_other():
+    stacks = [*all_stacks(phases([1])), *all_stacks(phases([2], frame_of_reference="another"))]
+    found, _ = by_headers(stacks, posts=1, t2="", dynamic="dyn", scanner_sub=False)
+    assert "T1 pre and T1 post1, for instance" in why_not_together(found)
+    assert why_not_together({"T1 pre": found["T1 pre"]}) == ""
 
 
 def test_the_time_of_acquisition_goes_before_its_number():

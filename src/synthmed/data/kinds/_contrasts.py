@@ -156,6 +156,19 @@ def why_not(stack: Stack, *, gaps: bool) -> str:
     return why_no_stack(stack.headers, gaps=gaps)
 
 
+def why_not_together(found: Mapping[str, Stack]) -> str:
+    """Why the channels of a study cannot be laid over each other; "" where their headers say nothing against it."""
+    frames: dict[str, str] = {}
+    for channel, stack in found.items():
+        frames.setdefault(stack.headers[0].frame_of_reference, channel)
+    if len(frames) > 1:
+        return (
+            f"Its contrasts have different frames of reference ({' and '.join([*frames.values()][:2])}, for instance), "
+            "as if the patient had moved between them; expected one. Register them to each other and save NIfTI."
+        )
+    return ""
+
+
 def _same_grid(one: Stack, other: Stack) -> bool:
     return len(one.headers) == len(other.headers) and same_place(one.headers[0], other.headers[0])
 

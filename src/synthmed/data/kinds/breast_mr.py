@@ -16,7 +16,7 @@ from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._common_grid import CommonGrid, grid_over, onto
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
-from synthmed.data.kinds._contrasts import PRE, SUB, T2, Stack, by_headers, by_patterns, post, why_not
+from synthmed.data.kinds._contrasts import PRE, SUB, T2, Stack, by_headers, by_patterns, post, why_not, why_not_together
 from synthmed.data.kinds._folders import NO_PATIENT, list_files, patient_of, read_headers, roles
 from synthmed.data.kinds._lesion_classes import HEALTHY, LesionClasses, read_classes
 from synthmed.data.kinds._patches import body_of, breast_of, cut, healthy_centres, lesion_centres
@@ -167,6 +167,7 @@ def _item(
     for channel, stack in found.items():
         problem = why_not(stack, gaps=settings.gaps)
         reason = reason or (f"Its {channel} cannot be used: {problem}" if problem else "")
+    reason = reason or why_not_together(found)
     patient = patient_of(stacks[0].name, stacks[0].headers[0], settings.patient)
     reason = reason or ("" if patient else NO_PATIENT)
     if reason:
