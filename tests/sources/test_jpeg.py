@@ -111,3 +111,17 @@ def test_dicom_of_any_depth_is_exact_where_whole_and_refused_where_not(tmp_path,
     np.testing.assert_array_equal(found, imagecodecs.jpeg8_decode(data))
     with pytest.raises(SourceError, match=r"a\.dcm is damaged: its JPEG code"):
         sources.read(write(tmp_path / "a.dcm", compress(dataset, [half(data)]), syntax))
+
+
+def test_values_of_a_lossless_picture_that_run_away_are_refused(tmp_path, rng, scene):
+    stored, data, syntax = encoded(scene, "lossless", 12)
+    dataset = dataset_of(stored, BitsStored=12, HighBit=11)
+    for place in (0.3, 0.6, 0.9):
+        broken = bytearray(data)
+        start = int(place * len(data))
+        broken[start : start + 40] = rng.integers(0, 250, 40).astype(np.uint8).tobytes()
+        with pytest.raises(SourceError, match=r"a\.dcm is damaged: its JPEG code"):
+            sources.read(write(tmp_path / "a.dcm", compress(dataset, [bytes(broken)]), syntax))
+    grey = np.full((16, 16), 2048, np.uint16)  # as if it had ended early; it did not
+    packed = compress(dataset_of(grey, BitsStored=12, HighBit=11), [imagecodecs.ljpeg_encode(grey, bitspersample=12)])
+    assert (sources.read(write(tmp_path / "b.dcm", packed, syntax)).pixels == 2048).all()

@@ -325,6 +325,10 @@ def _decode_jpeg(data: bytes, header: Codestream, layout: PixelLayout, name: str
     """Pixels, and whether they are red, green and blue already."""
     if header.components == 1 and header.bits == 8 and not header.lossless:
         return jpeg.decode(data, name, grey=True), False
+    if header.lossless and 8 < header.bits < 16 and not layout.signed:
+        pixels = imagecodecs.jpeg8_decode(data)
+        jpeg.refuse_runaway(pixels, header.bits, data, name)
+        return pixels, False
     jpeg.refuse_broken(data, name)
     if header.components == 1 or header.lossless:
         return imagecodecs.jpeg8_decode(data), False

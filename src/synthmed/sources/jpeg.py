@@ -54,6 +54,27 @@ def refuse_broken(data: bytes, name: str) -> None:
         _judge(error, name)
 
 
+def refuse_runaway(pixels: np.ndarray, bits: int, data: bytes, name: str) -> None:
+    """Refuse a picture of the lossless process by its values: after a broken place they run out of their bits.
+
+    Each value is the one before plus a difference, so an error stays and grows; where the code ends too early libjpeg
+    goes on with the middle of the range. That costs next to nothing, and shows more damage than warnings do.
+
+    Args:
+        pixels: as decoded, unsigned, of more bits than they use.
+        bits: that they use.
+        data: what they were decoded from.
+        name: how the message calls the file.
+
+    Raises:
+        SourceError: it is broken.
+    """
+    if int(pixels.max()) >> bits:
+        raise _broken(name)
+    if (pixels[-1] == 1 << (bits - 1)).all():
+        refuse_broken(data, name)
+
+
 def _refuse_wiped(data: bytes, name: str) -> None:
     """Refuse a stretch of zeros that cannot be code: of coefficients that are all -1, or of an endless slope."""
     start = data.find(_WIPED)
