@@ -254,7 +254,7 @@ def test_nrrd_opens_no_other_file_and_believes_no_header(tmp_path):
         (["RGB-color", "domain", "domain", "domain"], "'rgb-color'"),
         (["3-vector", "domain", "domain", "domain"], "'3-vector'"),
         (["list", "domain", "domain", "time"], "'time'"),
-        (None, "may hold colours"),
+        (None, "not said"),
         (["time", "space", "space", "space"], ""),
         (["list", "domain", "domain", "domain"], ""),
     ],

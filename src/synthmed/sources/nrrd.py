@@ -22,7 +22,6 @@ from synthmed.sources.volume import (
     grid_of,
     read_exactly,
     reading,
-    refuse_colours,
     slices_of,
     smallest_type,
     without_holes,
@@ -50,7 +49,7 @@ _TO_RAS = {
     "lps": (-1.0, -1.0, 1.0),
 }
 _SPACE = {"", "domain", "space", "none"}
-_REPEATS = {"", "time", "list", "none"}
+_REPEATS = {"time", "list"}
 """Kinds of a further axis that are volumes one after another; 3D Slicer calls time points a list."""
 _ENCODINGS = {"raw": False, "gzip": True, "gz": True}
 
@@ -138,8 +137,6 @@ def _layout(path: Path) -> _Layout:
     others = [axis for axis in range(len(sizes)) if axis not in spatial]
     dtype = _dtype(path, fields)
     _check_kinds(path, fields, spatial, others)
-    if others and not _kinds(fields, len(sizes))[others[0]]:
-        refuse_colours(path, sizes[others[0]], dtype)
     packed = _ENCODINGS[fields["encoding"].lower()]
     check_claims(path, sizes, dtype.itemsize, offset, packed=packed)
     affine = np.eye(4)
@@ -170,8 +167,8 @@ def _check_kinds(path: Path, fields: dict[str, Any], spatial: list[int], others:
     strange += [kinds[axis] for axis in others if kinds[axis] not in _REPEATS and fields["sizes"][axis] > 1]
     if strange:
         raise SourceError(
-            f"{path.name} has an axis of the kind {strange[0][:40]!r}; expected three axes in space and at most one of "
-            "time points. Save one grey volume from it."
+            f"{path.name} has an axis of the kind {strange[0][:40] or 'not said'!r}; expected three axes in space and "
+            "at most one of time points, of the kind list or time. Save one grey volume from it."
         )
 
 
