@@ -25,6 +25,8 @@ INFO_FILE = "dataset.json"
 INDEX_FILE = "index.csv"
 REJECTED_FILE = "rejected.csv"
 DUPLICATES_FILE = "duplicates.csv"
+LOOK_AT = "look at it: "
+"""How a note begins that says what the program cannot know; the summary of a set counts them."""
 IMAGES, MASKS, FIELDS_OF_VIEW = "images", "masks", "fields"
 
 Indices = Sequence[int] | np.ndarray
@@ -112,7 +114,8 @@ class Row:
         low: physical value of stored 0: one for all channels, or one for each.
         high: physical value of the largest stored number, likewise.
         curve: how stored numbers lie between them: "linear", "sigmoid" or "table".
-        notes: what was changed in the picture beside its size, such as "mirrored"; "" = nothing.
+        notes: what was changed in the picture beside its size, such as "mirrored"; "" = nothing. What a person has to
+            judge begins with ``LOOK_AT``.
     """
 
     id: str
@@ -274,6 +277,8 @@ class PreparedDataset:
                 f" {self.num_alike} pairs of images look alike though they are of different patients: see "
                 f"{DUPLICATES_FILE}, and give one patient one name."
             )
+        for doubt, count in self.info.provenance.get("look_at", {}).items():
+            told += f" Look at {count} images, see their notes in {INDEX_FILE}: {doubt}."
         return told
 
     @property

@@ -13,7 +13,7 @@ from synthmed import artifacts
 from synthmed.config import parse, read_overrides
 from synthmed.data import shards
 from synthmed.data.dataset import KIND, PreparedDataset
-from synthmed.data.kinds import find_kind
+from synthmed.data.kinds import find_kind, measured
 from synthmed.data.kinds._contract import KindSettings
 from synthmed.data.planning import Plan, plan
 from synthmed.data.pseudonyms import default_key_file, read_key
@@ -21,6 +21,7 @@ from synthmed.data.store import finish_set
 from synthmed.data.work import CRASHED, Died, Workers
 from synthmed.errors import ConfigError, Interrupted, SourceError, SynthmedError
 from synthmed.progress import Progress, silence
+from synthmed.sources.folders import real_reason
 
 _SIZES = range(8, 8193)
 
@@ -83,6 +84,7 @@ def prepare(
     recorded = dict(kind=kind, height=height, width=width, holdout=holdout, test=test, seed=seed)
     with Workers(workers, cluster) as pool:
         found = find_kind(kind).find(source, settings, pool.map)
+        found = measured(find_kind(kind), found, settings, pool.map)
         info = find_kind(kind).describe(found, settings, height, width)
         planned = plan(found, info, settings, secret, recorded, pool.map)
         del found
@@ -187,8 +189,5 @@ def _assemble(planned: Plan, folder: Path, source: Path, out: Path) -> None:
 
 
 def _all_rejected(source: Path, rejected: list[tuple[str, str]]) -> str:
-    file, reason = min(rejected, default=("", "There is no file."))
-    return (
-        f"{source} holds no usable images: all {len(rejected)} were left out; expected at least one. "
-        f"The first is {file}: {reason}"
-    )
+    why = real_reason(rejected) or " There is no file."
+    return f"{source} holds no usable images: all {len(rejected)} were left out; expected at least one.{why}"

@@ -2,6 +2,7 @@
 
 import csv
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from synthmed.data.dataset import (
     INDEX_FILE,
     INFO_FILE,
     KIND,
+    LOOK_AT,
     MASKS,
     REJECTED_FILE,
     DatasetInfo,
@@ -198,8 +200,9 @@ def finish_set(
     index = _Index(info)
     write_table(directory / INDEX_FILE, COLUMNS, index.numbered(lines))
     write_table(directory / REJECTED_FILE, ("file", "reason"), sorted(rejected))
-    splits = index.splits()
-    artifacts.write_json(directory / INFO_FILE, info.model_copy(update={"splits": splits}).model_dump())
+    noted = {**info.provenance, **({"look_at": dict(sorted(index.doubts.items()))} if index.doubts else {})}
+    info = info.model_copy(update={"splits": index.splits(), "provenance": noted})
+    artifacts.write_json(directory / INFO_FILE, info.model_dump())
     shards = Shards(directory)
     candidates = duplicates.candidates(prints, np.array(index.patients))
     columns = ("id", "other_id", "similarity", "identical")
@@ -225,11 +228,13 @@ class _Index:
         self._digests: dict[str, list[str]] = {name: [] for name in SPLITS}
         self.patients = array("l")
         self.split_numbers = array("b")
+        self.doubts: Counter[str] = Counter()
 
     def numbered(self, lines: Iterable[Sequence[str]]) -> Iterable[tuple[str, ...]]:
-        patient_at, split_at, source_at = (COLUMNS.index(name) for name in ("patient_id", "split", "source_digest"))
+        places = [COLUMNS.index(name) for name in ("patient_id", "split", "source_digest", "notes")]
         for number, line in enumerate(lines):
-            patient, split, digest = line[patient_at], line[split_at], line[source_at]
+            patient, split, digest, notes = (line[place] for place in places)
+            self.doubts.update(note.removeprefix(LOOK_AT) for note in notes.split("; ") if note.startswith(LOOK_AT))
             self._check("patient", patient, split)
             self._check("source file", digest, split)
             self.patients.append(self._number_of.setdefault(patient, len(self._number_of)))

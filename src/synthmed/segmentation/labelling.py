@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from synthmed import artifacts
+from synthmed.data.brightness import brightened
 from synthmed.data.dataset import PreparedDataset, Row
 from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
 from synthmed.data.kinds import find_kind
@@ -183,6 +184,8 @@ def _read(image: FoundImage, known: PreparedDataset) -> _Photograph:
             f"of {info.bits} as in the data set. Convert it."
         )
     pixels = read_image(image.path)
+    # The set has one rule of brightness, and these become part of it.
+    shown = brightened(pixels[np.newaxis], None, info.bits, info.intensity.low, info.intensity.high)[0]
     fit = fit_of(pixels.shape[1], pixels.shape[2], info.height, info.width)
     field = None
     if image.field_path is not None:
@@ -195,7 +198,7 @@ def _read(image: FoundImage, known: PreparedDataset) -> _Photograph:
         source=image,
         digest=artifacts.file_digest(image.path),
         fit=fit,
-        image=fit_image(pixels, fit, info.height, info.width),
+        image=fit_image(shown, fit, info.height, info.width),
         field=None if field is None else fit_mask(field, fit, info.height, info.width),
     )
 

@@ -32,7 +32,7 @@ KEYWORDS = (
     *("VOILUTFunction", "VOILUTSequence", "PixelSpacing", "PixelSpacingCalibrationType", "ImagerPixelSpacing"),
     *("NominalScannedPixelSpacing", "SequenceOfUltrasoundRegions", "SpacingBetweenSlices", "GridFrameOffsetVector"),
     *("ImagePositionPatient", "ImageOrientationPatient", "ExtendedOffsetTable", "PixelDataProviderURL"),
-    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *PALETTE_ELEMENTS),
+    *("FrameOfReferenceUID", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *PALETTE_ELEMENTS),
 )
 _PHOTOMETRICS = {
     1: ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"),
@@ -157,6 +157,8 @@ def header_of(file: DicomFile, layout: PixelLayout, modality: Modality) -> Sourc
         laterality=_laterality(dataset, frames),
         position_mm=positions[0] if positions else (),
         frame_positions_mm=positions if layout.frames > 1 else (),
+        frame_of_reference=text(dataset, "FrameOfReferenceUID"),
+        frames_alike=_frames_alike(frames, layout.frames),
         orientation=orientation,
         photometric=layout.photometric,
         transfer_syntax=syntax_name(file.syntax) if file.syntax else "not said",
@@ -229,6 +231,20 @@ def _positions(frames: FrameValues, count: int) -> tuple[tuple[float, ...], ...]
         _finite(frames.numbers(frame, "PlanePositionSequence", "ImagePositionPatient"), 3) for frame in range(described)
     ]
     return tuple(found) if all(found) else ()
+
+
+def _frames_alike(frames: FrameValues, count: int) -> bool:
+    """Whether all frames have one plane and one size of pixels, to the rounding of a header."""
+    for sequence, keyword, tolerance in (
+        ("PlaneOrientationSequence", "ImageOrientationPatient", 5e-3),
+        ("PixelMeasuresSequence", "PixelSpacing", 1e-3),
+    ):
+        first = frames.numbers(0, sequence, keyword)
+        for frame in range(1, count if frames.described >= count else 1):
+            here = frames.numbers(frame, sequence, keyword)
+            if len(here) != len(first) or not np.allclose(here, first, rtol=1e-3, atol=tolerance):
+                return False
+    return True
 
 
 def _finite(values: tuple[float, ...], count: int) -> tuple[float, ...]:

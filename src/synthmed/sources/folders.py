@@ -1,9 +1,16 @@
 """Every file below a folder, without ever leaving it."""
 
 import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from synthmed.errors import SourceError
+
+_PARTICULAR = re.compile(r"\S+\.\w+|\d[\d.,]*")
+"""Names of files and numbers, in which two reasons of one kind differ."""
+_NO_IMAGE = re.compile(r"is the index of|does not begin like|extension is not one|is hidden|is a table")
 
 
 def list_files(folder: Path) -> tuple[list[Path], dict[str, str]]:
@@ -29,6 +36,34 @@ def list_files(folder: Path) -> tuple[list[Path], dict[str, str]]:
             else:
                 files.append(path)
     return sorted(files), rejected
+
+
+def real_reason(rejected: Iterable[tuple[str, str]]) -> str:
+    """The reason that most files of a folder are left out for, as the end of a message; "" where none is.
+
+    What is no image in the first place, such as the index of a medium or a text beside the images, counts only where
+    there is nothing else.
+
+    Args:
+        rejected: file and reason.
+
+    Example:
+        >>> real_reason([("D", "It is the index of a medium."), ("a", "It has 9 masks."), ("b", "It has 2 masks.")])
+        ' Of 3 files left out 2 share this reason, such as a: It has 9 masks.'
+    """
+    alike: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for file, reason in sorted(rejected):
+        general = re.sub(rf"(?<!\w){re.escape(file)}(?!\w)", "", reason)
+        alike[_PARTICULAR.sub("", general)].append((file, reason))
+    if not alike:
+        return ""
+    rows = max(alike.values(), key=lambda rows: (not _NO_IMAGE.search(rows[0][1]), len(rows)))
+    file, reason = rows[0]
+    total = sum(len(rows) for rows in alike.values())
+    if total == 1:
+        return f" One file is left out, {file}: {reason}"
+    share = "all share" if len(rows) == total else "one has" if len(rows) == 1 else f"{len(rows)} share"
+    return f" Of {total} files left out {share} this reason, such as {file}: {reason}"
 
 
 def relative(path: Path, folder: Path) -> str:

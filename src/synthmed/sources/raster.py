@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthmed.errors import SourceError
+from synthmed.sources.folders import real_reason
 from synthmed.sources.pixels import EXTENSIONS
 
 METADATA = "metadata.csv"
@@ -135,7 +136,9 @@ class _Search:
                 self.reject(path, "It is a folder; images are read from one level. Move its files up.")
             elif not path.is_file():
                 self.reject(path, "It is no regular file or a broken link. Copy the file itself.")
-            elif not extension:
+            elif path.name.upper() == "DICOMDIR":
+                self.reject(path, "It is the index of a DICOM medium, not an image; the images are found without it.")
+            elif not extension and not self._is_dicom(path):
                 self.reject(path, f"Its extension is not one of {', '.join(self.extensions)}.")
             elif (key := key_of(stem)) is None:
                 self.reject(path, "Its name is not of this layout; expected names like 21_training.tif.")
@@ -146,6 +149,17 @@ class _Search:
                 others = ", ".join(other.name for other in paths if other != path)
                 self.reject(path, f"Another file has the same stem ({others}); expected one. Rename or remove one.")
         return {key: paths[0] for key, paths in found.items() if len(paths) == 1}
+
+    def _is_dicom(self, path: Path) -> bool:
+        """Whether a file of any name is DICOM, where that is looked for: scanners write IM0001 and 1.2.840.113."""
+        if ".dcm" not in self.extensions:
+            return False
+        from synthmed.sources.dicom_file import is_dicom
+
+        try:
+            return is_dicom(path)
+        except OSError:
+            return False
 
     def _extension(self, name: str) -> str:
         """The ending of a name that is one of ours, as it is written there, or ""."""
@@ -334,8 +348,8 @@ def _check_splits(images: Iterable[FoundImage]) -> None:
 def _nothing_found(folder: Path, rejected: list[Rejection]) -> str:
     entries = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     content = ", ".join(entries[:5]) + (f" and {len(entries) - 5} more" if len(entries) > 5 else "")
-    first = f" The first file left out is {rejected[0].file}: {rejected[0].reason}" if rejected else ""
+    why = real_reason((one.file, one.reason) for one in rejected)
     return (
         f"{folder} holds no usable images (found: {content or 'nothing'}); expected photographs in it, a "
-        f"folder whose name starts with images, or DRIVE's training and test folders.{first} Check the path."
+        f"folder whose name starts with images, or DRIVE's training and test folders.{why} Check the path."
     )

@@ -8,13 +8,16 @@ A kind is a file of this folder with these names; preparing knows this page and 
     def describe(found, settings, height, width) -> DatasetInfo
     def make(item, info, settings) -> list[Made]    decode one item; a worker process calls it
 
-A kind may also have, where its pictures allow it::
+A kind may also have, where its pictures ask for it or allow it::
 
+    def measure(found, settings, run) -> Found      what only the pixels of the whole set say
     def field_of_view(picture) -> field      [C H W] pixels -> [H W] uint8 of {0, 1}: where the camera saw something
     def mask_rule(picture) -> mask           [H W] float32 in [0, 1] -> [H W] bool: the rule that finds its masks
 
-``find`` may use many processes through ``run``. ``make`` depends on its arguments alone, so that any number of workers
-gives the same bytes, and raises SourceError for an item that cannot be used: it becomes a row of ``rejected.csv``.
+``find`` and ``measure`` may use many processes through ``run``. ``measure`` adds facts to what was found, such as which
+numbers become black and white; a doctor does without it. ``make`` depends on its arguments alone, so that any number of
+workers gives the same bytes, and raises SourceError for an item that cannot be used: it becomes a row of
+``rejected.csv``.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -1,14 +1,12 @@
 """Which mammograms a folder holds: their masks, patients, sides and views, from headers, names or a table."""
 
 import re
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from synthmed import sources
 from synthmed.data.kinds._contract import Found, Item, Map, Rejection
 from synthmed.errors import ConfigError, SourceError
-from synthmed.sources.folders import list_files, relative
+from synthmed.sources.folders import list_files, real_reason, relative
 from synthmed.sources.image import SourceHeader
 from synthmed.sources.raster import COLUMNS, METADATA, read_metadata
 
@@ -197,7 +195,6 @@ def _pair_of(name: str) -> str:
     return f"{name[: match.start()]}pair {(int(match[1]) + 1) // 2}"
 
 
-def _nothing(source: Path, left_out: dict[str, Any]) -> str:
-    first: Iterable[tuple[str, str]] = sorted(left_out.items())[:1]
-    why = "".join(f" The first of {len(left_out)} files left out is {name}: {reason}" for name, reason in first)
+def _nothing(source: Path, left_out: dict[str, str]) -> str:
+    why = real_reason(left_out.items())
     return f"{source} holds no usable mammogram; expected DICOM of modality MG, or images.{why} Check the path."

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from synthmed import sources
-from synthmed.data.dataset import DatasetInfo, Intensity
+from synthmed.data.brightness import PICTURES, Span, brightened, range_of, span_of
+from synthmed.data.dataset import LOOK_AT, DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.errors import SourceError
@@ -49,10 +51,45 @@ def find(source: Path, settings: KindSettings, run: Map) -> Found:
     facts = {
         "channels": channels,
         "bits": bits,
+        "plain": bits == 8 and all(look[3] for look in looks if not isinstance(look, SourceError)),
         "masks": any("mask" in item.facts for item in items),
         "fields": any("field" in item.facts for item in items),
     }
     return Found(items=items, rejected=rejected, layout=found.layout, facts=facts)
+
+
+def measure(found: Found, run: Map) -> Found:
+    """Look at the pixels for the one rule of brightness of the set; a file of another unit is left out."""
+    if found.facts["plain"]:
+        return found
+    items, rejected, spans = _of_one_unit(found.items, run)
+    facts = {**found.facts, **({"range": range_of(spans)} if spans else {})}
+    return replace(found, items=items, rejected=sorted([*found.rejected, *rejected], key=_by_name), facts=facts)
+
+
+def _of_one_unit(items: list[Item], run: Map) -> tuple[list[Item], list[Rejection], list[Span]]:
+    """The items whose numbers mean the same, those that are left out because theirs do not, and all their spans.
+
+    An item that cannot be read stays: it says why when its image is made.
+    """
+    seen = list(run(span_of, [item.files[0] for item in items]))
+    units = Counter(span.unit for span in seen if isinstance(span, Span))
+    usual = max(units, key=lambda unit: (units[unit], unit), default="")
+    kept, rejected = [], []
+    for item, span in zip(items, seen, strict=True):
+        if isinstance(span, Span) and span.unit != usual:
+            reason = (
+                f"Its numbers are of the unit {span.unit}; expected {usual} as of most images here, so that one number "
+                "has one brightness. Prepare it as its own set."
+            )
+            rejected.append(Rejection(file=item.name, reason=reason))
+        else:
+            kept.append(item)
+    return kept, rejected, [span for span in seen if isinstance(span, Span) and span.unit == usual]
+
+
+def _by_name(rejection: Rejection) -> tuple[str, str]:
+    return rejection.file, rejection.reason
 
 
 def describe(
@@ -61,7 +98,7 @@ def describe(
     """What ``dataset.json`` says of a set of single pictures.
 
     Args:
-        found: what ``find`` gave.
+        found: what ``find`` and ``measure`` gave; without the latter white is the largest number of the bits.
         height: of the stored images.
         width: of the stored images.
         kind: name of the kind.
@@ -69,40 +106,38 @@ def describe(
         computes_fields: whether a field of view is computed for images without one.
     """
     bits = found.facts["bits"]
+    low, high = found.facts.get("range", (0.0, 2.0**bits - 1))
     return DatasetInfo(
         kind=kind,
         channels=_channel_names(found.facts["channels"]),
         height=height,
         width=width,
         bits=bits,
-        intensity=Intensity(low=0, high=2**bits - 1, unit="grey value"),
+        intensity=Intensity(low=low, high=high, unit="grey value"),
         mask_labels={"0": "background", "1": foreground} if found.facts["masks"] else {},
         has_fields=computes_fields or found.facts["fields"],
     )
 
 
-def make(
-    item: Item, info: DatasetInfo, *, low: float = 0.0, high: float = 0.0, field_of: FieldOf | None = None
-) -> list[Made]:
+def make(item: Item, info: DatasetInfo, *, field_of: FieldOf | None = None) -> list[Made]:
     """Decode one image with its mask and field and fit them; a file of several frames gives an image for each.
 
     Args:
         item: what ``find`` gave.
-        info: what ``describe`` gave.
-        low: physical value of stored 0.
-        high: physical value of the largest stored number. Where it equals ``low``, whole numbers that fit are
-            stored as they are, and others span the range of their own file.
+        info: what ``describe`` gave: its intensity says which numbers become black and white.
         field_of: computes the field of view where the source gives none.
 
     Raises:
         SourceError: the image, its mask or its field cannot be read, or they do not belong together.
     """
     source = sources.read(item.files[0])
-    if source.pixels.shape[1] != len(info.channels) or _is_deeper(source.pixels, info.bits):
-        raise SourceError(f"{item.files[0].name} decodes to other channels or bits than its header says. Save it anew.")
-    stored, low, high = _stored(source.pixels, info.bits, low, high)
-    masks = _partner(item, "mask", "mask", source)
-    fields = _partner(item, "field", "field of view", source)
+    if source.pixels.shape[1] != len(info.channels):
+        raise SourceError(f"{item.files[0].name} decodes to other channels than its header says. Save it anew.")
+    low, high = info.intensity.low, info.intensity.high
+    stored = brightened(source.pixels, source.padding, info.bits, low, high)
+    masks, one = _partner(item, "mask", "mask", source)
+    fields, other = _partner(item, "field", "field of view", source)
+    notes = "; ".join(dict.fromkeys(note for note in (one, other) if note))
     source_height, source_width = stored.shape[2:]
     fit = fit_of(source_height, source_width, info.height, info.width)
     made: list[Made] = []
@@ -118,6 +153,7 @@ def make(
                 part=f"frame {number + 1:04d}" if len(stored) > 1 else "",
                 spacing_mm=tuple(length / fit.scale for length in source.header.spacing_mm[:2]),
                 view=f"{source.header.laterality} {source.header.view}".strip(),
+                notes=notes,
                 low=low,
                 high=high,
             )
@@ -125,10 +161,10 @@ def make(
     return made
 
 
-def _look(path: Path) -> tuple[int, int, str]:
-    """Channels, bits to store and patient ("" = the file does not say) of an image file."""
+def _look(path: Path) -> tuple[int, int, str, bool]:
+    """Channels, bits to store, patient ("" = the file does not say), and whether numbers are stored as shown."""
     header = sources.open_header(path)
-    return header.channels, 8 if header.bits <= 8 else 16, header.patient_id
+    return header.channels, 8 if header.bits <= 8 else 16, header.patient_id, header.format in PICTURES
 
 
 def _item(image: raster.FoundImage, name: str, patient_in_file: str) -> Item:
@@ -145,42 +181,26 @@ def _item(image: raster.FoundImage, name: str, patient_in_file: str) -> Item:
     )
 
 
-def _is_deeper(picture: np.ndarray, bits: int) -> bool:
-    return picture.dtype.kind == "u" and picture.dtype.itemsize * 8 > bits
-
-
-def _stored(picture: np.ndarray, bits: int, low: float, high: float) -> tuple[np.ndarray, float, float]:
-    """Stored numbers of physical ones, and the physical values of 0 and of the largest number."""
-    largest = 2**bits - 1
-    dtype = np.uint8 if bits == 8 else np.uint16
-    if low == high:
-        if picture.dtype.kind == "u":
-            return picture.astype(dtype, copy=False), 0.0, float(largest)
-        finite = picture[np.isfinite(picture)]
-        if not finite.size:
-            raise SourceError("It holds no finite number. Export it anew.")
-        low, high = float(finite.min()), float(finite.max())
-        high = high if high > low else low + 1.0
-    scaled = (np.nan_to_num(picture.astype(np.float64), nan=low) - low) * (largest / (high - low))
-    return np.rint(scaled.clip(0, largest)).astype(dtype), low, high
-
-
-def _partner(item: Item, key: str, what: str, source: SourceImage) -> np.ndarray | None:
-    """The masks or fields [F H W] of an image, checked to be of its size."""
+def _partner(item: Item, key: str, what: str, source: SourceImage) -> tuple[np.ndarray | None, str]:
+    """The masks or fields [F H W] of an image, checked to be of its size, and a note where they may lie otherwise."""
     if key not in item.facts:
-        return None
+        return None, ""
     path: Path = item.facts[key]
-    partner = sources.read(path).pixels
+    read = sources.read(path)
+    partner, turned = read.pixels, read.header.exif_orientation != source.header.exif_orientation
     frames, channels, height, width = partner.shape
     if (frames, height, width) != (len(source.pixels), *source.pixels.shape[2:]):
+        why = " Exif turns one of them and not the other: save both upright." if turned else ""
         raise SourceError(
             f"The image has {_extent(source.pixels)} and its {what} {path.name} {_extent(partner)}; expected the "
-            f"same size. Correct the {what}."
+            f"same size. Correct the {what}.{why}"
         )
     if partner.dtype.kind != "u":
         raise SourceError(f"{path.name} holds negative or broken numbers; expected a {what} of 0 and one other value.")
     planes = partner.transpose(1, 0, 2, 3).reshape(channels, frames * height, width)
-    return pixels.binary_mask(planes, path.name).reshape(frames, height, width)
+    # Whether the mask was drawn on the picture as it is stored or as it is shown stands nowhere.
+    note = f"{LOOK_AT}Exif turns the picture and not its {what}, which may lie otherwise" if turned else ""
+    return pixels.binary_mask(planes, path.name).reshape(frames, height, width), note
 
 
 def _extent(picture: np.ndarray) -> str:

@@ -16,13 +16,14 @@ from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._common_grid import CommonGrid, grid_over, onto
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
-from synthmed.data.kinds._contrasts import PRE, SUB, T2, Stack, by_headers, by_patterns, post, why_not
+from synthmed.data.kinds._contrasts import PRE, SUB, T2, Stack, by_headers, by_patterns, post, why_not, why_not_together
 from synthmed.data.kinds._folders import NO_PATIENT, list_files, patient_of, read_headers, roles
 from synthmed.data.kinds._lesion_classes import HEALTHY, LesionClasses, read_classes
 from synthmed.data.kinds._patches import body_of, breast_of, cut, healthy_centres, lesion_centres
 from synthmed.data.kinds._series import Volume, read_stack, same_grid
 from synthmed.data.kinds._studies import common_folder, studies_of, with_masks
 from synthmed.errors import ConfigError, SourceError
+from synthmed.sources.folders import real_reason
 
 DEFAULT_SIZE = (64, 64)
 
@@ -85,8 +86,8 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     if settings.output == "patches":
         items = _with_known_findings(items, rejected)
     if not items:
-        first = f" The first left out is {rejected[0].file}: {rejected[0].reason}" if rejected else ""
-        raise SourceError(f"{source} holds no usable MR study; expected DICOM series or NIfTI volumes.{first}")
+        why = real_reason((one.file, one.reason) for one in rejected)
+        raise SourceError(f"{source} holds no usable MR study; expected DICOM series or NIfTI volumes.{why}")
     return Found(
         items=sorted(items, key=lambda item: item.name),
         rejected=sorted(rejected, key=lambda rejection: (rejection.file, rejection.reason)),
@@ -166,6 +167,7 @@ def _item(
     for channel, stack in found.items():
         problem = why_not(stack, gaps=settings.gaps)
         reason = reason or (f"Its {channel} cannot be used: {problem}" if problem else "")
+    reason = reason or why_not_together(found)
     patient = patient_of(stacks[0].name, stacks[0].headers[0], settings.patient)
     reason = reason or ("" if patient else NO_PATIENT)
     if reason:

@@ -31,7 +31,7 @@ from synthmed.data.kinds._label_table import LabelTable, read_table
 from synthmed.data.kinds._series import Volume, read_stack, same_grid, series_of, why_no_stack, without_copies
 from synthmed.errors import ConfigError, SourceError
 from synthmed.sources import read
-from synthmed.sources.folders import relative
+from synthmed.sources.folders import real_reason, relative
 from synthmed.sources.image import SourceHeader
 
 DEFAULT_SIZE = (512, 512)
@@ -268,10 +268,8 @@ def _some_values(mask: Path) -> str:
 
 
 def _nothing(source: Path, rejected: list[Rejection]) -> str:
-    first = (
-        f" The first of {len(rejected)} files left out is {rejected[0].file}: {rejected[0].reason}" if rejected else ""
-    )
-    return f"{source} holds no usable CT; expected DICOM series, NIfTI or NRRD volumes, or grey pictures.{first}"
+    why = real_reason((one.file, one.reason) for one in rejected)
+    return f"{source} holds no usable CT; expected DICOM series, NIfTI or NRRD volumes, or grey pictures.{why}"
 
 
 def _wanted(volume: Volume, settings: Settings) -> list[int]:
