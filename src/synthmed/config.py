@@ -4,6 +4,7 @@ A recipe is a TOML file with ``method``, ``description``, a table ``[config]`` f
 ``[training]`` for the loop. Those that ship with the package are found by name in ``synthmed/recipes``.
 """
 
+import json
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,9 +20,12 @@ from synthmed.errors import ConfigError
 
 
 class Settings(BaseModel):
-    """Base of every configuration: frozen, unknown keys are errors, a sentence under every field."""
+    """Base of every configuration: frozen, unknown keys are errors, a sentence under every field.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Types are those of TOML: ``true`` is no number, ``"3"`` neither, and what is not finite is refused everywhere.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
@@ -123,7 +127,8 @@ def parse(kind: type[SettingsType], table: dict[str, Any], where: str) -> Settin
         ConfigError: an unknown key (with the nearest known), or a value of another type or out of range.
     """
     try:
-        return kind.model_validate(table)
+        # By way of JSON, whose lists may become tuples even where types are strict.
+        return kind.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join([where, *(str(part) for part in first["loc"])])

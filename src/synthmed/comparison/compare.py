@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from synthmed import artifacts
+from synthmed import artifacts, lines
 from synthmed.comparison.page import as_page
 from synthmed.config import Recipe, parse, read_recipe, to_toml
 from synthmed.data.dataset import PreparedDataset
@@ -206,8 +206,7 @@ def _note(out: Path, asked: Mapping[str, Any], budgets: Mapping[str, float]) -> 
 def trained(run: Path) -> tuple[int, float]:
     """Images that a finished training saw, and about how many minutes it took, from its log."""
     last: dict[int, dict[str, Any]] = {}
-    for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
+    for entry in lines.read(run / "log.jsonl"):
         last[entry["stage"]] = entry
     seconds = sum(entry["images"] / max(entry["images_per_second"], 1e-9) for entry in last.values())
     return sum(entry["images"] for entry in last.values()), seconds / 60

@@ -12,19 +12,16 @@ import numpy as np
 
 from synthmed import artifacts, pictures
 from synthmed.data import duplicates
+from synthmed.data.arrays import FIELDS_OF_VIEW, IMAGES, MASKS, Shards
 from synthmed.data.dataset import (
     COLUMNS,
     DUPLICATES_FILE,
-    FIELDS_OF_VIEW,
-    IMAGES,
     INDEX_FILE,
     INFO_FILE,
     KIND,
-    MASKS,
     REJECTED_FILE,
     DatasetInfo,
     Row,
-    Shards,
     SplitInfo,
 )
 from synthmed.data.split import SPLITS
@@ -200,7 +197,7 @@ def finish_set(
     write_table(directory / REJECTED_FILE, ("file", "reason"), sorted(rejected))
     splits = index.splits()
     artifacts.write_json(directory / INFO_FILE, info.model_copy(update={"splits": splits}).model_dump())
-    shards = Shards(directory)
+    shards = Shards(directory, info.arrays, [f"shards/{file.name}" for file in (directory / "shards").iterdir()])
     candidates = duplicates.candidates(prints, np.array(index.patients))
     columns = ("id", "other_id", "similarity", "identical")
     write_table(directory / DUPLICATES_FILE, columns, _alike(candidates, shards, info))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from synthmed.artifacts import open_own
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_stored, to_unit_range
 from synthmed.draws import Draws, seed_of
@@ -27,7 +28,7 @@ SHOWN = 8
 @contextmanager
 def exclusive(run: Path) -> Iterator[None]:
     """Hold the run: a second training of the same directory is refused. The lock dies with the process."""
-    with (run / LOCK).open("w") as file:
+    with open_own(run / LOCK, "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
