@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import nn
 
 from synthmed import artifacts
-from synthmed.config import Recipe, Settings, parse, read_recipe, to_toml
+from synthmed.config import Recipe, Settings, parse, read_recipe
 from synthmed.data.dataset import PreparedDataset
 from synthmed.devices import find_device
 from synthmed.draws import Draws, seed_of
@@ -29,18 +29,19 @@ from synthmed.threads import kept_by
 from synthmed.training import averages, checkpoint
 from synthmed.training.batches import Batches, class_counts, rows_for
 from synthmed.training.checkpoint import Position, State
+from synthmed.training.claim import claim
 from synthmed.training.log import JsonLines
 from synthmed.training.means import Means
 from synthmed.training.private import guarantee
-from synthmed.training.run import LOCK, exclusive, stop_on_signal, write_sample_grid
+from synthmed.training.run import exclusive, stop_on_signal, write_sample_grid
 from synthmed.training.updates import optimizers_of, update
 
 
 class TrainingSettings(Settings):
     """How long, how often; the same for every method."""
 
-    seed: int = Field(0, ge=0, description="Seed of everything random.")
-    budget: float = Field(1.0, gt=0, description="Multiplies the images of every stage.")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="Seed of everything random.")
+    budget: float = Field(1.0, gt=0, le=1e6, description="Multiplies the images of every stage.")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="Of convolutions and products; weights and optimizers stay in float32."
     )
@@ -89,9 +90,10 @@ def train(
     for stage in stages:
         rows_for(training_set, stage, method)
     privacy = _privacy(stages, settings, training_set)
-    run.mkdir(parents=True, exist_ok=True)
+    with artifacts.storage_errors(run):
+        run.mkdir(parents=True, exist_ok=True)
     with exclusive(run), stop_on_signal() as stopped, kept_by(run, say) as threads, torch.random.fork_rng():
-        _claim(run, found, config, settings, dataset, threads)
+        claim(run, _asked(found, config, settings, dataset) | threads)
         model_file = run / "model.safetensors"
         if model_file.is_file() and load_model(model_file):
             say(f"{run} is finished; its model is {model_file}.")
@@ -212,34 +214,15 @@ def _privacy(stages: list[Stage], settings: TrainingSettings, training_set: Prep
     return guarantee(stages, steps, len({row.patient_id for row in training_set.rows}))
 
 
-def _claim(
-    run: Path, recipe: Recipe, config: Settings, settings: Settings, dataset: PreparedDataset, threads: dict[str, Any]
-) -> None:
-    """Write config.toml, or make sure that the one there says the same."""
-    resolved = to_toml({
+def _asked(recipe: Recipe, config: Settings, settings: Settings, dataset: PreparedDataset) -> dict[str, Any]:
+    """Every setting with its value, for config.toml."""
+    return {
         "method": recipe.method,
         "description": recipe.description,
         "data": {"digest": dataset.digest},
         "training": settings.model_dump(mode="json"),
         "config": config.model_dump(mode="json"),
-        **threads,
-    })  # fmt: skip
-    file = run / "config.toml"
-    if file.is_file():
-        lines = [set(text.splitlines()) for text in (file.read_text(encoding="utf-8"), resolved)]
-        changed = [
-            *(f"there: {line}" for line in lines[0] - lines[1]),
-            *(f"now: {line}" for line in lines[1] - lines[0]),
-        ]
-        if changed:
-            raise ConfigError(
-                f"{run} belongs to a training with other settings or data ({'; '.join(sorted(changed))}). "
-                "Give the same settings to go on, or another RUN to begin anew."
-            )
-        return
-    if any(entry.name != LOCK and not artifacts.is_leftover(entry) for entry in run.iterdir()):
-        raise ArtifactError(f"{run} is not empty and not a training of synthmed. Give another path for RUN.")
-    artifacts.write_file(file, resolved)
+    }
 
 
 def _averages(method: Method, stages: list[Stage]) -> nn.ModuleDict:
