@@ -28,6 +28,7 @@ from synthmed.evaluation._contract import find_metric
 from synthmed.evaluation.report import evaluate
 from synthmed.generation.generate import generate
 from synthmed.methods import find_method
+from synthmed.methods._contract import build
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb, save_png
 from synthmed.progress import Progress, Say, silence, titled, unsaid
 from synthmed.samples import SampleSet
@@ -175,7 +176,7 @@ def _budget(
     if not images:
         return float(f"{60 * minutes / seconds_of_schedule(recipe, data, device=device):.4g}")
     kind = find_method(recipe.method)
-    stages = kind(parse(kind.Config, recipe.config, "config"), dataset.split("train").spec).stages()
+    stages = build(kind, parse(kind.Config, recipe.config, "config"), dataset.split("train").spec).stages()
     return images / sum(stage.images for stage in stages)
 
 

@@ -20,7 +20,7 @@ from synthmed.devices import find_device
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ConfigError, DataError
 from synthmed.methods import find_method
-from synthmed.methods._contract import Method
+from synthmed.methods._contract import Method, build
 from synthmed.shapes import Batch, Given
 from synthmed.training import checkpoint
 from synthmed.training.batches import class_numbers
@@ -74,7 +74,7 @@ def _trained(run: Path, data: PreparedDataset) -> tuple[Method, set[str]]:
     if position is None:
         raise ConfigError(f"{run} has no checkpoint yet; expected one in {run / 'checkpoints'}. Train on, then audit.")
     with torch.random.fork_rng():
-        method = kind(parse(kind.Config, config, "config"), data.split("train").spec)
+        method = build(kind, parse(kind.Config, config, "config"), data.split("train").spec)
     checkpoint.load_trained(run / "checkpoints", position, method.networks)
     stages = method.stages()
     begun = stages[: position.stage + (position.images > 0)]

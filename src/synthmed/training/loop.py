@@ -21,9 +21,10 @@ from synthmed.data.dataset import PreparedDataset
 from synthmed.devices import find_device
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError, ConfigError, Interrupted
-from synthmed.generation.model import load_model, save_model
+from synthmed.generation import model_file as models
+from synthmed.generation.model import load_model
 from synthmed.methods import find_method
-from synthmed.methods._contract import Method, Stage
+from synthmed.methods._contract import Method, Stage, build
 from synthmed.progress import Progress, Say, silence, unsaid
 from synthmed.threads import kept_by
 from synthmed.training import averages, checkpoint
@@ -85,7 +86,7 @@ def train(
     where = find_device(device)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        method = _build(kind, config, training_set)
+        method = build(kind, config, training_set.spec)
     stages = method.stages()
     for stage in stages:
         rows_for(training_set, stage, method)
@@ -95,7 +96,8 @@ def train(
     with exclusive(run), stop_on_signal() as stopped, kept_by(run, say) as threads, torch.random.fork_rng():
         claim(run, _asked(found, config, settings, dataset) | threads)
         model_file = run / "model.safetensors"
-        if model_file.is_file() and load_model(model_file):
+        if model_file.is_file():
+            _refuse_other(model_file, found, config, dataset)
             say(f"{run} is finished; its model is {model_file}.")
             return model_file
 
@@ -187,19 +189,12 @@ def plan(recipe: str, data: Path, *, overrides: Iterable[str] = ()) -> dict[str,
     kind = find_method(found.method)
     settings = parse(TrainingSettings, found.training, "training")
     training_set = PreparedDataset.open(data).split("train")
-    method = _build(kind, parse(kind.Config, found.config, "config"), training_set)
+    method = build(kind, parse(kind.Config, found.config, "config"), training_set.spec)
     stages = method.stages()
     for stage in stages:
         rows_for(training_set, stage, method)
     _privacy(stages, settings, training_set)
     return {stage.name: _length(stage, settings) for stage in stages}
-
-
-def _build(kind: type[Method], config: Settings, training_set: PreparedDataset) -> Method:
-    try:
-        return kind(config, training_set.spec)
-    except ValueError as error:
-        raise ConfigError(f"{error}. Change the recipe, or prepare the images in another way.") from error
 
 
 def _length(stage: Stage, settings: TrainingSettings) -> int:
@@ -223,6 +218,14 @@ def _asked(recipe: Recipe, config: Settings, settings: Settings, dataset: Prepar
         "training": settings.model_dump(mode="json"),
         "config": config.model_dump(mode="json"),
     }
+
+
+def _refuse_other(file: Path, recipe: Recipe, config: Settings, dataset: PreparedDataset) -> None:
+    """A model that stands in a run must be the one that its training makes."""
+    header = load_model(file).header
+    found = [header["method"], header["config"], header.get("data", {}).get("digest")]
+    if found != [recipe.method, config.model_dump(mode="json"), dataset.digest]:
+        raise ArtifactError(f"{file} is not the model of this training. Move it away: the training then goes on.")
 
 
 def _averages(method: Method, stages: list[Stage]) -> nn.ModuleDict:
@@ -286,5 +289,5 @@ def _write_model(
             "splits": {name: split.model_dump() for name, split in info.splits.items()},
         },
     } | ({"privacy": privacy} if privacy else {})
-    save_model(file, method=recipe.method, config=config.model_dump(mode="json"), spec=training_set.spec,
-               networks=networks, facts=facts)  # fmt: skip
+    models.write(file, method=recipe.method, config=config.model_dump(mode="json"), spec=training_set.spec,
+                 networks=networks, facts=facts)  # fmt: skip
