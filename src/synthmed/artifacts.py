@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any
 
 from synthmed import __version__
 from synthmed.errors import ArtifactError, StorageError
+from synthmed.paths import inside
 from synthmed.seals import SEAL, read_json, sealed, unsealed
 from synthmed.seals import digest_of as digest_of
 from synthmed.seals import file_digest as file_digest
@@ -53,55 +54,6 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 over kind and files: equal content, equal digest, whenever and wherever written."""
         return digest_of({"kind": self.kind, "files": self.files})
-
-
-def inside(path: Path, name: str) -> Path:
-    """The file of that name in a directory of ours.
-
-    Args:
-        path: the directory.
-        name: relative, with / between folders, as a table or a manifest names it.
-
-    Raises:
-        ArtifactError: the name, or a link at its place, leads out of the directory.
-
-    Example:
-        >>> inside(Path("set"), "images/00000.png").as_posix()
-        'set/images/00000.png'
-    """
-    if not _is_below(name) or not _stays_inside(os.fspath(path), name):
-        raise ArtifactError(
-            f"{path} names the file {name!r}, which is outside of it; expected names of its own files and no links "
-            "that lead out. Copy the file itself, or make it anew."
-        )
-    return path / name
-
-
-def open_own(path: Path, mode: Literal["a", "ab", "wb"]) -> IO[Any]:
-    """Open a file of ours to write in place, where no other file may be written through a link.
-
-    Args:
-        path: the file.
-        mode: as of ``open``; "a" changes nothing that is there.
-
-    Raises:
-        ArtifactError: a link, or something that is no file, stands at ``path``.
-    """
-    refuse_link(path)
-
-    def opener(name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_NOFOLLOW, 0o666)  # where a link has come in the meantime
-
-    return open(path, mode, encoding=None if "b" in mode else "utf-8", opener=opener)
-
-
-def refuse_link(path: Path) -> None:
-    """Raise ArtifactError where a link, or something else that is no regular file, stands."""
-    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
-        raise ArtifactError(
-            f"{path} is a link or no regular file; expected a file of synthmed or nothing. It was left as it is. "
-            "Remove it, or give another place."
-        )
 
 
 def write_file(path: Path, content: bytes | str) -> None:
@@ -261,12 +213,24 @@ def _manifest(said: Any) -> Manifest:
     return Manifest(**said)
 
 
-def phantom_kind(path: Path) -> str:
-    """Which kind of phantom stands at a path, made by code and of no patient; "" = it is none."""
+def kind_of(path: Path) -> str:
+    """The kind of the artifact that stands at a path; "" where nothing of ours does.
+
+    Raises:
+        ArtifactError: its manifest is damaged.
+    """
+    file = path / MANIFEST
     try:
-        return str(read_manifest(path, "phantom").facts["phantom"])
-    except ArtifactError:
+        said = read_json(file.read_bytes())
+    except OSError:
         return ""
+    except ValueError as error:
+        raise ArtifactError(
+            f"{file} is damaged ({error}). Restore it, or move it away if it is not of synthmed."
+        ) from error
+    # Another tool may have a file of that name; one changed letter makes none of ours look like it.
+    is_ours = isinstance(said, dict) and len(said.keys() & set(_PARTS)) > len(_PARTS) // 2
+    return read_manifest(path, str(said.get("kind"))).kind if is_ours else ""
 
 
 def verify(path: Path, kind: str, needs: Iterable[str] = ()) -> Manifest:
@@ -346,25 +310,6 @@ def _write_manifest(
     write_json(directory / MANIFEST, sealed(said))
     for folder in [directory, *(entry for entry in directory.rglob("*") if entry.is_dir())]:
         _sync_directory(folder)
-
-
-def _is_below(name: str) -> bool:
-    """Whether a name can only be that of a file below: not absolute, no way up, no name that none can have."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in name and {"", ".", ".."}.isdisjoint(name.split("/"))
-
-
-def _stays_inside(path: str, name: str) -> bool:
-    """Whether no link on the way from a directory to a file below it leads out of the directory."""
-    step = path
-    for part in name.split("/"):
-        step = f"{step}/{part}"
-        if os.path.islink(step):
-            return Path(os.path.realpath(f"{path}/{name}")).is_relative_to(os.path.realpath(path))
-    return True
 
 
 def _size(file: Path) -> int | None:

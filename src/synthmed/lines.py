@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from synthmed.artifacts import open_own, storage_errors, write_file
+from synthmed.artifacts import storage_errors, write_file
 from synthmed.errors import ArtifactError
+from synthmed.paths import open_own
 from synthmed.seals import read_json, sealed, unsealed
 
 

@@ -24,6 +24,7 @@ from synthmed.data.kinds._contract import Item, KindSettings, Made
 from synthmed.data.limits import Limits, attempt
 from synthmed.data.store import SHARD_BYTES, SHARD_IMAGES, ShardWriter, bytes_per_image, write_table
 from synthmed.errors import ArtifactError, DataError, SourceError
+from synthmed.paths import open_own
 
 KIND = "shard"
 _LEAST_WORK, _SHARDS = 8 << 20, 256
@@ -163,7 +164,7 @@ def working_folder(out: Path, digest: str) -> Iterator[Path]:
         raise ArtifactError(f"{folder} is a link; expected a working folder of synthmed or nothing. Remove the link.")
     with artifacts.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = artifacts.open_own(folder / _LOCK, "a")
+        lock = open_own(folder / _LOCK, "a")
     with lock:
         if not _locks(lock):
             raise ArtifactError(f"Another process is preparing {out}. Wait for it, or give another place.")
@@ -178,7 +179,7 @@ def working_folder(out: Path, digest: str) -> Iterator[Path]:
         for other in out.parent.iterdir():
             is_working = other.name.startswith(f".{out.name}.") and other.name.endswith(".preparing")
             if is_working and other.is_dir() and not other.is_symlink():
-                with artifacts.open_own(other / _LOCK, "a") as theirs:
+                with open_own(other / _LOCK, "a") as theirs:
                     if other == folder or _locks(theirs):
                         artifacts.remove(other)
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from synthmed.artifacts import file_digest, open_own, refuse_link, storage_errors
+from synthmed.artifacts import file_digest, storage_errors
 from synthmed.errors import ConfigError, WeightsError
+from synthmed.paths import open_own, refuse_link
 from synthmed.pretrained.catalogue import CATALOGUE, Weights, find_weights
 from synthmed.progress import Progress, silence
 

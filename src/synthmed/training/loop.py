@@ -37,6 +37,9 @@ from synthmed.training.private import guarantee
 from synthmed.training.run import exclusive, stop_on_signal, write_sample_grid
 from synthmed.training.updates import optimizers_of, update
 
+_MOST_BATCH, _MOST_IMAGES = 1 << 14, 10**12
+"""Beyond what any training takes; without them a slip of the finger would fill the memory, or never end."""
+
 
 class TrainingSettings(Settings):
     """How long, how often; the same for every method."""
@@ -87,9 +90,7 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         method = build(kind, config, training_set.spec)
-    stages = method.stages()
-    for stage in stages:
-        rows_for(training_set, stage, method)
+    stages = _stages(method, settings, training_set)
     privacy = _privacy(stages, settings, training_set)
     with artifacts.storage_errors(run):
         run.mkdir(parents=True, exist_ok=True)
@@ -190,11 +191,22 @@ def plan(recipe: str, data: Path, *, overrides: Iterable[str] = ()) -> dict[str,
     settings = parse(TrainingSettings, found.training, "training")
     training_set = PreparedDataset.open(data).split("train")
     method = build(kind, parse(kind.Config, found.config, "config"), training_set.spec)
+    stages = _stages(method, settings, training_set)
+    _privacy(stages, settings, training_set)
+    return {stage.name: _length(stage, settings) for stage in stages}
+
+
+def _stages(method: Method, settings: TrainingSettings, training_set: PreparedDataset) -> list[Stage]:
+    """The stages of a method, which must be able to learn from the training set, and to end."""
     stages = method.stages()
     for stage in stages:
         rows_for(training_set, stage, method)
-    _privacy(stages, settings, training_set)
-    return {stage.name: _length(stage, settings) for stage in stages}
+        if stage.batch_size > _MOST_BATCH or _length(stage, settings) > _MOST_IMAGES:
+            raise ConfigError(
+                f"Stage {stage.name} would see {_length(stage, settings):.3g} images in batches of "
+                f"{stage.batch_size:.3g}; expected at most {_MOST_IMAGES:.0e} in batches of {_MOST_BATCH}. Set less."
+            )
+    return stages
 
 
 def _length(stage: Stage, settings: TrainingSettings) -> int:
