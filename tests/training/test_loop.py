@@ -210,7 +210,7 @@ def test_a_checkpoint_that_was_renamed_or_is_not_finite_is_refused(toy_dataset: 
 
 def test_a_log_that_was_changed_is_told_and_the_training_goes_on_without_it(toy_dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
-        train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT, progress=StopAfter(12))
+        train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT, progress=stop_after(12))
     log = tmp_path / "run" / "log.jsonl"
     log.write_text(log.read_text().replace('"images": 8', '"images": 9'))
     with pytest.raises(ArtifactError, match=r"log\.jsonl is damaged in line 1 .* move it away"):
