@@ -5,7 +5,6 @@ digests of what it was trained on). There is no code in the file, no discriminat
 those would tell more about the patients than the images do.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -79,7 +79,7 @@ def _trained(run: Path, data: PreparedDataset) -> tuple[Method, set[str]]:
     stages = method.stages()
     begun = stages[: position.stage + (position.images > 0)]
     if begun:  # a network that grows is asked at the size that it has reached
-        length = begun[-1].images * table["training"]["budget"]
+        length = begun[-1].images * asked["training"].get("budget", 1.0)
         begun[-1].on_progress(min(1.0, position.images / length) if position.images else 1.0)
     return method, {name for stage in begun for name in stage.trains}
 
