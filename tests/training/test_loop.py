@@ -178,6 +178,12 @@ def test_the_same_value_of_another_setting_is_another_setting(toy_dataset: Path,
               overrides=[*size, "config.photograph.adam.learning_rate=0.0005"])  # fmt: skip
 
 
+@pytest.mark.parametrize("setting", ["config.discriminator_levels=5", "config.levels=5", "config.smoothing=1e30"])
+def test_networks_that_cannot_see_the_images_are_a_sentence(toy_dataset: Path, tmp_path: Path, setting: str) -> None:
+    with pytest.raises(ConfigError, match=r"[Cc]hange the recipe"):
+        train(TINY, toy_dataset, tmp_path / "run", overrides=[*SHORT, setting])
+
+
 def test_a_run_that_is_a_file_is_a_sentence(toy_dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
     for run in (tmp_path / "run", tmp_path / "run" / "below", tmp_path / ("x" * 300)):

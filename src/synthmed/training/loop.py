@@ -142,9 +142,11 @@ def train(
                     for turn in range(phase.repeat):
                         if turn:
                             batch = stage.transform(batches.at(done + turn * total, draws))
-                        terms.add("+".join(phase.networks), update(
-                            phase, stage, batch, method.networks, optimizers, lowered=settings.precision == "bfloat16"
-                        ))  # fmt: skip
+                        with _fitting(stage, begins=done == first):
+                            terms.add("+".join(phase.networks), update(
+                                phase, stage, batch, method.networks, optimizers,
+                                lowered=settings.precision == "bfloat16"
+                            ))  # fmt: skip
                 before, done = done, done + stage.batch_size
                 for name in _averaged(state.averages, stage):
                     averages.update(state.averages[name], method.networks[name], half_life=stage.average_images,
@@ -207,6 +209,21 @@ def _stages(method: Method, settings: TrainingSettings, training_set: PreparedDa
                 f"{stage.batch_size:.3g}; expected at most {_MOST_IMAGES:.0e} in batches of {_MOST_BATCH}. Set less."
             )
     return stages
+
+
+@contextmanager
+def _fitting(stage: Stage, *, begins: bool) -> Iterator[None]:
+    """In a stage's first step, tell what torch cannot do with the images as what it is: a recipe that does not fit."""
+    try:
+        yield
+    except (RuntimeError, ValueError, OverflowError) as error:
+        if not begins:
+            raise
+        said = " ".join(str(error).split())[:200].rstrip(".")
+        raise ConfigError(
+            f"Stage {stage.name} cannot make its first step ({said}). Its networks do not fit the images or the "
+            "memory: change the recipe, or prepare the images in another size."
+        ) from error
 
 
 def _length(stage: Stage, settings: TrainingSettings) -> int:
