@@ -201,3 +201,20 @@ def test_two_folders_of_images_are_an_error(tmp_path):
     touch(tmp_path / "images_left" / "a.png", tmp_path / "images_right" / "a.png")
     with pytest.raises(SourceError, match="images_left, images_right"):
         find(tmp_path)
+
+
+def test_a_loop_of_links_is_one_row_of_what_is_left_out(tmp_path):
+    from synthmed.sources.folders import list_files
+
+    touch(tmp_path / "a.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "to.png").symlink_to("fro.png")
+    (tmp_path / "fro.png").symlink_to("to.png")
+    (tmp_path / "folder").symlink_to("folder")
+    found = find(tmp_path)
+    files, rejected = list_files(tmp_path)
+    assert [image.path.name for image in found.images] == [file.name for file in files] == ["a.png"]
+    told = {rejection.file: rejection.reason for rejection in found.rejected}
+    for reasons in (told, rejected):
+        assert set(reasons) == {"loop.png", "to.png", "fro.png", "folder"}
+        assert all("leads back to itself" in reason for reason in reasons.values())

@@ -1,16 +1,18 @@
 """The only reader of prepared data sets: ``dataset.json``, ``index.csv`` and memory-mapped shards."""
 
 import csv
+import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self, get_type_hints
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from synthmed import artifacts
+from synthmed.data.arrays import FIELDS_OF_VIEW, IMAGES, MASKS, Shards
 from synthmed.data.geometry import Fit, fit_mask
 from synthmed.data.split import SPLITS
 from synthmed.errors import ArtifactError, DataError
@@ -27,13 +29,17 @@ REJECTED_FILE = "rejected.csv"
 DUPLICATES_FILE = "duplicates.csv"
 LOOK_AT = "look at it: "
 """How a note begins that says what the program cannot know; the summary of a set counts them."""
-IMAGES, MASKS, FIELDS_OF_VIEW = "images", "masks", "fields"
+_TABLES = (INFO_FILE, INDEX_FILE, REJECTED_FILE, DUPLICATES_FILE)
 
 Indices = Sequence[int] | np.ndarray
+Count = Annotated[int, Field(ge=0)]
+Side = Annotated[int, Field(ge=1, le=1 << 20)]
+"""Pixels."""
 
 
 class _Info(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Strict: a number that stands there as text was not written by us.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Intensity(_Info):
@@ -50,8 +56,8 @@ class Intensity(_Info):
 class SplitInfo(_Info):
     """One split: how much it holds, and a digest of its source files that seals it."""
 
-    images: int
-    patients: int
+    images: Count
+    patients: Count
     digest: str
 
 
@@ -75,9 +81,9 @@ class DatasetInfo(_Info):
 
     schema_version: Literal[2] = SCHEMA
     kind: str
-    channels: list[str]
-    height: int
-    width: int
+    channels: Annotated[list[str], Field(min_length=1)]
+    height: Side
+    width: Side
     bits: Literal[8, 16]
     intensity: Intensity
     mask_labels: dict[str, str]
@@ -90,6 +96,17 @@ class DatasetInfo(_Info):
     def dtype(self) -> np.dtype:
         """The type of stored pixels."""
         return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
+
+    @property
+    def arrays(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+        """What is stored of each image -> its shape and type."""
+        size, byte = (self.height, self.width), np.dtype(np.uint8)
+        found: dict[str, tuple[tuple[int, ...], np.dtype]] = {IMAGES: ((len(self.channels), *size), self.dtype)}
+        if self.mask_labels:
+            found[MASKS] = (size, byte)
+        if self.has_fields:
+            found[FIELDS_OF_VIEW] = (size, byte)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,12 +224,12 @@ class PreparedDataset:
             ArtifactError: not a prepared set, or a damaged one.
         """
         path = Path(path)
-        manifest = artifacts.verify(path, KIND) if verify else artifacts.read_manifest(path, KIND)
+        manifest = (artifacts.verify if verify else artifacts.read_manifest)(path, KIND, _TABLES)
         try:
             info = DatasetInfo.model_validate_json((path / INFO_FILE).read_bytes())
             rows = _read_rows(path / INDEX_FILE)
-            shards = Shards(path)
-        except (OSError, ValueError, TypeError, ValidationError) as error:
+            shards = Shards(path, info.arrays, manifest.files)
+        except (OSError, ValueError, TypeError, csv.Error, ValidationError) as error:
             raise ArtifactError(
                 f"{path} cannot be read as a prepared data set of schema {SCHEMA} ({type(error).__name__}: "
                 f"{error}). Prepare it anew, or use the synthmed that wrote it."
@@ -319,45 +336,6 @@ class PreparedDataset:
         return self._positions if indices is None else self._positions[np.asarray(indices, dtype=int)]
 
 
-class Shards:
-    """The shard files of one set, mapped when first used.
-
-    Args:
-        path: the set, which holds the folder ``shards``.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._prefixes = sorted(
-            f"shards/{file.name.removesuffix(f'{IMAGES}.npy')}" for file in (path / "shards").glob(f"*-{IMAGES}.npy")
-        )
-        self._maps: dict[tuple[str, int], np.ndarray] = {}
-        counts = [len(self._map(IMAGES, shard)) for shard in range(len(self._prefixes))]
-        self._starts = np.cumsum([0, *counts])
-        self.total = int(self._starts[-1])
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Other processes map the files themselves; a pickled map would carry the pixels.
-        return {**self.__dict__, "_maps": {}}
-
-    def gather(self, what: str, positions: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Copy the pictures at ``positions`` of the whole set, in that order, into one array [N ...]."""
-        gathered = np.empty((len(positions), *shape), dtype)
-        shard_of = np.searchsorted(self._starts, positions, side="right") - 1
-        inside = positions - self._starts[shard_of]
-        # Picture by picture, so that each is copied once: indexing by an array would copy it twice.
-        for place, (shard, index) in enumerate(zip(shard_of.tolist(), inside.tolist(), strict=True)):
-            gathered[place] = self._map(what, shard)[index]
-        return gathered
-
-    def _map(self, what: str, shard: int) -> np.ndarray:
-        if (what, shard) not in self._maps:
-            file = self._path / f"{self._prefixes[shard]}{what}.npy"
-            # A plain view of the map: indexing an np.memmap costs microseconds more.
-            self._maps[what, shard] = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
-        return self._maps[what, shard]
-
-
 def _count_lines(path: Path) -> int:
     with path.open(encoding="utf-8", newline="") as file:
         return sum(1 for _ in csv.reader(file)) - 1
@@ -367,15 +345,32 @@ def _written(value: Any) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
+def _number(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text!r} is not finite")
+    return number
+
+
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(number) for number in text.split("x")) if text else ()
+    return tuple(map(_number, text.split("x"))) if text else ()
+
+
+def _count(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise ValueError(f"{text!r} is below 0")
+    return number
+
+
+def _split(text: str) -> str:
+    if text not in SPLITS:
+        raise ValueError(f"the split {text!r} is none of {', '.join(SPLITS)}")
+    return sys.intern(text)
 
 
 def _read_rows(path: Path) -> tuple[Row, ...]:
     types: dict[str, Any] = get_type_hints(Row)
-    parsers: dict[str, Callable[[str], Any]] = {
-        name: sys.intern if kind is str else kind if kind in (int, float) else _numbers for name, kind in types.items()
-    }
+    by_type: dict[Any, Callable[[str], Any]] = {str: sys.intern, int: _count, float: _number}
+    parsers = {name: by_type.get(kind, _numbers) for name, kind in types.items()} | {"split": _split}
     # Most columns repeat themselves: each value is kept once, so that half a million rows stay small.
     known: dict[str, dict[str, Any]] = {name: {} for name in types if name not in ("id", "source_digest")}
 

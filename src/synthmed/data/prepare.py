@@ -20,6 +20,7 @@ from synthmed.data.pseudonyms import default_key_file, read_key
 from synthmed.data.store import finish_set
 from synthmed.data.work import CRASHED, Died, Workers
 from synthmed.errors import ConfigError, Interrupted, SourceError, SynthmedError
+from synthmed.phantoms import phantom_kind
 from synthmed.progress import Progress, silence
 from synthmed.sources.folders import real_reason
 
@@ -179,7 +180,7 @@ def _assemble(planned: Plan, folder: Path, source: Path, out: Path) -> None:
     counts = {
         "accepted": len(planned.items) - len(crossed_out), "images": finished.images, "rejected": len(rejected),
     }  # fmt: skip
-    made_by_code = {"phantom": phantom} if (phantom := artifacts.phantom_kind(source)) else {}
+    made_by_code = {"phantom": phantom} if (phantom := phantom_kind(source)) else {}
     provenance = {**planned.info.provenance, "counts": counts, **made_by_code}
     info = planned.info.model_copy(update={"provenance": provenance})
     known = finished.manifest_entries()

@@ -13,20 +13,17 @@ import numpy as np
 
 from synthmed import artifacts, pictures
 from synthmed.data import duplicates
+from synthmed.data.arrays import FIELDS_OF_VIEW, IMAGES, MASKS, Shards
 from synthmed.data.dataset import (
     COLUMNS,
     DUPLICATES_FILE,
-    FIELDS_OF_VIEW,
-    IMAGES,
     INDEX_FILE,
     INFO_FILE,
     KIND,
     LOOK_AT,
-    MASKS,
     REJECTED_FILE,
     DatasetInfo,
     Row,
-    Shards,
     SplitInfo,
 )
 from synthmed.data.split import SPLITS
@@ -203,7 +200,7 @@ def finish_set(
     noted = {**info.provenance, **({"look_at": dict(sorted(index.doubts.items()))} if index.doubts else {})}
     info = info.model_copy(update={"splits": index.splits(), "provenance": noted})
     artifacts.write_json(directory / INFO_FILE, info.model_dump())
-    shards = Shards(directory)
+    shards = Shards(directory, info.arrays, [f"shards/{file.name}" for file in (directory / "shards").iterdir()])
     candidates = duplicates.candidates(prints, np.array(index.patients))
     columns = ("id", "other_id", "similarity", "identical")
     write_table(directory / DUPLICATES_FILE, columns, _alike(candidates, shards, info))

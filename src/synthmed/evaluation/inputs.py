@@ -11,16 +11,8 @@ from typing import Any
 import numpy as np
 
 from synthmed.artifacts import MANIFEST, digest_of, file_digest
-from synthmed.data.dataset import (
-    FIELDS_OF_VIEW,
-    IMAGES,
-    MASKS,
-    DatasetInfo,
-    Intensity,
-    PreparedDataset,
-    Row,
-    split_infos,
-)
+from synthmed.data.arrays import FIELDS_OF_VIEW, IMAGES, MASKS
+from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, Row, split_infos
 from synthmed.errors import DataError
 from synthmed.samples import SampleSet
 from synthmed.sources.pixels import read_header, read_image, read_mask

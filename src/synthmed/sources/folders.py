@@ -71,9 +71,24 @@ def relative(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix().encode(errors="backslashreplace").decode()
 
 
+def wrong_link(path: Path, inside: Path) -> str:
+    """Why a link below a folder is not followed, as a sentence; "" = it may be, or it is none.
+
+    Args:
+        path: a file or folder below it.
+        inside: the folder, its own links followed.
+    """
+    try:
+        # What is beside a broken link is followed as far as it goes.
+        leads_out = not path.resolve().is_relative_to(inside)
+    except (RuntimeError, OSError):
+        return "It is a symbolic link that leads back to itself. Remove it, or copy the file that was meant."
+    return "It is a symbolic link out of the folder; expected a file inside it. Copy it." if leads_out else ""
+
+
 def _why_not(path: Path, inside: Path) -> str:
-    if not path.resolve().is_relative_to(inside):
-        return "It is a symbolic link out of the folder; expected a file inside it. Copy it."
+    if reason := wrong_link(path, inside):
+        return reason
     if path.is_symlink() and path.is_dir():
         return "It is a symbolic link to a folder. Its files are found where they are."
     if any("\ud800" <= character <= "\udfff" for character in path.name):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthmed.errors import SourceError
-from synthmed.sources.folders import real_reason
+from synthmed.sources.folders import real_reason, wrong_link
 from synthmed.sources.pixels import EXTENSIONS
 
 METADATA = "metadata.csv"
@@ -122,14 +122,14 @@ class _Search:
     def files(self, folder: Path, key_of: Callable[[str], str | None]) -> dict[str, Path]:
         """Key -> image file of one folder; what cannot be an image of ours is rejected with its reason."""
         found: dict[str, list[Path]] = defaultdict(list)
-        inside = folder.resolve().is_relative_to(self.resolved)
+        outside = wrong_link(folder, self.resolved)
         for path in sorted(folder.iterdir()):
             if path.name.startswith(".") or path.name == METADATA:
                 continue
             extension = self._extension(path.name)
             stem = unicodedata.normalize("NFC", path.name[: len(path.name) - len(extension)])
-            if not inside or (path.is_symlink() and not path.resolve().is_relative_to(self.resolved)):
-                self.reject(path, "It is a symbolic link out of the folder; expected a file inside it. Copy it.")
+            if reason := outside or (wrong_link(path, self.resolved) if path.is_symlink() else ""):
+                self.reject(path, reason)
             elif not _is_utf8(path.name):
                 self.reject(path, "Its name is not UTF-8; expected a name that can be written down. Rename it.")
             elif path.is_dir():
@@ -282,7 +282,7 @@ def _metadata_of(search: _Search) -> dict[str, dict[str, str]] | None:
     path = search.folder / METADATA
     if not path.is_file():
         return None
-    if not path.resolve().is_relative_to(search.resolved):
+    if wrong_link(path, search.resolved):
         raise SourceError(f"{path} is a symbolic link out of the folder. Copy the file itself.")
     return read_metadata(path)
 

@@ -16,6 +16,7 @@ from synthmed.data.intensity import to_stored, to_unit_range
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError
 from synthmed.methods._contract import Method
+from synthmed.paths import open_own
 from synthmed.pictures import pairs_grid, save_png
 from synthmed.shapes import Given, Pairs
 from synthmed.training.batches import class_numbers
@@ -27,7 +28,7 @@ SHOWN = 8
 @contextmanager
 def exclusive(run: Path) -> Iterator[None]:
     """Hold the run: a second training of the same directory is refused. The lock dies with the process."""
-    with (run / LOCK).open("w") as file:
+    with open_own(run / LOCK, "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
