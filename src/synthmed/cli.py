@@ -119,8 +119,10 @@ def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="breast_mr,
 def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of images and masks.")], out: Out,
             kind: Annotated[str, typer.Option(help="What they show, such as retina or generic.")] = "generic",
             size: Annotated[str, typer.Option(help="Side in pixels, or HEIGHTxWIDTH; empty = the kind's own.")] = "",
-            holdout: Annotated[float, typer.Option(help="Share of patients sealed away for the audit.")] = 0.1,
-            test: Annotated[float, typer.Option(help="Share of patients kept for testing.")] = 0.2,
+            holdout: Annotated[float | None, typer.Option(help="Share of patients sealed away for the audit, of a declared "
+                               "training half too; not given: 0.1 of those without a declared split.")] = None,
+            test: Annotated[float | None, typer.Option(help="Share of patients kept for testing, likewise; not given: "
+                            "0.2.")] = None,
             overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
                                  help="Change a setting of the kind.")] = None,
             table: Annotated[Path | None, typer.Option(help="CSV file with patients, labels or classes.")] = None,
@@ -137,7 +139,8 @@ def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folde
                    overrides=overrides or (), table=table, key=key, workers=workers, cluster=cluster,
                    fast_j2k=fast_j2k, progress=progress)  # fmt: skip
     facts = {name: split.images for name, split in made.info.splits.items()}
-    _tell(as_json, made.summary, out=out, digest=made.digest, rejected=made.num_rejected, alike=made.num_alike, **facts)
+    _tell(as_json, made.summary, out=out, digest=made.digest, rejected=made.num_rejected, alike=made.num_alike,
+          cautions=made.cautions, **facts)  # fmt: skip
 
 
 @app.command(cls=Computing)
@@ -163,13 +166,16 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
           dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
           as_json: Json = False) -> None:  # fmt: skip
     """Train a recipe. The same command again goes on where it stopped."""
+    from synthmed.data.dataset import PreparedDataset
     from synthmed.training.loop import plan
     from synthmed.training.loop import train as start
 
     if dry_run:
         stages = plan(recipe, data, overrides=overrides or ())
         told = "; ".join(f"{name}: {images} images" for name, images in stages.items())
-        _tell(as_json, f"Recipe {recipe} and {data} fit. It would train {told}.", stages=stages)
+        cautions = PreparedDataset.open(data, verify=False).cautions
+        _tell(as_json, "\n".join([f"Recipe {recipe} and {data} fit. It would train {told}.", *cautions]),
+              stages=stages, cautions=cautions)  # fmt: skip
         return
     with _bar() as bar:
         model = start(recipe, data, run, overrides=overrides or (), device=device, progress=bar, say=bar.say)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from synthmed import sources
 from synthmed.sources.image import SourceHeader, Window
+from synthmed.sources.names import identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ def look(path: Path) -> Look:
         SourceError: it is no image, or cannot be read.
     """
     header = sources.open_header(path)
+    patient = identity(header.patient_id)
     return Look(
         format=header.format,
         modality=header.modality,
@@ -51,9 +53,9 @@ def look(path: Path) -> Look:
         spacing=" x ".join(f"{length:.3g}" for length in header.spacing_mm),
         window=_windows(header),
         burned_in=header.burned_in,
-        patient=_digest(header.patient_id),
-        study=_digest(header.patient_id, header.study_id),
-        series=_digest(header.patient_id, header.study_id, header.series_id),
+        patient=_digest(patient),
+        study=_digest(patient, header.study_id),
+        series=_digest(patient, header.study_id, header.series_id),
     )
 
 

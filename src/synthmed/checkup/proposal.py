@@ -7,7 +7,7 @@ import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -87,6 +87,8 @@ def propose(source: Path, looks: Mapping[Path, Look], run: Map) -> tuple[Proposa
         except InputError as error:
             refused.setdefault(candidate.kind, anonymous.reason(str(error)))
             continue
+        if planned.siblings and planned.siblings.pattern:
+            candidate, planned = _with_patients(candidate, planned, run)
         reasons = Counter(anonymous.reason(reason, file) for file, reason in planned.rejected)
         proposal = Proposal(
             kind=candidate.kind,
@@ -109,7 +111,7 @@ def _try(candidate: _Candidate, run: Map) -> Plan:
     settings = parse(kind.Settings, read_overrides(candidate.settings), candidate.kind)
     found = kind.find(candidate.folder, settings, run)
     info = kind.describe(found, settings, *kind.DEFAULT_SIZE)
-    planned = plan(found, info, settings, _NO_KEY, {"holdout": 0.1, "test": 0.2, "seed": 0}, run)
+    planned = plan(found, info, settings, _NO_KEY, {"holdout": 0.1, "test": 0.2, "seed": 0, "from_train": ()}, run)
     if not planned.items:
         raise SourceError("It finds nothing that it can use.")
     # Headers can promise what pixels do not keep: at least one of the smallest items has to come out.
@@ -118,6 +120,16 @@ def _try(candidate: _Candidate, run: Map) -> Plan:
     if all(isinstance(outcome, SourceError) for outcome in outcomes):
         raise outcomes[0]
     return planned
+
+
+def _with_patients(candidate: _Candidate, planned: Plan, run: Map) -> tuple[_Candidate, Plan]:
+    """The same with the pattern for patients that the names call for; as it was where that does not work."""
+    assert planned.siblings is not None
+    told = replace(candidate, settings=(*candidate.settings, f"patient={planned.siblings.pattern}"))
+    try:
+        return told, _try(told, run)
+    except InputError:
+        return candidate, planned
 
 
 def _made(kind: str, info: DatasetInfo, settings: KindSettings, item: Item) -> int:

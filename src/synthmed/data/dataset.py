@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synthmed import artifacts
+from synthmed.data.cautions import cautions
 from synthmed.data.geometry import Fit, fit_mask
 from synthmed.data.split import SPLITS
 from synthmed.errors import ArtifactError, DataError
@@ -274,7 +275,12 @@ class PreparedDataset:
                 f" {self.num_alike} pairs of images look alike though they are of different patients: see "
                 f"{DUPLICATES_FILE}, and give one patient one name."
             )
-        return told
+        return "\n".join([told, *self.cautions])
+
+    @property
+    def cautions(self) -> list[str]:
+        """What to know before going on: patients that may be fewer, and commands that will refuse this set."""
+        return cautions({name: split.patients for name, split in self.info.splits.items()}, self.info.provenance)
 
     @property
     def spec(self) -> "ImageSpec":

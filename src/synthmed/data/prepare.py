@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from synthmed import artifacts
 from synthmed.config import parse, read_overrides
@@ -23,6 +24,7 @@ from synthmed.errors import ConfigError, Interrupted, SourceError, SynthmedError
 from synthmed.progress import Progress, silence
 
 _SIZES = range(8, 8193)
+_USUAL_SHARES = {"holdout": 0.1, "test": 0.2}
 
 
 def prepare(
@@ -31,8 +33,8 @@ def prepare(
     *,
     kind: str = "generic",
     size: tuple[int, int] | int | None = None,
-    holdout: float = 0.1,
-    test: float = 0.2,
+    holdout: float | None = None,
+    test: float | None = None,
     seed: int = 0,
     overrides: Iterable[str] = (),
     table: Path | None = None,
@@ -53,8 +55,9 @@ def prepare(
         out: a new place.
         kind: name of a kind, such as "retina".
         size: (height, width) in pixels, or one number for both; None = the kind's own.
-        holdout: fraction of the patients without a declared split to seal away.
-        test: fraction of those patients to test on.
+        holdout: fraction of the patients to seal away. None = 0.1 of those without a declared split; a number is also
+            taken out of those that the source declares for training, where it declares none for holdout.
+        test: fraction of the patients to test on, likewise; None = 0.2.
         seed: another seed, another split. The key plays no part in it.
         overrides: settings of the kind, as key=value.
         table: a CSV file with patients, labels or classes, as the kind reads it.
@@ -80,7 +83,7 @@ def prepare(
     if not source.is_dir():
         raise SourceError(f"{source} is not a folder; expected a folder of images. Check the path.")
     secret = _key(key, source, out)
-    recorded = dict(kind=kind, height=height, width=width, holdout=holdout, test=test, seed=seed)
+    recorded = dict(kind=kind, height=height, width=width, seed=seed, **_shares(holdout=holdout, test=test))
     with Workers(workers, cluster) as pool:
         found = find_kind(kind).find(source, settings, pool.map)
         info = find_kind(kind).describe(found, settings, height, width)
@@ -97,6 +100,12 @@ def prepare(
                 ) from error
             _assemble(planned, folder, source, out)
     return PreparedDataset.open(given, verify=False)
+
+
+def _shares(**given: float | None) -> dict[str, Any]:
+    """The share of each split, and which were given: these are taken out of a declared training half too."""
+    shares: dict[str, Any] = {name: _USUAL_SHARES[name] if share is None else share for name, share in given.items()}
+    return {**shares, "from_train": [name for name, share in given.items() if share is not None]}
 
 
 def _checked_size(kind: str, size: tuple[int, int] | int | None) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from synthmed.artifacts import storage_errors
 from synthmed.errors import ConfigError
+from synthmed.sources.names import identity
 
 _DIGITS = 12
 
@@ -54,7 +55,7 @@ def read_key(path: Path) -> bytes:
 
 
 def pseudonyms(patients: Iterable[str], key: bytes) -> dict[str, str]:
-    """Patient -> pseudonym, "P" and 12 hexadecimal digits.
+    """Patient -> pseudonym, "P" and 12 hexadecimal digits, equal for all spellings of one name.
 
     Raises:
         ConfigError: two patients would get one pseudonym; the odds are one to a million for 20,000 patients.
@@ -63,8 +64,8 @@ def pseudonyms(patients: Iterable[str], key: bytes) -> dict[str, str]:
         >>> pseudonyms(["Ada"], bytes(32))
         {'Ada': 'P4df2cb0fba39'}
     """
-    names = {patient: "P" + _keyed(f"patient {patient}", key)[:_DIGITS] for patient in patients}
-    if len(set(names.values())) < len(names):
+    names = {patient: "P" + _keyed(f"patient {identity(patient)}", key)[:_DIGITS] for patient in patients}
+    if len(set(names.values())) < len({identity(patient) for patient in names}):
         raise ConfigError("Two patients have the same pseudonym under this key. Name another key file by --key.")
     return names
 
