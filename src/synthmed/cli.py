@@ -119,7 +119,7 @@ def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="breast_mr,
 def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of images and masks.")], out: Out,
             kind: Annotated[str, typer.Option(help="What they show, such as retina or generic.")] = "generic",
             size: Annotated[str, typer.Option(help="Side in pixels, or HEIGHTxWIDTH; empty = the kind's own.")] = "",
-            holdout: Annotated[float | None, typer.Option(help="Share of patients sealed away for the audit, of a declared "
+            holdout: Annotated[float | None, typer.Option(help="Share of patients sealed for the audit, of a declared "
                                "training half too; not given: 0.1 of those without a declared split.")] = None,
             test: Annotated[float | None, typer.Option(help="Share of patients kept for testing, likewise; not given: "
                             "0.2.")] = None,
