@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.sources.dicom_files import dataset_of, write
+from sources.dicom_files import dataset_of, write
 
 from synthmed.sources import open_header
 from synthmed.sources.names import file_key, identity, person

@@ -202,7 +202,7 @@ def finish_set(
     artifacts.write_json(directory / INFO_FILE, info.model_copy(update={"splits": splits}).model_dump())
     shards = Shards(directory)
     candidates = duplicates.candidates(prints, np.array(index.patients))
-    columns = ("id", "other_id", "similarity", "identical")
+    columns = ("id", "other_id", "similarity", "identical", "turned")
     write_table(directory / DUPLICATES_FILE, columns, _alike(candidates, shards, info))
     _write_preview(directory / "preview.png", info, shards, np.array(index.split_numbers))
 
@@ -263,9 +263,10 @@ def _alike(pairs: Iterable[duplicates.Pair], shards: Shards, info: DatasetInfo) 
     for pair in pairs:
         one, other = shards.gather(IMAGES, np.array([pair.first, pair.second]), shape, info.dtype)
         closer = [duplicates.fingerprint(image, 2 * duplicates.SIDE) for image in (one, other)]
-        if (similarity := duplicates.correlation(*closer)) >= duplicates.ALIKE:
-            identical = "yes" if np.array_equal(one, other) else "no"
-            yield f"{pair.first:06d}", f"{pair.second:06d}", f"{similarity:.4f}", identical
+        similarity, turn = duplicates.likeness(closer[0], closer[1])
+        if similarity >= duplicates.ALIKE:
+            identical = "yes" if np.array_equal(one, duplicates.TURNS[turn](other)) else "no"
+            yield f"{pair.first:06d}", f"{pair.second:06d}", f"{similarity:.4f}", identical, turn
 
 
 def _write_preview(path: Path, info: DatasetInfo, shards: Shards, split_numbers: np.ndarray) -> None:
