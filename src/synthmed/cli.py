@@ -132,14 +132,18 @@ def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folde
             fast_j2k: Annotated[bool, typer.Option("--fast-j2k", help="JPEG 2000 at lower resolution.")] = False,
             seed: Seed = 0, as_json: Json = False) -> None:  # fmt: skip
     """Turn a folder of images into a prepared data set, split by patient."""
+    from synthmed.data.keyed_names import list_file
     from synthmed.data.prepare import prepare as run
+    from synthmed.data.pseudonyms import default_key_file
 
     with _bar("Preparing") as progress:
         made = run(source, out, kind=kind, size=_size(size) if size else None, holdout=holdout, test=test, seed=seed,
                    overrides=overrides or (), table=table, key=key, workers=workers, cluster=cluster,
                    fast_j2k=fast_j2k, progress=progress)  # fmt: skip
     facts = {name: split.images for name, split in made.info.splits.items()}
-    _tell(as_json, made.summary, out=out, digest=made.digest, rejected=made.num_rejected, alike=made.num_alike,
+    names = list_file(key or default_key_file(), out)
+    told = f"\nWhich files were rejected stands in {names}, beside the key." if made.num_rejected else ""
+    _tell(as_json, made.summary + told, out=out, digest=made.digest, rejected=made.num_rejected, alike=made.num_alike,
           cautions=made.cautions, **facts)  # fmt: skip
 
 

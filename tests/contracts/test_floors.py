@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "src" / "synthmed"
 MODULES = sorted(ROOT.rglob("*.py"))
 
-HELPERS = {"errors", "config", "shapes", "draws", "artifacts", "pictures", "devices", "threads", "progress"}
+HELPERS = {"errors", "harmless", "config", "shapes", "draws", "artifacts", "pictures", "devices", "threads", "progress"}
 FLOORS = {
     "phantoms": 0,
     "recipes": 0,

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from synthmed import sources
+from synthmed.harmless import printable
 from synthmed.sources.image import SourceHeader, Window
 from synthmed.sources.names import identity
 
@@ -42,9 +43,9 @@ def look(path: Path) -> Look:
     patient = identity(header.patient_id)
     return Look(
         format=header.format,
-        modality=header.modality,
+        modality=printable(header.modality),
         syntax=header.transfer_syntax,
-        photometric=header.photometric,
+        photometric=printable(header.photometric),
         height=header.height,
         width=header.width,
         frames=header.frames,

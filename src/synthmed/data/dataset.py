@@ -15,6 +15,7 @@ from synthmed.data.cautions import cautions
 from synthmed.data.geometry import Fit, fit_mask
 from synthmed.data.split import SPLITS
 from synthmed.errors import ArtifactError, DataError
+from synthmed.harmless import cell, from_cell
 
 if TYPE_CHECKING:
     from synthmed.shapes import ImageSpec
@@ -365,7 +366,9 @@ def _count_lines(path: Path) -> int:
 
 
 def _written(value: Any) -> str:
-    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return (
+        "x".join(map(str, value)) if isinstance(value, tuple) else cell(value) if isinstance(value, str) else str(value)
+    )
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -375,7 +378,8 @@ def _numbers(text: str) -> tuple[float, ...]:
 def _read_rows(path: Path) -> tuple[Row, ...]:
     types: dict[str, Any] = get_type_hints(Row)
     parsers: dict[str, Callable[[str], Any]] = {
-        name: sys.intern if kind is str else kind if kind in (int, float) else _numbers for name, kind in types.items()
+        name: (lambda text: sys.intern(from_cell(text))) if kind is str else kind if kind in (int, float) else _numbers
+        for name, kind in types.items()
     }
     # Most columns repeat themselves: each value is kept once, so that half a million rows stay small.
     known: dict[str, dict[str, Any]] = {name: {} for name in types if name not in ("id", "source_digest")}

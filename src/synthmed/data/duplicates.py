@@ -63,7 +63,9 @@ class Pair:
 def fingerprint(image: np.ndarray, side: int = SIDE) -> np.ndarray:
     """The fine structure of an image [C H W], uint8 or uint16, as int8 [side side]; all 0 where it has one value."""
     height, width = image.shape[1:]
-    rows, columns = ((np.arange(side) * length + side // 2) // side for length in (height, width))
+    rows, columns = (
+        ((np.arange(side) * length + side // 2) // side).clip(max=length - 1) for length in (height, width)
+    )
     sums = np.add.reduceat(image.sum(axis=0, dtype=np.int64), rows, axis=0)
     sums = np.add.reduceat(sums, columns, axis=1)
     heights, widths = np.diff(rows, append=height).clip(1), np.diff(columns, append=width).clip(1)

@@ -29,6 +29,7 @@ from synthmed.data.dataset import (
 )
 from synthmed.data.split import SPLITS
 from synthmed.errors import DataError
+from synthmed.harmless import cell
 
 SHARD_IMAGES = 1024
 SHARD_BYTES = 256 << 20
@@ -105,7 +106,7 @@ class DatasetWriter:
     Example:
         >>> with DatasetWriter(path, info) as writer:  # doctest: +SKIP
         ...     writer.add(row, image, mask, field)
-        ...     writer.reject("scan 7.png", "It is cut short.")
+        ...     writer.reject("F0c1d2e3f4a5b", "It is cut short.")
     """
 
     def __init__(
@@ -167,7 +168,7 @@ class DatasetWriter:
         self.rows.append(row)
 
     def reject(self, file: str, reason: str) -> None:
-        """Note in ``rejected.csv`` that a source file, named relative to the source, is left out, and why."""
+        """Note in ``rejected.csv`` that a source file is left out, and why; by then without names (``keyed_names``)."""
         self.rejected.append((file, reason))
 
     def _close_shard(self) -> None:
@@ -197,7 +198,8 @@ def finish_set(
     """
     index = _Index(info)
     write_table(directory / INDEX_FILE, COLUMNS, index.numbered(lines))
-    write_table(directory / REJECTED_FILE, ("file", "reason"), sorted(rejected))
+    left_out = sorted((cell(file), cell(reason)) for file, reason in rejected)
+    write_table(directory / REJECTED_FILE, ("file", "reason"), left_out)
     splits = index.splits()
     artifacts.write_json(directory / INFO_FILE, info.model_copy(update={"splits": splits}).model_dump())
     shards = Shards(directory)

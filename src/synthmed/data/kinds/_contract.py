@@ -28,6 +28,7 @@ from pydantic import Field
 from synthmed.config import Settings
 from synthmed.data.dataset import DatasetInfo
 from synthmed.data.geometry import Fit
+from synthmed.harmless import printable
 from synthmed.sources.names import person
 
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
@@ -77,6 +78,7 @@ class Item:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "patient_id", person(self.patient_id))
+        object.__setattr__(self, "label", printable(self.label))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
