@@ -9,14 +9,21 @@ from synthmed.data.split import AUDIT_NEEDS, SPLITS
 _USUAL_SHARE = 0.2
 
 
-def cautions(patients: Mapping[str, int], provenance: Mapping[str, Any]) -> list[str]:
+def cautions(patients: Mapping[str, int], provenance: Mapping[str, Any], alike: int) -> list[str]:
     """All that is to be told of a set, as sentences.
 
     Args:
         patients: split -> patients in it.
         provenance: of ``dataset.json``.
+        alike: pairs of images that look alike though they are of different patients.
     """
     told = shortcomings(patients)
+    if alike:
+        told.insert(
+            0,
+            f"{alike} pairs of images look alike though they are of different patients: see duplicates.csv, and give "
+            "one patient one name.",
+        )
     if names := provenance.get("names_look_like"):
         advice = f"--set 'patient={names['pattern']}', or a" if names["pattern"] else "a"
         told.insert(

@@ -271,17 +271,13 @@ class PreparedDataset:
         """What a person wants to know of a set that was just made."""
         splits = ", ".join(f"{split.images} {name}" for name, split in self.info.splits.items())
         told = f"{self.path} holds {len(self)} images ({splits}); {self.num_rejected} rejected, see {REJECTED_FILE}."
-        if self.num_alike:
-            told += (
-                f" {self.num_alike} pairs of images look alike though they are of different patients: see "
-                f"{DUPLICATES_FILE}, and give one patient one name."
-            )
         return "\n".join([told, *self.cautions])
 
     @property
     def cautions(self) -> list[str]:
         """What to know before going on: patients that may be fewer, and commands that will refuse this set."""
-        return cautions({name: split.patients for name, split in self.info.splits.items()}, self.info.provenance)
+        patients = {name: split.patients for name, split in self.info.splits.items()}
+        return cautions(patients, self.info.provenance, self.num_alike)
 
     @property
     def spec(self) -> "ImageSpec":
@@ -366,9 +362,7 @@ def _count_lines(path: Path) -> int:
 
 
 def _written(value: Any) -> str:
-    return (
-        "x".join(map(str, value)) if isinstance(value, tuple) else cell(value) if isinstance(value, str) else str(value)
-    )
+    return cell(value) if isinstance(value, str) else "x".join(map(str, value if isinstance(value, tuple) else [value]))
 
 
 def _numbers(text: str) -> tuple[float, ...]:
