@@ -5,6 +5,7 @@ A file name can hold the commands of a terminal, and a cell that begins with ``=
 
 _FORMULA = tuple("=+-@＝＋－＠")
 """Beginnings of cells that spreadsheets compute."""
+_RISKY = (*_FORMULA, "'")
 
 
 def printable(text: str) -> str:
@@ -26,6 +27,8 @@ def cell(text: str) -> str:
         >>> cell("=1+1"), cell("-3.5"), cell("benign")
         ("'=1+1", '-3.5', 'benign')
     """
+    if text.isprintable() and not text.startswith(_RISKY):
+        return text
     text = printable(text)
     return f"'{text}" if text.lstrip("'").startswith(_FORMULA) and not _is_number(text) else text
 

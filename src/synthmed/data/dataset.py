@@ -362,7 +362,9 @@ def _count_lines(path: Path) -> int:
 
 
 def _written(value: Any) -> str:
-    return cell(value) if isinstance(value, str) else "x".join(map(str, value if isinstance(value, tuple) else [value]))
+    if isinstance(value, str):
+        return cell(value)
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -8,8 +8,8 @@ another size or a little brighter stay above 0.85. Cut or noisy copies can be mi
 images of a set are not square.
 
 In small sets each pair is compared; in large ones those that share a bucket in one of 16 tables: the signs of 16
-random projections about their medians, the same for all turns of a picture. All sums are of whole numbers, so that
-every machine finds the same.
+random projections, of what all turns of a picture have in common, about their medians. All sums are of whole numbers,
+so that every machine finds the same.
 """
 
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ def fingerprint(image: np.ndarray, side: int = SIDE) -> np.ndarray:
     """The fine structure of an image [C H W], uint8 or uint16, as int8 [side side]; all 0 where it has one value."""
     height, width = image.shape[1:]
     rows, columns = (
-        ((np.arange(side) * length + side // 2) // side).clip(max=length - 1) for length in (height, width)
+        np.minimum((np.arange(side) * length + side // 2) // side, length - 1) for length in (height, width)
     )
     sums = np.add.reduceat(image.sum(axis=0, dtype=np.int64), rows, axis=0)
     sums = np.add.reduceat(sums, columns, axis=1)
@@ -107,24 +107,31 @@ def candidates(prints: np.ndarray, patients: np.ndarray) -> list[Pair]:
     told = np.flatnonzero(flat.any(axis=1))
     best = np.full(len(flat), -1.0, np.float32)
     partner = np.full(len(flat), -1)
-    for buckets in _buckets(flat, told):
-        _compare(flat, patients, buckets, best, partner)
+    sums = _sums(flat)
+    for buckets in _buckets(sums, told):
+        _compare(flat, sums, patients, buckets, best, partner)
     places = np.flatnonzero(best >= _CANDIDATE)
     found = {(min(pair), max(pair)) for pair in zip(places.tolist(), partner[places].tolist(), strict=True)}
     return [Pair(*pair) for pair in sorted(found)]
 
 
-def _buckets(flat: np.ndarray, told: np.ndarray) -> Iterator[np.ndarray]:
+def _sums(flat: np.ndarray) -> np.ndarray:
+    """What turns leave as it is: sums over the places that they bring together, of prints [N 256]; int16 [N 36]."""
+    places = _ORDERS[:, _ORBITS]
+    parts = [flat[first : first + _EXHAUSTIVE] for first in range(0, len(flat), _EXHAUSTIVE)]
+    return np.concatenate([np.sum([part[:, row] for row in places], axis=0, dtype=np.int16) for part in parts])
+
+
+def _buckets(sums: np.ndarray, told: np.ndarray) -> Iterator[np.ndarray]:
     """Buckets of one size [B m], together not much above ``_EXHAUSTIVE`` images; in each, every pair is compared."""
     if len(told) <= _EXHAUSTIVE:
         yield told[None]
         return
-    projections = np.random.Generator(np.random.Philox(0)).integers(0, 2, (_TABLES, flat.shape[1], _BITS)) * 2 - 1
+    projections = np.random.Generator(np.random.Philox(0)).integers(0, 2, (_TABLES, sums.shape[1], _BITS)) * 2 - 1
     weights = 1 << np.arange(_BITS)
-    projections = projections[:, _ORDERS].sum(axis=1)  # the same for all turns of a picture
     for table in projections.astype(np.float64):
         parts = (told[first : first + _EXHAUSTIVE] for first in range(0, len(told), _EXHAUSTIVE))
-        values = np.concatenate([(flat[part].astype(np.float64) @ table).astype(np.float32) for part in parts])
+        values = np.concatenate([(sums[part].astype(np.float64) @ table).astype(np.float32) for part in parts])
         codes = (values > np.median(values, axis=0)) @ weights
         order = np.argsort(codes, kind="stable")
         # A bucket ends where the code changes, and where it would grow too large.
@@ -139,18 +146,23 @@ def _buckets(flat: np.ndarray, told: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _compare(
-    flat: np.ndarray, patients: np.ndarray, buckets: np.ndarray, best: np.ndarray, partner: np.ndarray
+    flat: np.ndarray,
+    sums: np.ndarray,
+    patients: np.ndarray,
+    buckets: np.ndarray,
+    best: np.ndarray,
+    partner: np.ndarray,
 ) -> None:
     """Note in ``best`` and ``partner`` the most similar image of another patient within each of the buckets [B m]."""
     values = flat[buckets].astype(np.float32)  # [B m 256]; sums of its products stay exact, below 2**24
     length = np.sqrt((values**2).sum(axis=2))
-    sums = values[..., _ORDERS[:, _ORBITS]].sum(axis=2, dtype=np.float64)  # [B m 36]: what turns leave as it is
-    weighed = sums * _SIZES
-    least = np.sqrt(_LIKELY * (weighed * sums).sum(axis=2))
+    constant = sums[buckets].astype(np.float64)  # [B m 36]
+    weighed = constant * _SIZES
+    least = np.sqrt(_LIKELY * (weighed * constant).sum(axis=2))
     whose = patients[buckets]
     for first in range(0, buckets.shape[1], _ROWS):
         rows = slice(first, first + _ROWS)
-        likely = weighed[:, rows] @ sums.transpose(0, 2, 1) >= least[:, rows, None] * least[:, None]
+        likely = weighed[:, rows] @ constant.transpose(0, 2, 1) >= least[:, rows, None] * least[:, None]
         likely &= whose[:, rows, None] != whose[:, None]
         similar = _turned(values, rows, likely)  # [B rows m]
         similar /= length[:, rows, None] * length[:, None]
