@@ -179,7 +179,7 @@ def command_line() -> str:
         "This page is written from the commands themselves. `synthmed VERB --help` says the same.\n"
         "Each verb is also a Python function of the same name: `synthmed.prepare(...)`.",
         "Exit codes: 0 done; 1 our fault, or a training that went wrong; 2 the input cannot be used, with a\n"
-        "sentence that says why; 3 a gate said no; 130 interrupted, and what was done is saved.",
+        "sentence that says why; 3 a gate said no; 130 and 143 stopped by Ctrl-C and SIGTERM.",
     ]
     for verb, command in COMMANDS.items():
         arguments = [word for word in command.params if word.param_type_name == "argument"]

@@ -32,7 +32,7 @@ from synthmed.training.checkpoint import Position, State
 from synthmed.training.log import JsonLines
 from synthmed.training.means import Means
 from synthmed.training.private import guarantee
-from synthmed.training.run import LOCK, exclusive, stop_on_signal, write_sample_grid
+from synthmed.training.run import LOCK, exclusive, one_at_a_time, stop_on_signal, write_sample_grid
 from synthmed.training.updates import optimizers_of, update
 
 
@@ -49,6 +49,7 @@ class TrainingSettings(Settings):
     sample_images: int = Field(1000, gt=0, description="Images between two sample grids.")
 
 
+@one_at_a_time
 def train(
     recipe: str, data: Path, run: Path, *, overrides: Iterable[str] = (), device: str = "cpu",
     progress: Progress | None = None, say: Say = unsaid,
