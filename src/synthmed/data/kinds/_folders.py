@@ -10,6 +10,7 @@ from synthmed.errors import ConfigError, SourceError
 from synthmed.sources import folders, open_header
 from synthmed.sources.folders import relative
 from synthmed.sources.image import SourceHeader
+from synthmed.sources.names import file_key
 
 _ENDINGS = (
     ".nii.gz",
@@ -107,7 +108,8 @@ def place_of(path: Path, source: Path, words: tuple[str, ...]) -> tuple[str, str
     parts = PurePosixPath(path.relative_to(source).as_posix()).parts
     for depth in reversed(range(len(parts) - 1)):
         if parts[depth].lower().startswith(words):
-            return "/".join(parts[:depth]), "/".join([*parts[depth + 1 : -1], stem(parts[-1])])
+            below = "/".join([*parts[depth + 1 : -1], stem(parts[-1])])
+            return file_key("/".join(parts[:depth])), file_key(below)
     return None
 
 

@@ -104,9 +104,11 @@ def _masks(
 ) -> tuple[dict[Path, Path], list[Path]]:
     """Image -> its mask, and the files that are no masks; a mask without its image is left out."""
     by_name = {relative(path, source): path for path in files}
+    looked_up = {file_key(name): path for name, path in by_name.items()}
     mask_of: dict[Path, Path] = {}
     for name, path in by_name.items():
-        if mask := by_name.get(_filled(pattern, name)) if pattern else _beside(name, by_name):
+        key = file_key(name)
+        if mask := looked_up.get(file_key(_filled(pattern, key))) if pattern else _beside(key, looked_up):
             mask_of[path] = mask
     used = set(mask_of.values())
     places = {path.parent for path in used} - {path.parent for path in mask_of}
