@@ -29,6 +29,8 @@ def show(checkup: Checkup) -> None:
     if not proposal.kind:
         console.print("No kind of data set finds images here that it can use.")
         return
+    for caution in proposal.cautions:
+        console.print(caution, markup=False, soft_wrap=True)
     console.print(f"To prepare it ({proposal.items} items, {sum(proposal.left_out.values())} files left out):")
     print(proposal.command)
 

@@ -25,13 +25,17 @@ def cautions(patients: Mapping[str, int], provenance: Mapping[str, Any], alike: 
             "one patient one name.",
         )
     if names := provenance.get("names_look_like"):
-        advice = f"--set 'patient={names['pattern']}', or a" if names["pattern"] else "a"
-        told.insert(
-            0,
-            f"{names['images']} images counted as {names['counted']} patients; names look like those of "
-            f"{names['likely']}: give {advice} patient_id in a table, or one patient may be trained on and tested on.",
-        )
+        told.insert(0, of_names(**names))
     return told
+
+
+def of_names(*, images: int, counted: int, likely: int, pattern: str) -> str:
+    """What to say of names that look like several of one patient; see ``siblings.Siblings``."""
+    advice = f"--set 'patient={pattern}', or a" if pattern else "a"
+    return (
+        f"{images} images counted as {counted} patients; names look like those of {likely}: give {advice} patient_id "
+        "in a table, or one patient may be trained on and tested on."
+    )
 
 
 def shortcomings(patients: Mapping[str, int]) -> list[str]:
