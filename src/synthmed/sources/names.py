@@ -18,6 +18,12 @@ def person(name: str) -> str:
         >>> person(" Mu\u0308ller^Ada^^ "), person("MÃ¼ller  Ada")
         ('Müller Ada', 'Müller Ada')
     """
+    while (form := _form(name)) != name:  # what one rule leaves can be a case for another
+        name = form
+    return name
+
+
+def _form(name: str) -> str:
     if not name.isascii():
         name = unicodedata.normalize("NFKC", _as_meant(name))
     if "^" in name:

@@ -44,14 +44,15 @@ def exclusive(run: Path) -> Iterator[None]:
 def one_at_a_time(train: Callable[P, R]) -> Callable[P, R]:
     """Refuse a second training in the same process while one runs.
 
-    Layers draw from PyTorch's one stream of random numbers: two threads would disturb each other's.
+    A process has one stream of random numbers, from which weights are begun, and one number of threads, which a run
+    keeps: two trainings would disturb each other.
     """
 
     @wraps(train)
     def alone(*words: P.args, **more: P.kwargs) -> R:
         if not _TRAINING.acquire(blocking=False):
             raise ConfigError(
-                "Another training runs in this process, and both would draw from one stream of random numbers; "
+                "Another training runs in this process, and both would share its random numbers and its threads; "
                 "expected one at a time. Wait for it, or train in a process of its own."
             )
         try:
