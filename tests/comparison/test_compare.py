@@ -29,7 +29,12 @@ def test_one_page_holds_the_table_and_the_pictures(finished: Path) -> None:
     page = (finished / "comparison" / "comparison.html").read_text()
     for name in RECIPES:
         assert f'<th scope="row">{name}</th>' in page
-    assert "real against real" in page and "data:image/png;base64," in page and "http:" not in page and "https:" not in page
+    assert (
+        "real against real" in page
+        and "data:image/png;base64," in page
+        and "http:" not in page
+        and "https:" not in page
+    )
     told = json.loads((finished / "comparison" / "comparison.json").read_text())
     assert {name: entry["images_seen"] for name, entry in told.items()} == dict.fromkeys(RECIPES, 32)
     assert told["pix2pix_tiny"]["measurements"]["mask_diversity"]["floor"] > 0

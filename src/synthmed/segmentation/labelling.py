@@ -18,9 +18,9 @@ from torch import nn
 from synthmed import artifacts
 from synthmed.data.dataset import PreparedDataset, Row
 from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
+from synthmed.data.keyed_names import keep_names, list_file, without_names
 from synthmed.data.kinds import find_kind
 from synthmed.data.kinds._contract import rule_of
-from synthmed.data.keyed_names import keep_names, list_file, without_names
 from synthmed.data.pseudonyms import default_key_file, read_key
 from synthmed.data.store import DatasetWriter
 from synthmed.errors import DataError, SourceError
