@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2] / "src" / "synthmed"
 MODULES = sorted(ROOT.rglob("*.py"))
 
 HELPERS = {
-    "errors", "config", "shapes", "draws", "seals", "paths", "artifacts", "lines", "pictures", "devices", "threads",
-    "progress",
+    "errors", "harmless", "config", "shapes", "draws", "seals", "paths", "artifacts", "lines", "pictures", "devices",
+    "threads", "progress",
 }  # fmt: skip
 FLOORS = {
     "phantoms": 0,

@@ -357,3 +357,15 @@ def test_settings_that_do_not_fit_leave_no_run_behind(toy_dataset: Path, tmp_pat
     with pytest.raises(ConfigError, match="multiples of"):
         train(TINY, toy_dataset, tmp_path / "run", overrides=[*SHORT, "config.levels=6"])
     train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
+
+
+def test_a_second_training_in_the_same_process_is_refused_while_one_runs():
+    from synthmed.training.run import one_at_a_time
+
+    @one_at_a_time
+    def train(inner):
+        return inner() if inner else "done"
+
+    with pytest.raises(ConfigError, match="Another training runs in this process"):
+        train(lambda: train(None))
+    assert train(None) == "done"

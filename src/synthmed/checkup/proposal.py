@@ -7,7 +7,7 @@ import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from synthmed import sources
 from synthmed.checkup.headers import Look
 from synthmed.checkup.reasons import Anonymous
 from synthmed.config import parse, read_overrides
+from synthmed.data.cautions import of_names
 from synthmed.data.dataset import DatasetInfo
 from synthmed.data.kinds import find_kind, kind_names
 from synthmed.data.kinds._contract import Item, KindSettings, Map
@@ -45,6 +46,7 @@ class Proposal:
         items: images, series or studies that would be used.
         left_out: reason -> files that would be left out for it.
         refused: kind -> what it said, of those that were tried before.
+        cautions: what to look at before the command is used.
     """
 
     kind: str
@@ -52,6 +54,7 @@ class Proposal:
     items: int
     left_out: dict[str, int]
     refused: dict[str, str]
+    cautions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,9 @@ def propose(source: Path, looks: Mapping[Path, Look], run: Map) -> tuple[Proposa
         except InputError as error:
             refused.setdefault(candidate.kind, anonymous.reason(str(error)))
             continue
+        cautions = (of_names(**asdict(planned.siblings)),) if planned.siblings else ()
+        if planned.siblings and planned.siblings.pattern:
+            candidate, planned = _with_patients(candidate, planned, run)
         reasons = Counter(anonymous.reason(reason, file) for file, reason in planned.rejected)
         proposal = Proposal(
             kind=candidate.kind,
@@ -94,6 +100,7 @@ def propose(source: Path, looks: Mapping[Path, Look], run: Map) -> tuple[Proposa
             items=len(planned.items),
             left_out=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
             refused=refused,
+            cautions=cautions,
         )
         return proposal, planned.items
     return Proposal(kind="", command="", items=0, left_out={}, refused=refused), []
@@ -109,7 +116,7 @@ def _try(candidate: _Candidate, run: Map) -> Plan:
     settings = parse(kind.Settings, read_overrides(candidate.settings), candidate.kind)
     found = kind.find(candidate.folder, settings, run)
     info = kind.describe(found, settings, *kind.DEFAULT_SIZE)
-    planned = plan(found, info, settings, _NO_KEY, {"holdout": 0.1, "test": 0.2, "seed": 0}, run)
+    planned = plan(found, info, settings, _NO_KEY, {"holdout": 0.1, "test": 0.2, "seed": 0, "from_train": ()}, run)
     if not planned.items:
         raise SourceError("It finds nothing that it can use.")
     # Headers can promise what pixels do not keep: at least one of the smallest items has to come out.
@@ -118,6 +125,16 @@ def _try(candidate: _Candidate, run: Map) -> Plan:
     if all(isinstance(outcome, SourceError) for outcome in outcomes):
         raise outcomes[0]
     return planned
+
+
+def _with_patients(candidate: _Candidate, planned: Plan, run: Map) -> tuple[_Candidate, Plan]:
+    """The same with the pattern for patients that the names call for; as it was where that does not work."""
+    assert planned.siblings is not None
+    told = replace(candidate, settings=(*candidate.settings, f"patient={planned.siblings.pattern}"))
+    try:
+        return told, _try(told, run)
+    except InputError:
+        return candidate, planned
 
 
 def _made(kind: str, info: DatasetInfo, settings: KindSettings, item: Item) -> int:

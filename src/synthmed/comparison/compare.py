@@ -161,8 +161,15 @@ def _check(
     dataset = PreparedDataset.open(data)
     if split not in dataset.info.splits:
         raise ConfigError(f"There is no split {split!r}; expected one of {', '.join(dataset.info.splits)}.")
-    if not dataset.info.mask_labels or not len(dataset.split(split).where(lambda row: row.mask_source != "none")):
+    usable = dataset.split(split).where(lambda row: row.mask_source != "none")
+    if not dataset.info.mask_labels or not len(usable):
         raise DataError(f"{data} has no masks in its split {split}; expected some to make images under.")
+    empty = [row.id for place, row in enumerate(usable.rows) if not usable.masks([place]).any()]
+    if empty:
+        raise DataError(
+            f"{len(empty)} of the {len(usable)} masks of {data} in its split {split} are empty, the first is that of "
+            f"image {empty[0]}; expected a shape to fill. Name another split by --split, or prepare without these."
+        )
     for name in metrics:
         find_metric(name)
     for one in named.values():

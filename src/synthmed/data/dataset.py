@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from synthmed import artifacts
 from synthmed.data.arrays import FIELDS_OF_VIEW, IMAGES, MASKS, Shards
+from synthmed.data.cautions import cautions
 from synthmed.data.geometry import Fit, fit_mask
 from synthmed.data.split import SPLITS
 from synthmed.errors import ArtifactError, DataError
+from synthmed.harmless import cell, from_cell
 
 if TYPE_CHECKING:
     from synthmed.shapes import ImageSpec
@@ -289,14 +291,13 @@ class PreparedDataset:
         """What a person wants to know of a set that was just made."""
         splits = ", ".join(f"{split.images} {name}" for name, split in self.info.splits.items())
         told = f"{self.path} holds {len(self)} images ({splits}); {self.num_rejected} rejected, see {REJECTED_FILE}."
-        if self.num_alike:
-            told += (
-                f" {self.num_alike} pairs of images look alike though they are of different patients: see "
-                f"{DUPLICATES_FILE}, and give one patient one name."
-            )
-        for doubt, count in self.info.provenance.get("look_at", {}).items():
-            told += f" Look at {count} images, see their notes in {INDEX_FILE}: {doubt}."
-        return told
+        return "\n".join([told, *self.cautions])
+
+    @property
+    def cautions(self) -> list[str]:
+        """What to know before going on: patients that may be fewer, and commands that will refuse this set."""
+        patients = {name: split.patients for name, split in self.info.splits.items()}
+        return cautions(patients, self.info.provenance, self.num_alike)
 
     @property
     def spec(self) -> "ImageSpec":
@@ -342,6 +343,8 @@ def _count_lines(path: Path) -> int:
 
 
 def _written(value: Any) -> str:
+    if isinstance(value, str):
+        return cell(value)
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -369,7 +372,9 @@ def _split(text: str) -> str:
 
 def _read_rows(path: Path) -> tuple[Row, ...]:
     types: dict[str, Any] = get_type_hints(Row)
-    by_type: dict[Any, Callable[[str], Any]] = {str: sys.intern, int: _count, float: _number}
+    by_type: dict[Any, Callable[[str], Any]] = {
+        str: lambda text: sys.intern(from_cell(text)), int: _count, float: _number,
+    }  # fmt: skip
     parsers = {name: by_type.get(kind, _numbers) for name, kind in types.items()} | {"split": _split}
     # Most columns repeat themselves: each value is kept once, so that half a million rows stay small.
     known: dict[str, dict[str, Any]] = {name: {} for name in types if name not in ("id", "source_digest")}

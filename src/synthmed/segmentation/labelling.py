@@ -19,12 +19,15 @@ from synthmed import artifacts
 from synthmed.data.brightness import brightened
 from synthmed.data.dataset import PreparedDataset, Row
 from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
+from synthmed.data.keyed_names import keep_names, list_file, without_names
 from synthmed.data.kinds import find_kind
 from synthmed.data.kinds._contract import rule_of
+from synthmed.data.pseudonyms import default_key_file, read_key
 from synthmed.data.store import DatasetWriter
 from synthmed.errors import DataError, SourceError
 from synthmed.progress import Progress, silence, titled
 from synthmed.segmentation.segmenter import SegmenterConfig, describe, predict_masks, train_segmenter
+from synthmed.sources.folders import list_files, relative
 from synthmed.sources.pixels import read_header, read_image, read_mask
 from synthmed.sources.raster import FoundImage, find
 
@@ -92,7 +95,11 @@ def label(
         progress=titled(told, "training the segmenter"),
     )
     settings = {"data": known.digest, "pairs": len(pairs), "seed": seed, "threshold": THRESHOLD}
-    with DatasetWriter(out, known.info, inputs={"data": known.digest}) as writer:
+    key, listed = read_key(default_key_file()), list_file(default_key_file(), out)
+    with (
+        without_names(key, photographs, listed),
+        DatasetWriter(out, known.info, inputs={"data": known.digest}) as writer,
+    ):
         _copy_rows(known, writer)
         before = len(writer.rows)
         _add_photographs(photographs, known, writer, network, told)
@@ -103,8 +110,14 @@ def label(
                 f"were left out; expected at least one. The first: {reason}"
             )
         labelling = {**settings, "added": len(writer.rows) - before, "segmenter": describe(segmenter)}
+        writer.rejected = keep_names(writer.rejected, _names(photographs), key, listed)
         writer.info = known.info.model_copy(update={"provenance": {**known.info.provenance, "labelling": labelling}})
     return PreparedDataset.open(out, verify=False)
+
+
+def _names(folder: Path) -> Iterator[str]:
+    files, _ = list_files(folder)
+    yield from (relative(path, folder) for path in files)
 
 
 def _manual_pairs(known: PreparedDataset) -> PreparedDataset:

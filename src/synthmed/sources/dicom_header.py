@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from synthmed.errors import SourceError
 from synthmed.sources.dicom_colour import PALETTE_ELEMENTS, palette_of
-from synthmed.sources.dicom_elements import FrameValues, integer, item, items, number, numbers, text
+from synthmed.sources.dicom_elements import FrameValues, integer, item, items, number, numbers, octets, text, texts
 from synthmed.sources.dicom_file import DicomFile, cut_short, syntax_name
 from synthmed.sources.dicom_frames import ENCAPSULATED, RAW, PixelLayout
 from synthmed.sources.dicom_values import Modality
@@ -144,7 +144,7 @@ def header_of(file: DicomFile, layout: PixelLayout, modality: Modality) -> Sourc
         spacing_mm=spacing,
         spacing_from=source,
         modality=text(dataset, "Modality"),
-        patient_id=text(dataset, "PatientID"),
+        patient_id=_patient(dataset),
         study_id=text(dataset, "StudyInstanceUID"),
         series_id=text(dataset, "SeriesInstanceUID"),
         instance_id=text(dataset, "SOPInstanceUID"),
@@ -165,6 +165,18 @@ def header_of(file: DicomFile, layout: PixelLayout, modality: Modality) -> Sourc
         windows=windows_of(dataset, modality),
         burned_in={"YES": True, "NO": False}.get(text(dataset, "BurnedInAnnotation").upper()),
     )
+
+
+def _patient(dataset: Dataset) -> str:
+    """Whose it is. Bytes that are not of the character set that the file declares are read as UTF-8, or as Latin-1."""
+    stored = octets(dataset, "PatientID")  # before the next line decodes them
+    said = "\\".join(texts(dataset, "PatientID"))
+    if stored is None or "\ufffd" not in said:
+        return said
+    try:
+        return stored.decode("utf-8")
+    except UnicodeDecodeError:
+        return stored.decode("latin-1")
 
 
 def _spacing(

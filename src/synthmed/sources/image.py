@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from synthmed.sources.names import person
+
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
@@ -50,7 +52,8 @@ class LookupTable:
 class SourceHeader:
     """What a file says of itself, read without decoding its pixels. Unknown text is "", unknown tuples are ().
 
-    Identifiers are the source's own words: they are never logged, only pseudonyms of them are written down.
+    Identifiers are the source's own words, the patient's in one form (``names.person``): they are never logged, only
+    pseudonyms of them are written down.
 
     Args:
         path: the file.
@@ -119,6 +122,9 @@ class SourceHeader:
     frames_alike: bool = True
     exif_orientation: int = 1
     reduced: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "patient_id", person(self.patient_id))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from synthmed.errors import SourceError
 from synthmed.sources.folders import real_reason, wrong_link
+from synthmed.sources.names import file_key, identity, person
 from synthmed.sources.pixels import EXTENSIONS
 
 METADATA = "metadata.csv"
@@ -32,9 +33,10 @@ class FoundImage:
         path: the image file.
         mask_path: its binary mask, or None.
         field_path: its field of view (1 where the camera saw something), or None.
-        patient_id: whose image it is, in the words of the source.
+        patient_id: whose image it is, in the words of the source, in one form (``names.person``).
         split: "train", "holdout" or "test" where the source declares it, else "".
         label: its class, "" for none.
+        patient_said: whether the layout or a table says whose it is; else it counts as its own patient, by its name.
     """
 
     path: Path
@@ -43,6 +45,10 @@ class FoundImage:
     patient_id: str
     split: str
     label: str
+    patient_said: bool
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "patient_id", person(self.patient_id))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,13 +67,11 @@ class FoundImages:
         images: what can be used.
         rejected: what cannot.
         layout: "drive", "folders" or "plain".
-        patients_declared: whether the layout or a table says whose the images are; else each is its own patient.
     """
 
     images: list[FoundImage]
     rejected: list[Rejection]
     layout: str
-    patients_declared: bool
 
 
 def find(folder: Path, *, table: Path | None = None, extensions: Sequence[str] = EXTENSIONS) -> FoundImages:
@@ -99,7 +103,6 @@ def find(folder: Path, *, table: Path | None = None, extensions: Sequence[str] =
         images=sorted(images, key=lambda image: image.path.as_posix()),
         rejected=sorted(search.rejected, key=lambda rejection: (rejection.file, rejection.reason)),
         layout=layout,
-        patients_declared=layout == "drive" or search.has_table,
     )
 
 
@@ -110,7 +113,6 @@ class _Search:
         self.folder = folder
         self.resolved = folder.resolve()
         self.table = table
-        self.has_table = table is not None or (folder / METADATA).is_file()
         self.table_name = METADATA if table is None else table.name
         self.extensions = extensions
         self.rejected: list[Rejection] = []
@@ -206,6 +208,7 @@ def _find_drive(search: _Search, subfolders: dict[str, Path]) -> list[FoundImage
                 patient_id=number,
                 split=split,
                 label="",
+                patient_said=True,
             )
             for number, path in photographs.items()
         ]
@@ -249,13 +252,13 @@ def _with_metadata(
     for stem, path in images.items():
         entry = {"patient_id": stem}
         if table is not None:
-            names = (path.name, path.relative_to(search.folder).as_posix())
+            names = (file_key(path.name), file_key(path.relative_to(search.folder).as_posix()))
             known = [row for name in dict.fromkeys(names) if (row := table.pop(name, None)) is not None]
             if not known:
                 search.reject(path, f"{search.table_name} has no row for it. Add one with its file_name.")
                 continue
             entry |= known[0]
-        if not entry["patient_id"]:
+        if not person(entry["patient_id"]):
             search.reject(path, f"Its row in {search.table_name} has an empty patient_id. Fill it in.")
             continue
         found.append(
@@ -266,9 +269,10 @@ def _with_metadata(
                 patient_id=entry["patient_id"],
                 split=entry.get("split", ""),
                 label=entry.get("label", ""),
+                patient_said=table is not None and "patient_id" in known[0],
             )
         )
-    mentioned = {Path(rejection.file).name for rejection in search.rejected}
+    mentioned = {file_key(Path(rejection.file).name) for rejection in search.rejected}
     for name in table or {}:
         if Path(name).name not in mentioned:
             search.rejected.append(Rejection(file=name, reason=f"{search.table_name} names it, but it is not there."))
@@ -288,7 +292,7 @@ def _metadata_of(search: _Search) -> dict[str, dict[str, str]] | None:
 
 
 def read_metadata(path: Path, columns: Sequence[str] = COLUMNS) -> dict[str, dict[str, str]]:
-    """file_name -> the row's other columns, of a table in CSV.
+    """file_name, as ``names.file_key`` gives it -> the row's other columns, of a table in CSV.
 
     Args:
         path: the table, UTF-8, separated by commas.
@@ -321,7 +325,7 @@ def _rows_by_name(rows: list[dict[str, str]], path: Path) -> dict[str, dict[str,
         if None in row or None in row.values():
             raise SourceError(f"{path} has too many or too few values in row {number}. Correct the row.")
         values = {column: value.strip() for column, value in row.items()}
-        name = values.pop("file_name")
+        name = file_key(values.pop("file_name"))
         if name in table:
             raise SourceError(f"{path} names {name} twice; expected one row an image. Remove one.")
         if values.get("split", "") not in ("", *_SPLITS):
@@ -333,14 +337,11 @@ def _rows_by_name(rows: list[dict[str, str]], path: Path) -> dict[str, dict[str,
 
 
 def _check_splits(images: Iterable[FoundImage]) -> None:
-    splits: dict[str, set[str]] = defaultdict(set)
+    splits: dict[str, str] = {}
     for image in images:
-        if image.split:
-            splits[image.patient_id].add(image.split)
-    for patient, declared in sorted(splits.items()):
-        if len(declared) > 1:
+        if image.split and (known := splits.setdefault(identity(image.patient_id), image.split)) != image.split:
             raise SourceError(
-                f"Patient {patient} is in the splits {' and '.join(sorted(declared))}; expected one split a "
+                f"The patient of {image.path.name} is in the splits {known} and {image.split}; expected one split a "
                 "patient, or images that were trained on would be tested on. Correct the declared splits."
             )
 

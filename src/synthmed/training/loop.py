@@ -34,7 +34,7 @@ from synthmed.training.claim import claim
 from synthmed.training.log import JsonLines
 from synthmed.training.means import Means
 from synthmed.training.private import guarantee
-from synthmed.training.run import exclusive, stop_on_signal, write_sample_grid
+from synthmed.training.run import exclusive, one_at_a_time, stop_on_signal, write_sample_grid
 from synthmed.training.updates import optimizers_of, update
 
 _MOST_BATCH, _MOST_IMAGES = 1 << 14, 10**12
@@ -54,6 +54,7 @@ class TrainingSettings(Settings):
     sample_images: int = Field(1000, gt=0, description="Images between two sample grids.")
 
 
+@one_at_a_time
 def train(
     recipe: str, data: Path, run: Path, *, overrides: Iterable[str] = (), device: str = "cpu",
     progress: Progress | None = None, say: Say = unsaid,

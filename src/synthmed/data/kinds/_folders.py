@@ -1,6 +1,7 @@
 """Folders of series and volumes: which files there are, which is the mask of which, and whose they are."""
 
 import re
+import unicodedata
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
@@ -9,6 +10,7 @@ from synthmed.errors import ConfigError, SourceError
 from synthmed.sources import folders, open_header
 from synthmed.sources.folders import relative
 from synthmed.sources.image import SourceHeader
+from synthmed.sources.names import file_key
 
 _ENDINGS = (
     ".nii.gz",
@@ -106,7 +108,8 @@ def place_of(path: Path, source: Path, words: tuple[str, ...]) -> tuple[str, str
     parts = PurePosixPath(path.relative_to(source).as_posix()).parts
     for depth in reversed(range(len(parts) - 1)):
         if parts[depth].lower().startswith(words):
-            return "/".join(parts[:depth]), "/".join([*parts[depth + 1 : -1], stem(parts[-1])])
+            below = "/".join([*parts[depth + 1 : -1], stem(parts[-1])])
+            return file_key("/".join(parts[:depth])), file_key(below)
     return None
 
 
@@ -125,14 +128,7 @@ def patient_of(name: str, header: SourceHeader, pattern: str) -> str:
         ConfigError: the pattern is not a regular expression with a group.
     """
     if pattern:
-        try:
-            match = re.search(pattern, name)
-            return (match[1] or "") if match else ""
-        except (re.error, IndexError) as error:
-            raise ConfigError(
-                f"The setting patient is {pattern!r}; expected a regular expression with one group, such as "
-                r"'(\d+)_' for the number before an underscore."
-            ) from error
+        return in_name(name, pattern)
     if header.patient_id or header.format == "DICOM":
         return header.patient_id
     path = PurePosixPath(name)
@@ -141,6 +137,27 @@ def patient_of(name: str, header: SourceHeader, pattern: str) -> str:
         return match[1]
     folder = path.parent.name
     return file if not folder or folder.lower().startswith("images") else folder
+
+
+def in_name(name: str, pattern: str) -> str:
+    """The patient that a pattern finds in the name of an item; "" where it does not fit.
+
+    Raises:
+        ConfigError: as ``patient_of``.
+    """
+    try:
+        match = re.search(pattern, unicodedata.normalize("NFC", name))
+        return (match[1] or "") if match else ""
+    except (re.error, IndexError) as error:
+        raise ConfigError(
+            f"The setting patient is {pattern!r}; expected a regular expression with one group, such as "
+            r"'(\d+)_' for the number before an underscore."
+        ) from error
+
+
+def is_said(header: SourceHeader, pattern: str) -> bool:
+    """Whether ``patient_of`` knows whose an item is, and does not take its name or folder for want of better."""
+    return bool(pattern or header.patient_id) or header.format == "DICOM"
 
 
 NO_PATIENT = (

@@ -12,6 +12,7 @@ from synthmed.data.brightness import PICTURES, Span, brightened, range_of, span_
 from synthmed.data.dataset import LOOK_AT, DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
+from synthmed.data.kinds._folders import NO_PATIENT, in_name
 from synthmed.errors import SourceError
 from synthmed.sources import pixels, raster
 from synthmed.sources.image import SourceImage
@@ -46,8 +47,10 @@ def find(source: Path, settings: KindSettings, run: Map) -> Found:
                 "most images here. Convert it, or prepare it as its own set."
             )
             rejected.append(Rejection(file=name, reason=reason))
+        elif item := _item(image, name, look[2], settings.patient):
+            items.append(item)
         else:
-            items.append(_item(image, name, "" if found.patients_declared else look[2]))
+            rejected.append(Rejection(file=name, reason=NO_PATIENT))
     facts = {
         "channels": channels,
         "bits": bits,
@@ -167,17 +170,27 @@ def _look(path: Path) -> tuple[int, int, str, bool]:
     return header.channels, 8 if header.bits <= 8 else 16, header.patient_id, header.format in PICTURES
 
 
-def _item(image: raster.FoundImage, name: str, patient_in_file: str) -> Item:
+def _item(image: raster.FoundImage, name: str, patient_in_file: str, pattern: str) -> Item | None:
+    """The item of an image, or None where the pattern finds no patient in its name.
+
+    Layout and table say whose it is, or else the pattern, or else the file itself, or nobody.
+    """
     partners = {"mask": image.mask_path, "field": image.field_path}
     facts = {what: path for what, path in partners.items() if path is not None}
+    patient, said = image.patient_id, image.patient_said
+    if not said and (pattern or patient_in_file):
+        patient, said = in_name(name, pattern) if pattern else patient_in_file, True
+    if not patient:
+        return None
     return Item(
         name=name,
-        patient_id=patient_in_file or image.patient_id,
+        patient_id=patient,
         files=(image.path,),
         split=image.split,
         label=image.label,
         partners=tuple(facts.values()),
         facts=facts,
+        patient_said=said,
     )
 
 

@@ -17,13 +17,14 @@ from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._common_grid import CommonGrid, grid_over, onto
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.data.kinds._contrasts import PRE, SUB, T2, Stack, by_headers, by_patterns, post, why_not, why_not_together
-from synthmed.data.kinds._folders import NO_PATIENT, list_files, patient_of, read_headers, roles
+from synthmed.data.kinds._folders import NO_PATIENT, is_said, list_files, patient_of, read_headers, roles
 from synthmed.data.kinds._lesion_classes import HEALTHY, LesionClasses, read_classes
 from synthmed.data.kinds._patches import body_of, breast_of, cut, healthy_centres, lesion_centres
 from synthmed.data.kinds._series import Volume, read_stack, same_grid
 from synthmed.data.kinds._studies import common_folder, studies_of, with_masks
 from synthmed.errors import ConfigError, SourceError
 from synthmed.sources.folders import real_reason
+from synthmed.sources.names import identity
 
 DEFAULT_SIZE = (64, 64)
 
@@ -50,9 +51,6 @@ class Settings(KindSettings):
         {}, description="Channel = pattern for file names or descriptions, instead of T2 and the dynamic."
     )
     mask: str = Field("", description="Pattern for lesion masks that lie beside their contrasts; empty = by folder.")
-    patient: str = Field(
-        "", description=r"Regular expression on the name whose group is the patient, such as '(\d+)_'."
-    )
     grid: int = Field(512, ge=64, le=2048, description="Pixels on each side of the common grid of a study.")
     slices: int = Field(32, ge=1, le=1024, description="Slices of the common grid.")
     region: Literal["breast", "body"] = Field("breast", description="Where healthy patches are sampled.")
@@ -181,9 +179,10 @@ def _item(
     for channel, stack in found.items():
         parts[channel] = (len(files), len(files) + len(stack.headers), stack.volume)
         files += stack.files()
-    label = classes.patients.get(patient, "")
-    facts = {"parts": parts, "lesions": dict(classes.lesions.get(patient, {}))}
-    return Item(name=name, patient_id=patient, files=tuple(files), label=label, facts=facts)
+    label = classes.patients.get(identity(patient), "")
+    facts = {"parts": parts, "lesions": dict(classes.lesions.get(identity(patient), {}))}
+    said = is_said(stacks[0].headers[0], settings.patient)
+    return Item(name=name, patient_id=patient, files=tuple(files), label=label, facts=facts, patient_said=said)
 
 
 def _with_known_findings(items: list[Item], rejected: list[Rejection]) -> list[Item]:

@@ -20,6 +20,7 @@ from synthmed.data.kinds._folders import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
     NO_PATIENT,
+    is_said,
     list_files,
     patient_of,
     place_of,
@@ -57,9 +58,6 @@ class Settings(KindSettings):
     )
     derive: bool = Field(False, description="Make tissue maps by rules on Hounsfield units where there are no masks.")
     gaps: bool = Field(False, description="Accept series with missing slices.")
-    patient: str = Field(
-        "", description=r"Regular expression on the name whose group is the patient, such as '(\d+)_'."
-    )
 
 
 def find(source: Path, settings: Settings, run: Map) -> Found:
@@ -154,7 +152,13 @@ def _items(headers: list[SourceHeader], source: Path, settings: Settings) -> tup
         bits = settings.bits if unit == "HU" else 16 if series[0].bits > 8 else 8
         files = tuple(header.path for header in series)
         items.append(
-            Item(name=name, patient_id=patient, files=files, facts={"unit": unit, "bits": bits, "series": alone})
+            Item(
+                name=name,
+                patient_id=patient,
+                files=files,
+                facts={"unit": unit, "bits": bits, "series": alone},
+                patient_said=is_said(series[0], settings.patient),
+            )
         )
     return items, rejected
 

@@ -78,6 +78,7 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
         source,
         table=settings.table,
         names=settings.names,
+        patient=settings.patient,
         masks=settings.masks,
         pairs=settings.pairs,
         must_have_mask=len(settings.labels) > 2,
