@@ -20,11 +20,12 @@ import torch
 from numpy.typing import NDArray
 
 from synthmed.evaluation.features.filters import random_filters
-from synthmed.privacy._views import InMemory, Look, Views
-from synthmed.privacy.audit import conclude
+from synthmed.privacy._views import InMemory, Look, Views, join
 from synthmed.privacy.canaries import ALTERATIONS, plant
 from synthmed.privacy.copies import Space, compare
+from synthmed.privacy.examination import conclude
 from synthmed.privacy.findings import Findings
+from synthmed.privacy.identity import Identity, identify
 
 SIDE = 64
 SPACES = ("pixels", "features", "patches")
@@ -62,8 +63,9 @@ def look(images: NDArray[np.uint8], first: int = 0) -> Views:
 
 
 def verdict(
-    spaces: list[Space], chosen: NDArray[np.intp], samples: Views, train: Views, holdout: Views, seed: int
-) -> Findings:
+    identities: list[Identity], spaces: list[Space], chosen: NDArray[np.intp], samples: Views, train: Views,
+    holdout: Views, seed: int,
+) -> Findings:  # fmt: skip
     """The audit of some of the samples, without files."""
     spaces = [
         replace(one, train=one.train.of(chosen), holdout=one.holdout.of(chosen), equal=one.equal.of(chosen))
@@ -72,8 +74,12 @@ def verdict(
     samples = samples.rows(chosen)
     inferences, tests = conclude(spaces, samples, train, holdout, seed=seed)
     counts = {"train": len(train), "holdout": len(holdout)}
-    return Findings(num=len(samples), patients=counts, spaces=tuple(spaces), inferences=inferences, tests=tests,
-                    power=(), statement="", warnings=())  # fmt: skip
+    persons = {"train": frozenset(train.patients.tolist()), "holdout": frozenset(holdout.patients.tolist()),
+               "test": frozenset[int]()}  # fmt: skip
+    return Findings(num=len(samples), patients=counts, persons=persons,
+                    identities=tuple(replace(one, near=one.near.of(chosen)) for one in identities),
+                    spaces=tuple(spaces), inferences=inferences, tests=tests, power=(), statement="", unproven="",
+                    warnings=())  # fmt: skip
 
 
 def median_ratio(found: Findings) -> float:
@@ -84,7 +90,7 @@ def median_ratio(found: Findings) -> float:
 
 def describe(found: Findings) -> str:
     strongest = min(found.tests, key=lambda test: test.corrected)
-    clear = ", ".join(f"{space.name} {int(space.clear.sum())}" for space in found.spaces)
+    clear = ", ".join(f"{one.name} {int(one.clear.sum())}" for one in found.identities)
     word = "BLOCKED" if found.blocked else "passed "
     return f"{word} clear copies: {clear}; lowest p {strongest.corrected:.2g}"
 
@@ -110,12 +116,13 @@ def main() -> int:
         known, sealed = look(train), look(holdout, 200)
         # An image's neighbours do not depend on the other samples: both sets are compared in one go.
         every = look(np.concatenate([clean, planted.images[chosen]]))
-        spaces = [
-            compare(name, every, known, sealed, spaces=3, seed=seed) for name in ("pixels", "features", "patches")
-        ]
+        real = join(known, sealed)
+        identities = [identify(name, every, real, spaces=len(SPACES), seed=seed) for name in SPACES]
+        spaces = [compare(one, every, known, sealed, seed=seed) for one in identities]
         rows = np.arange(len(every))
         without, found = (
-            verdict(spaces, some, every, known, sealed, seed) for some in (rows[: len(clean)], rows[copies:])
+            verdict(identities, spaces, some, every, known, sealed, seed)
+            for some in (rows[: len(clean)], rows[copies:])
         )
         blocked, passed = blocked + found.blocked, passed + (not without.blocked)
         print(f"seed {seed:2d} planted {describe(found)}, median ratio {median_ratio(found):.3f}", flush=True)

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthmed.artifacts import new_directory, refuse_existing, write_file, write_json
+from synthmed.artifacts import file_digest, new_directory, refuse_existing, write_file, write_json
 from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import ConfigError, GateError
-from synthmed.privacy.audit import EXTRACTOR, Attacks, Settings, examine
+from synthmed.privacy.examination import EXTRACTOR, Attacks, Progress, Settings, examine
 from synthmed.privacy.findings import Findings
 from synthmed.privacy.membership import Attack
-from synthmed.progress import Progress
+from synthmed.privacy.origin import check_model
 from synthmed.samples import SampleSet
 
 
@@ -65,8 +65,8 @@ def audit(
 
     Raises:
         GateError: the release is blocked; the report is written all the same.
-        DataError: there is no holdout, the two sets differ in size, channels or bit depth, or ``run`` was trained on
-            other data.
+        DataError: there is no holdout, the two sets differ in size, channels or bit depth, the generator or ``run``
+            learned from other data, ``run`` made another model, or one picture stands twice in ``synthetic``.
         ConfigError: ``canaries`` is below 0, an unknown extractor or channel, or ``run`` is no training.
         ArtifactError: an input is damaged, or something stands at ``out``.
     """
@@ -79,6 +79,8 @@ def audit(
         raise ConfigError(f"--canaries is {canaries}; expected 0 or more.")
     made, true = SampleSet.open(synthetic), PreparedDataset.open(real)
     inside = discriminator_attacks(Path(run), true, device) if run else {}
+    if run and (model := Path(run) / "model.safetensors").is_file():
+        check_model(made, file_digest(model), str(run))
     settings = Settings(canaries=canaries, extractor=extractor, channels=channels, weights=weights, device=device,
                         seed=seed, features=Path(features) if features else out.parent / "features")  # fmt: skip
     found = examine(made, true, settings, Attacks(outside=attacks or {}, inside=inside, scores=scores), progress)

@@ -10,8 +10,8 @@ import synthmed
 from synthmed import cli
 from synthmed.auditing import audit
 from synthmed.errors import ArtifactError, ConfigError, DataError, GateError
-from synthmed.privacy.audit import Attacks, Settings, examine
 from synthmed.privacy.canaries import ALTERATIONS, plant
+from synthmed.privacy.examination import Attacks, Settings, examine
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def folders(sides, tmp_path_factory):
 @pytest.fixture(scope="module")
 def blocked(folders):
     """The folder of a report that blocked."""
-    with pytest.raises(GateError, match=r"^BLOCKED\. In pixels, clear .*: 3 of 60 .* Every flagged pair"):
+    with pytest.raises(GateError, match=r"^BLOCKED\. 3 of 60 .* split train: copies .* Every flagged pair"):
         audit(folders / "planted", folders / "real", folders / "blocked", canaries=2)
     return folders / "blocked"
 
@@ -42,7 +42,11 @@ def test_a_blocked_release_has_its_report_all_the_same(blocked):
     assert told["blocked"] and told["verdict"].startswith("BLOCKED")
     shown = {pair["sample"]: pair["spaces"] for pair in told["flagged"]}
     assert set(shown) == {0, 1, 2, 7} and shown[7] == ["masks"]
-    assert told["spaces"]["pixels"]["clear_holdout"]["images"] == 0
+    assert told["images of patients"]["train"] == {
+        "images": {"images": 3, "patients": 3},
+        "masks": {"images": 1, "patients": 1},
+    }
+    assert told["images of patients"]["holdout"]["images"]["images"] == 0
     synthmed.artifacts.verify(blocked, "audit")
 
 
@@ -71,7 +75,7 @@ def test_the_command_line_ends_with_3_if_blocked(folders, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 3
-    assert "\nsynthmed: BLOCKED. In " in "\n" + capsys.readouterr().err
+    assert "\nsynthmed: BLOCKED. 3 of 60 " in "\n" + capsys.readouterr().err
     assert (folders / "by-command" / "report.html").is_file()
 
 
@@ -130,8 +134,8 @@ def test_features_are_kept_and_the_second_audit_takes_them(folders, sides, tmp_p
     first, second = (
         examine(made, real, Settings(canaries=0, extractor="texture", features=tmp_path / "kept")) for _ in range(2)
     )
-    assert len(list((tmp_path / "kept").iterdir())) == 3
-    assert first.spaces[1].train.relative.tolist() == second.spaces[1].train.relative.tolist()
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    assert first.identities[1].near.relative.tolist() == second.identities[1].near.relative.tolist()
 
 
 def test_a_private_model_is_named_with_epsilon_delta_and_unit(folders, sides, tmp_path):

@@ -59,6 +59,20 @@ def fit_tail(relative: NDArray[np.float64]) -> Tail:
     return Tail(start=float(start), share=count / len(ordered), power=power, low_power=float(low), count=count)
 
 
+def middle_tail(relative: NDArray[np.float64]) -> Tail:
+    """The same law by the middle of the tail, which up to half of it may be copies of each other without moving.
+
+    Args:
+        relative: [n] in [0, 1], n >= 3.
+    """
+    ordered = np.sort(np.maximum(relative, 1e-6))
+    count = min(len(ordered) - 1, max(10, len(ordered) // 5))
+    start = ordered[count]
+    # log(start / value) is exponential with the power as its rate, its median log 2 / power.
+    power = float(np.log(2) / max(np.median(np.log(start / ordered[:count])), 1e-9))
+    return Tail(start=float(start), share=count / len(ordered), power=power, low_power=power, count=count)
+
+
 def proportion(hits: int, total: int) -> tuple[float, float]:
     """The exact 95 % interval of a proportion (Clopper and Pearson 1934); (0, 1) of nothing.
 

@@ -54,6 +54,10 @@ class Views:
     def __len__(self) -> int:
         return len(self.patients)
 
+    def of(self, patients: NDArray[np.intp]) -> "Views":
+        """The same images with other numbers for their patients [N]."""
+        return replace(self, patients=patients)
+
     def rows(self, chosen: NDArray[np.intp]) -> "Views":
         """The views of some of the images."""
         index = torch.from_numpy(np.ascontiguousarray(chosen))

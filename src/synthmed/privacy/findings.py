@@ -6,11 +6,13 @@ from typing import Literal
 
 import numpy as np
 
+from synthmed.data.split import SPLITS
 from synthmed.privacy.copies import Space
+from synthmed.privacy.identity import Identity
 from synthmed.privacy.membership import Inference
 
 LEVEL = 0.01
-"""Probability that the tests together block a clean set; the clear copies have another 0.01 (``copies.CLEAR``)."""
+"""Probability that the tests together block a clean set; images that are a patient's by chance have another 0.01."""
 ALL_KINDS = "all kinds"
 
 
@@ -54,21 +56,27 @@ class Findings:
     Args:
         num: synthetic images.
         patients: split -> patients.
-        spaces: near copies, space by space.
+        persons: split -> their numbers; who has images in two splits stands in both.
+        identities: whose single images are, space by space.
+        spaces: training and holdout patients met, space by space.
         inferences: membership inference, attack by attack.
         tests: all exact tests.
         power: planted copies, kind by kind, and all kinds of images and of masks together. Empty = none were planted.
         statement: what differential privacy the model has, "" for none.
+        unproven: why it is not shown that the generator learned from the split train; "" where it is.
         warnings: what a reader must know before trusting the verdict.
     """
 
     num: int
     patients: Mapping[str, int]
+    persons: Mapping[str, frozenset[int]]
+    identities: tuple[Identity, ...]
     spaces: tuple[Space, ...]
     inferences: tuple[Inference, ...]
     tests: tuple[Test, ...]
     power: tuple[Power, ...]
     statement: str
+    unproven: str
     warnings: tuple[str, ...]
 
     @property
@@ -78,19 +86,29 @@ class Findings:
 
     @property
     def flagged(self) -> list[int]:
-        """The synthetic images that are clear copies in some space."""
-        return np.flatnonzero(np.any([space.clear for space in self.spaces], axis=0)).tolist()
+        """The synthetic images that are a patient's in some space, by themselves or by their mask."""
+        return np.flatnonzero(np.any([one.clear for one in self.identities], axis=0)).tolist()
+
+    def shown(self, split: str, of: Literal["images", "masks"]) -> tuple[list[int], set[int]]:
+        """The synthetic images, or those by their masks alone, that are of a split, and the patients they are of."""
+        images, patients = set[int](), set[int]()
+        for one in self.identities:
+            if (one.name == "masks") == (of == "masks"):
+                owners = one.near.patients[:, 0]
+                chosen = np.flatnonzero(one.clear & np.isin(owners, list(self.persons[split])))
+                images |= set(chosen.tolist())
+                patients |= set(owners[chosen].tolist())
+        return sorted(images), patients
 
     @property
     def reasons(self) -> list[str]:
         """Why the release is blocked, in sentences; [] if it is not."""
-        found = [
-            f"In {space.name}, clear copies of training patients: {space.clear.sum()} of {self.num} synthetic images, "
-            f"patients met: {space.met(space.train, space.clear_below)} (of the holdout, which no generator has seen: "
-            f"{space.met(space.holdout, space.clear_below)})."
-            for space in self.spaces
-            if space.blocks
-        ]
+        found = []
+        for of in ("images", "masks"):
+            for split in SPLITS:
+                images, patients = self.shown(split, of)
+                if images:
+                    found.append(_sentence(of, split, len(images), self.num, len(patients)))
         found += [f"{test.question} p = {test.corrected:.2g}, corrected." for test in self.tests if test.blocks]
         return found
 
@@ -103,13 +121,13 @@ class Findings:
     def verdict(self) -> str:
         """The result in a few plain sentences."""
         if self.blocked:
-            return " ".join(["BLOCKED.", *self.reasons, self.statement]).rstrip()
+            return " ".join(["BLOCKED.", *self.reasons, *filter(None, (self.unproven, self.statement))])
         text = (
             f"No evidence of copying (n = {self.num} synthetic images against {self.patients['train']} training and "
             f"{self.patients['holdout']} holdout patients; {self._told_power()}). This is no certificate: "
             "it says what was looked for and not found."
         )
-        return f"{text} {self.statement}".rstrip()
+        return " ".join([text, *filter(None, (self.unproven, self.statement))])
 
     def _told_power(self) -> str:
         if not self.power:
@@ -124,3 +142,23 @@ class Findings:
                 f"found, of the worst kind, {worst.kind}, {worst.found} of {worst.planted}"
             )
         return "; ".join(told)
+
+
+def _sentence(of: str, split: str, images: int, num: int, patients: int) -> str:
+    """What it means that synthetic images are those of patients of a split."""
+    are = "is" if images == 1 else "are"
+    if of == "masks":
+        mask, who = "the mask" if images == 1 else "masks", "patients" if patients > 1 else "a patient"
+        return (
+            f"{images} of {num} synthetic images {are} under {mask} of {who} of the split {split}: a mask is handed on "
+            "with its image. Make the images under masks of nobody, or hand them on without masks."
+        )
+    whose = f"{patients} patients" if patients > 1 else "a patient"
+    text = f"{images} of {num} synthetic images {are} of {whose} of the split {split}"
+    if split == "train":
+        return f"{text}: copies of training patients."
+    seen = "the sealed holdout was seen" if split == "holdout" else "the test patients were seen"
+    return (
+        f"{text}, whom the generator should never have seen: {seen}, or the splits are not independent, or these are "
+        "not the generator's images. This audit is invalid beyond what it found."
+    )

@@ -12,13 +12,13 @@ from synthmed.privacy._spaces import nearest
 from synthmed.privacy._tails import proportion
 from synthmed.privacy._views import InMemory, Look, Views
 from synthmed.privacy.canaries import MASK_ALTERATIONS, plant
-from synthmed.privacy.copies import Space
 from synthmed.privacy.findings import ALL_KINDS, Power
+from synthmed.privacy.identity import Identity
 
 
 def image_power(
-    train: PreparedDataset, holdout: PreparedDataset, known: Views, spaces: Sequence[Space], look: Look, num: int,
-    seed: int,
+    train: PreparedDataset, holdout: PreparedDataset, known: Views, real: Views, spaces: Sequence[Identity], look: Look,
+    num: int, seed: int,
 ) -> tuple[Power, ...]:  # fmt: skip
     """Of altered copies of training images, how many some space finds; parts are pasted into holdout images.
 
@@ -26,6 +26,7 @@ def image_power(
         train: the training images.
         holdout: those of the holdout.
         known: the views of ``train``.
+        real: the views of all real images.
         spaces: of the audit; their thresholds are used, those of masks left out.
         look: how the audit looks at images.
         num: copies of each kind.
@@ -34,17 +35,18 @@ def image_power(
     planted = plant(train.images(), num, seed=seed, backgrounds=holdout.images())
     views = replace(look, num_labels=0).at(InMemory(pixels=planted.images), range(len(planted.images)))
     seeing = [space for space in spaces if space.name != "masks"]
-    return _counted("images", planted.kinds, _found(seeing, views, known, planted.rows))
+    return _counted("images", planted.kinds, _found(seeing, views, real, known.patients[planted.rows]))
 
 
 def mask_power(
-    train: PreparedDataset, known: Views, space: Space, look: Look, num: int, seed: int
+    train: PreparedDataset, known: Views, real: Views, space: Identity, look: Look, num: int, seed: int
 ) -> tuple[Power, ...]:
     """Of altered copies of training masks, how many the mask space finds; empty masks are nobody's.
 
     Args:
         train: the training images with their masks.
         known: the views of the same.
+        real: the views of all real images.
         space: of masks.
         look: how the audit looks at masks.
         num: copies of each kind.
@@ -57,15 +59,17 @@ def mask_power(
     planted = plant(masks[filled, None], num, seed=seed, kinds=MASK_ALTERATIONS)
     rows = filled[planted.rows]
     views = replace(known.rows(rows), planes=look.planes(planted.images[:, 0].astype(np.uint8)))
-    return _counted("masks", planted.kinds, _found([space], views, known, rows))
+    return _counted("masks", planted.kinds, _found([space], views, real, known.patients[rows]))
 
 
-def _found(spaces: Sequence[Space], views: Views, known: Views, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Whether each copy is a clear copy of its own patient in some space."""
-    owners, found = known.patients[rows], np.zeros(len(rows), bool)
+def _found(
+    spaces: Sequence[Identity], views: Views, real: Views, owners: NDArray[np.intp]
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Whether each copy is known as its own patient's in some space."""
+    found = np.zeros(len(owners), bool)
     for space in spaces:
-        near = nearest(space.name, views, known)
-        found |= (near.relative < space.clear_below) & (near.patients[:, 0] == owners)
+        near = nearest(space.name, views, real)
+        found |= (near.relative < space.below) & (near.patients[:, 0] == owners)
     return found
 
 

@@ -5,21 +5,26 @@ The verb that opens the folders and writes the report is ``auditing.audit``; thi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthmed.artifacts import digest_of
 from synthmed.data.dataset import PreparedDataset
+from synthmed.data.split import SPLITS
 from synthmed.errors import DataError
 from synthmed.evaluation.features.extractor import open_extractor
+from synthmed.evaluation.features.images import chunks
 from synthmed.evaluation.inputs import check_sides
 from synthmed.privacy._tails import holm
 from synthmed.privacy._views import Look, Views, join
 from synthmed.privacy.copies import SPACES, Space, compare
 from synthmed.privacy.findings import Findings, Power, Test
+from synthmed.privacy.identity import identify
 from synthmed.privacy.membership import Attack, Inference, infer, known_attacks, read_scores
+from synthmed.privacy.origin import origin_of
+from synthmed.privacy.people import People, find_people
 from synthmed.privacy.power import image_power, mask_power
 from synthmed.progress import Progress, silence, titled
 from synthmed.samples import OF_NOBODY, SampleSet
@@ -27,6 +32,8 @@ from synthmed.samples import OF_NOBODY, SampleSet
 EXTRACTOR = "random_filters"
 """What makes the features unless said otherwise: quick, and it needs no weights."""
 FEW_PATIENTS = 30
+NEEDED = {"train": 3, "holdout": 2}
+"""Patients of a split without whom there is no audit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,48 +98,56 @@ def examine(
     settings, attacks = settings or Settings(), attacks or Attacks()
     tell = progress or silence
     flat = check_sides(made, true)
-    train, holdout = _sides(true)
-    masks = made.has_masks and all(row.mask_source != "none" for row in (*train.rows, *holdout.rows))
+    unproven = origin_of(made, true)
+    _check_copies_within(made)
+    for side, needed in NEEDED.items():
+        _enough(true, side, len({row.patient_id for row in true.rows if row.split == side}), needed)
+    masks = made.has_masks and all(row.mask_source != "none" for row in true.rows if row.split in NEEDED)
     look = Look(
         extractor=open_extractor(settings.extractor, device=settings.device, weights=settings.weights),
         channels=true.info.channels, seen=settings.channels, folder=settings.features,
         num_labels=max(2, len(true.info.mask_labels)) if masks else 0,
     )  # fmt: skip
-    numbers = {name: number for number, name in enumerate(sorted({row.patient_id for row in true.rows}))}
-
-    def seen(side: PreparedDataset, what: str) -> Views:
-        key = {"set": true.digest, "rows": digest_of([row.id for row in side.rows])}
-        return look.at(side, [numbers[row.patient_id] for row in side.rows], key,
-                       titled(tell, f"looking at {what}"))  # fmt: skip
-
-    known, sealed = seen(train, "training images"), seen(holdout, "holdout images")
+    real = look.at(true, np.zeros(len(true), np.intp), {"set": true.digest},
+                   lambda done, total: tell(done, total, "looking at real images"))  # fmt: skip
+    people = find_people(true, real)
+    real = real.of(people.numbers)
+    train, holdout = (people.rows(side) for side in NEEDED)
+    for side, rows in zip(NEEDED, (train, holdout), strict=True):
+        _enough(true, side, len(np.unique(people.numbers[rows])), NEEDED[side])
+    known, sealed = real.rows(train), real.rows(holdout)
     asked = look.at(made, range(len(made)), {"set": made.digest},
                     titled(tell, "looking at synthetic images"))  # fmt: skip
     names = [name for name in SPACES if name != "masks" or masks]
-    spaces = []
+    identities, spaces = [], []
     for place, name in enumerate(names):
         tell(place, len(names), f"comparing {name}")
-        spaces.append(compare(name, asked, known, sealed, spaces=len(names), seed=settings.seed))
+        identities.append(identify(name, asked, real, spaces=len(names), seed=settings.seed))
+        spaces.append(compare(identities[-1], asked, known, sealed, seed=settings.seed))
     tell(0, 1, "membership")
-    inferences, tests = conclude(spaces, asked, known, sealed, _given_scores(train, holdout, attacks),
+    sides = _side(true, train), _side(true, holdout)
+    inferences, tests = conclude(spaces, asked, known, sealed, _given_scores(*sides, attacks),
                                  seed=settings.seed)  # fmt: skip
-    insiders = _infer_all(_scored(train, holdout, attacks.inside), known, sealed, (settings.seed, 2), inside=True)
+    insiders = _infer_all(_scored(*sides, attacks.inside), known, sealed, (settings.seed, 2), inside=True)
     power: tuple[Power, ...] = ()
     if settings.canaries:
         tell(0, 1, "planted copies")
-        power = image_power(train, holdout, known, spaces, look, settings.canaries, settings.seed)
+        power = image_power(*sides, known, real, identities, look, settings.canaries, settings.seed)
         if masks:
-            power += mask_power(train, known, spaces[-1], look, settings.canaries, settings.seed)
+            power += mask_power(sides[0], known, real, identities[-1], look, settings.canaries, settings.seed)
     counts = {name: len(np.unique(side.patients)) for name, side in (("train", known), ("holdout", sealed))}
     return Findings(
         num=len(made),
         patients=counts,
+        persons={split: people.of(split) for split in SPLITS},
+        identities=tuple(identities),
         spaces=tuple(spaces),
         inferences=(*inferences, *insiders),
         tests=tests,
         power=power,
         statement=_statement(made),
-        warnings=(*_warnings(made, spaces, counts, masks, insiders), *flat),
+        unproven=unproven,
+        warnings=(*_warnings(made, people, counts, masks, insiders), *flat),
     )
 
 
@@ -168,18 +183,33 @@ def _infer_all(
     return tuple(infer(name, values, patients, members, draws, inside=inside) for name, values in scores.items())
 
 
-def _sides(true: PreparedDataset) -> tuple[PreparedDataset, PreparedDataset]:
-    """Training and holdout images; an audit without a holdout would only pretend."""
-    sides = [true.where(lambda row, name=name: row.split == name) for name in ("train", "holdout")]  # type: ignore[misc]
-    for side, name, needed in zip(sides, ("train", "holdout"), (3, 2), strict=True):
-        count = len({row.patient_id for row in side.rows})
-        if count < needed:
-            raise DataError(
-                f"{true.path} has {count} patients in {name}; the audit compares with patients the generator has "
-                f"never seen and needs at least {needed}, better {FEW_PATIENTS} or more. Prepare the images with a "
-                "holdout (--holdout 0.2), train anew on that set, and audit then."
-            )
-    return sides[0], sides[1]
+def _enough(true: PreparedDataset, side: str, count: int, needed: int) -> None:
+    """Refuse a side of too few patients; an audit without a holdout would only pretend."""
+    if count < needed:
+        raise DataError(
+            f"{true.path} has {count} patients in {side}; the audit compares with patients the generator has "
+            f"never seen and needs at least {needed}, better {FEW_PATIENTS} or more. Prepare the images with a "
+            "holdout (--holdout 0.2), train anew on that set, and audit then."
+        )
+
+
+def _side(true: PreparedDataset, rows: NDArray[np.intp]) -> PreparedDataset:
+    ids = {true.rows[row].id for row in rows}
+    return true.where(lambda row: row.id in ids)
+
+
+def _check_copies_within(made: SampleSet) -> None:
+    """Refuse a set that holds one picture twice: it would be counted as two."""
+    known: dict[bytes, int] = {}
+    for done, stored in chunks(made):
+        for place, image in enumerate(stored, done):
+            first = known.setdefault(sha256(image.tobytes()).digest(), place)
+            if first != place:
+                one, other = (made.samples[index].file_name for index in (first, place))
+                raise DataError(
+                    f"{one} and {other} in {made.path.name} are the same picture; expected each once, since images "
+                    "are counted. Leave the second one out."
+                )
 
 
 def _scored(
@@ -227,9 +257,8 @@ def _statement(made: SampleSet) -> str:
 
 
 def _warnings(
-    made: SampleSet, spaces: Sequence[Space], counts: Mapping[str, int], masks: bool,
-    insiders: Sequence[Inference],
-) -> list[str]:  # fmt: skip
+    made: SampleSet, people: People, counts: Mapping[str, int], masks: bool, insiders: Sequence[Inference]
+) -> list[str]:
     warnings = [
         f"There are only {count} {name} patients: thresholds are rough and the power is low."
         for name, count in counts.items()
@@ -242,13 +271,13 @@ def _warnings(
         warnings.append(
             f"{taken} synthetic images were made from real masks or images: they carry a patient's shape on."
         )
-    for space in spaces:
-        leaked = int((space.real[: space.holdout_patients] < space.clear_below).sum())
-        if leaked:
-            warnings.append(
-                f"In {space.name}, {leaked} holdout patients are themselves clear copies of training patients: the "
-                "holdout is not sealed, or one patient stands under two names."
-            )
+    warnings += people.divided()
+    if people.twins:
+        one, other = people.twins[0]
+        warnings.append(
+            f"{len(people.twins)} pairs of patients are one person under two names, such as {one} and {other}; they "
+            "are counted as one."
+        )
     warnings += [
         f"The attack '{one.name}' tells training from holdout patients (AUC {one.auc:.2f}, {one.low:.2f} to "
         f"{one.high:.2f}). It needs what is not handed on with the images, so it does not block them; the run with its "
