@@ -9,10 +9,17 @@ from privacy.conftest import dataset, samples
 
 from synthmed.auditing import audit
 from synthmed.errors import DataError, GateError
+from synthmed.privacy import copies, identity
 from synthmed.privacy.examination import Settings, examine
 from synthmed.privacy.people import people_of
 
 QUICK = Settings(canaries=0)
+
+
+@pytest.fixture(autouse=True)
+def without_the_longest_search(monkeypatch):
+    """Bent copies have tests of their own; here they would take most of the time."""
+    monkeypatch.setattr(identity, "SPACES", copies.SPACES)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from synthmed import __version__
@@ -15,10 +16,13 @@ from synthmed.data.dataset import PreparedDataset
 from synthmed.data.split import SPLITS
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
 from synthmed.evaluation._html import page
+from synthmed.evaluation.features.reduction import area, shares
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
-from synthmed.privacy._views import PATCH, PATCH_SIDE, name_of
+from synthmed.privacy._bending import laid_over
+from synthmed.privacy._registration import sampled, to_size
+from synthmed.privacy._views import PATCH, PATCH_SIDE, name_of, orient
 from synthmed.privacy.copies import Space, equal_size_counts
-from synthmed.privacy.findings import LEVEL, Findings
+from synthmed.privacy.findings import LEVEL, Findings, bound, most_copies
 from synthmed.privacy.identity import CHANCE, Identity
 from synthmed.samples import SampleSet
 
@@ -97,7 +101,8 @@ def as_json(found: Findings, made: SampleSet, true: PreparedDataset, origin: dic
         },
         "tests": [{**dataclasses.asdict(test), "blocks": test.blocks} for test in found.tests],
         "level": {"tests together (Holm)": LEVEL, "images of patients by chance": CHANCE},
-        "power": [dataclasses.asdict(one) for one in found.power],
+        "power": [{**dataclasses.asdict(one), "most_copies_if_none_is_flagged": most_copies(found.num, one)}
+                  for one in found.power],
         "differential_privacy": found.statement,
         "unproven": found.unproven,
         "warnings": list(found.warnings),
@@ -142,10 +147,12 @@ def as_html(found: Findings, made: SampleSet, true: PreparedDataset, origin: dic
         found=found,
         origin=origin,
         figures=[_pair_figure(pair, found, made, true) for pair in pairs(found) or nearest_pairs(found)],
-        plots=[_plot(one, space) for one, space in zip(found.identities, found.spaces, strict=True)],
+        plots=[_plot(one, {space.name: space for space in found.spaces}.get(one.name)) for one in found.identities],
         identities=[(one, [_met(one, found.persons[split]) for split in SPLITS]) for one in found.identities],
         spaces=[(space, _space_json(space)) for space in found.spaces],
         splits=SPLITS,
+        power=[(whole, bound(found.num, whole), found.kinds(whole.of)) for whole in found.overall],
+        most=lambda one: most_copies(found.num, one),
         level=LEVEL,
         chance=CHANCE,
         versions=json.dumps(_versions(), indent=2),
@@ -163,6 +170,10 @@ def _pair_figure(pair: Pair, found: Findings, made: SampleSet, true: PreparedDat
     row = true.rows[pair.row]
     image, real = made.images([pair.sample])[0], true.images([pair.row])[0]
     panels = [_aligned(image_to_rgb(image), pair), image_to_rgb(real)]
+    moved = f", shifted by {pair.shift[0]:+.1%} down and {pair.shift[1]:+.1%} right" if any(pair.shift) else ""
+    if "bent" in pair.spaces and pair.patch is None:
+        panels[0] = _bent_over(image, real)
+        moved = ", laid over the other as the search found it"
     if pair.patch is None:
         panels.append(_difference(panels[0], panels[1]))
     panels = [_fit(panel) for panel in panels]
@@ -173,7 +184,6 @@ def _pair_figure(pair: Pair, found: Findings, made: SampleSet, true: PreparedDat
     if "masks" in pair.spaces:
         masks = [_aligned(mask_to_rgb(made.masks([pair.sample])[0]), pair), mask_to_rgb(true.masks([pair.row])[0])]
         rows.append([_fit(panel) for panel in (*masks, _difference(*masks))])
-    moved = f", shifted by {pair.shift[0]:+.1%} down and {pair.shift[1]:+.1%} right" if any(pair.shift) else ""
     told = "; ".join(
         f"{space.name}: relative distance {pair.relative[space.name]:.3f}, chance stays above {space.below:.3f}"
         for space in found.identities
@@ -189,6 +199,15 @@ def _pair_figure(pair: Pair, found: Findings, made: SampleSet, true: PreparedDat
     told_of = "shows" if pair.sample in found.flagged else "is nearest to"
     title = f"{made.samples[pair.sample].file_name} {told_of} {row.patient_id} in {', '.join(pair.spaces)}"
     return picture(title, caption, grid(rows))
+
+
+def _bent_over(image: NDArray[np.integer], real: NDArray[np.integer]) -> RGB:
+    """The synthetic picture turned, resized and bent as it lies best over the real one."""
+    grey = [area(shares(one[None]).mean(1, keepdim=True), PATCH_SIDE)[0] for one in (image, real)]
+    orientation, positions = laid_over(grey[0], grey[1])
+    turned = orient(torch.from_numpy(image_to_rgb(image).copy()).permute(2, 0, 1).float(), orientation)
+    moved = sampled(turned[None], to_size(positions, turned.shape[-2:]))[0]
+    return moved.permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
 def _aligned(pixels: RGB, pair: Pair) -> RGB:
@@ -259,14 +278,15 @@ def _nearest(pixels: RGB, size: tuple[int, int]) -> RGB:
     return np.asarray(Image.fromarray(pixels).resize((size[1], size[0]), Image.Resampling.BICUBIC))
 
 
-def _plot(one: Identity, space: Space) -> Figure:
+def _plot(one: Identity, space: Space | None) -> Figure:
     plot, (axis,) = new_plot(8.4, 2.4)
     edges = np.linspace(0, 1, 51).tolist()
     groups: list[tuple[str, NDArray[np.float64], str, str]] = [
         ("real to other real patients", one.real, COLOURS["real"], "stepfilled"),
-        ("synthetic to holdout (control)", space.holdout.relative, COLOURS["both"], "step"),
-        ("synthetic to training", space.train.relative, COLOURS["synthetic"], "step"),
+        ("synthetic to real", one.near.relative, COLOURS["synthetic"], "step"),
     ]
+    if space is not None:
+        groups.append(("synthetic to holdout alone", space.holdout.relative, COLOURS["both"], "step"))
     for name, values, colour, kind in groups:
         share = np.full(len(values), 100 / len(values))
         axis.hist(values, edges, weights=share, color=colour, histtype=kind, label=name,  # type: ignore[arg-type]
@@ -276,7 +296,7 @@ def _plot(one: Identity, space: Space) -> Figure:
     axis.set(xlabel="relative distance: nearest patient / second nearest", ylabel="% of images", xlim=(0, 1), ylim=0)
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
     caption = (
-        f"In {space.name}: 1 = no patient stands out, 0 = a copy. Left of the dashed line ({one.below:.3f}) an "
-        "image is the patient's. The training curve should lie on the control."
+        f"In {one.name}: 1 = no patient stands out, 0 = a copy. Left of the dashed line ({one.below:.3f}) an "
+        "image is the patient's."
     )
-    return plot_figure(f"Relative distances, {space.name}", caption, plot)
+    return plot_figure(f"Relative distances, {one.name}", caption, plot)

@@ -1,4 +1,4 @@
-"""The nearest patients of every image, in four spaces; distance 0 is a copy.
+"""The nearest patients of every image, space by space; distance 0 is a copy.
 
 A distance alone says little: a plain mammogram is near to many. What marks a copy is that one patient is much
 nearer than all others. So for every image the nearest and the second nearest *patient* are found, and their
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmed.evaluation._neighbours import nearest_groups
+from synthmed.privacy._bending import lay_over
 from synthmed.privacy._correlation import coarse_step, correlate
 from synthmed.privacy._views import PATCH, Views, orient, orientations
 
@@ -64,7 +65,7 @@ def nearest(space: str, queries: Views, references: Views, *, exclude_own: bool 
     """The nearest patients of every query in one space.
 
     Args:
-        space: "pixels", "features", "patches" or "masks".
+        space: "pixels", "bent", "features", "patches" or "masks".
         queries: N images with their features in every orientation.
         references: images of at least two patients, three if one may be left out.
         exclude_own: leave out the query's own patient (for real queries).
@@ -78,6 +79,8 @@ def nearest(space: str, queries: Views, references: Views, *, exclude_own: bool 
         case "masks":
             assert queries.planes is not None and ordered.planes is not None, "a mask space needs masks"
             found = _aligned(queries.planes, ordered.planes, ordered.patients, own)
+        case "bent":
+            found = _bent(queries.fine, ordered.fine, ordered.patients, own)
         case "features":
             known = orientations(*queries.small.shape[-2:])
             found = _by_features(queries.features, ordered.features[0], ordered.patients, own, known)
@@ -131,6 +134,18 @@ def _aligned(
             found = correlate(turned[code][place[0]], references[rows[place]])
             correlation[place], shifts[place] = found[0].numpy(), found[1].numpy()
     return _sorted(np.sqrt(np.maximum(0, 2 - 2 * correlation)), who, rows, codes, shifts)
+
+
+def _bent(
+    queries: Tensor, references: Tensor, patients: NDArray[np.intp], own: NDArray[np.intp] | None
+) -> NearPatients:
+    """By what is left of the difference once the query is laid over the reference, bent where it must be."""
+    parts = list(lay_over(queries, references, patients, own))
+    distances, who, rows, codes = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("distances", "patients", "rows", "orientations")
+    )
+    return _sorted(distances, who, rows, codes, np.zeros((*who.shape, 2), np.float32))
 
 
 def _by_features(

@@ -21,6 +21,7 @@ from synthmed.privacy._views import Views
 from synthmed.privacy.identity import Identity
 
 SPACES = ("pixels", "features", "patches", "masks")
+"""Spaces in which both sides are compared; single images are looked for in those of ``identity`` as well."""
 SUBSAMPLES = 20
 """Random parts of the training patients, each as large as the holdout, that are counted beside it."""
 

@@ -17,9 +17,10 @@ from synthmed.errors import DataError
 from synthmed.evaluation.features.extractor import open_extractor
 from synthmed.evaluation.features.images import chunks
 from synthmed.evaluation.inputs import check_sides
+from synthmed.privacy import copies, identity
 from synthmed.privacy._tails import holm
 from synthmed.privacy._views import Look, Views, join
-from synthmed.privacy.copies import SPACES, Space, compare
+from synthmed.privacy.copies import Space, compare
 from synthmed.privacy.findings import Findings, Power, Test
 from synthmed.privacy.identity import identify
 from synthmed.privacy.membership import Attack, Inference, infer, known_attacks, read_scores
@@ -117,13 +118,14 @@ def examine(
         _enough(true, side, len(np.unique(people.numbers[rows])), NEEDED[side])
     known, sealed = real.rows(train), real.rows(holdout)
     asked = look.at(made, range(len(made)), {"set": made.digest},
-                    titled(tell, "looking at synthetic images"))  # fmt: skip
-    names = [name for name in SPACES if name != "masks" or masks]
+                    lambda done, total: tell(done, total, "looking at synthetic images"))  # fmt: skip
+    names = [name for name in identity.SPACES if name != "masks" or masks]
     identities, spaces = [], []
     for place, name in enumerate(names):
         tell(place, len(names), f"comparing {name}")
         identities.append(identify(name, asked, real, spaces=len(names), seed=settings.seed))
-        spaces.append(compare(identities[-1], asked, known, sealed, seed=settings.seed))
+        if name in copies.SPACES:
+            spaces.append(compare(identities[-1], asked, known, sealed, seed=settings.seed))
     tell(0, 1, "membership")
     sides = _side(true, train), _side(true, holdout)
     inferences, tests = conclude(spaces, asked, known, sealed, _given_scores(*sides, attacks),

@@ -1,7 +1,8 @@
 """What an audit finds, and the verdict that follows from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,8 @@ from synthmed.privacy.membership import Inference
 LEVEL = 0.01
 """Probability that the tests together block a clean set; images that are a patient's by chance have another 0.01."""
 ALL_KINDS = "all kinds"
+_WORST = 4
+"""Kinds of planted copies that the verdict names; the page has all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,13 +138,43 @@ class Findings:
         told = []
         for whole in self.overall:
             of = "" if whole.of == "images" else f" for {whole.of}"
-            kinds = [one for one in self.power if one.of == whole.of and one is not whole]
-            worst = min(kinds, key=lambda one: one.found / one.planted)
             told.append(
                 f"power{of} = {whole.found / whole.planted:.0%}: of {whole.planted} planted copies {whole.found} were "
-                f"found, of the worst kind, {worst.kind}, {worst.found} of {worst.planted}"
+                f"found, worst {_listed(self.kinds(whole.of)[:_WORST])}; {bound(self.num, whole)}"
             )
         return "; ".join(told)
+
+    def kinds(self, of: Literal["images", "masks"]) -> list[Power]:
+        """The power of each kind of planted copies, the worst first."""
+        kinds = [one for one in self.power if one.of == of and one.kind != ALL_KINDS]
+        return sorted(kinds, key=lambda one: one.found / one.planted)
+
+
+def bound(num: int, power: Power) -> str:
+    """How many copies a set without a flagged image may hold, in words.
+
+    Where a share x of what a generator makes are copies, each found with probability p, none of n images is flagged
+    with probability (1 - x p)^n. The two ends, of p and of x p, are taken at 97.5 % each, so that both hold together
+    in 95 of 100 audits.
+
+    Args:
+        num: n, of images none of which is flagged.
+        power: of planted copies of these kinds.
+    """
+    share = most_copies(num, power)
+    of = "these kinds" if power.kind == ALL_KINDS else "this kind"
+    if share >= 1:
+        return f"{num} images and this power set no bound to the share of copies of {of}"
+    return f"with 95 % confidence at most {max(1, ceil(1000 * share))} of 1,000 {power.of} are copies of {of}"
+
+
+def most_copies(num: int, power: Power) -> float:
+    """The same as a share, at most 1."""
+    return min(1.0, (1 - 0.025 ** (1 / num)) / power.low) if power.low > 0 else 1.0
+
+
+def _listed(kinds: Sequence[Power]) -> str:
+    return ", ".join(f"{one.kind} {one.found} of {one.planted}" for one in kinds)
 
 
 def _sentence(of: str, split: str, images: int, num: int, patients: int) -> str:

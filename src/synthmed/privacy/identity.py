@@ -16,6 +16,8 @@ from synthmed.privacy._spaces import NearPatients, nearest
 from synthmed.privacy._tails import Tail, fit_tail
 from synthmed.privacy._views import Views
 
+SPACES = ("pixels", "bent", "features", "patches", "masks")
+"""Where single images are looked for; see ``_spaces``."""
 CHANCE = 0.01
 """Images that all spaces together may take for a patient's, though they are nobody's, in an audit of a clean set."""
 _QUERIES = 400
@@ -49,7 +51,7 @@ def identify(space: str, synthetic: Views, real: Views, *, spaces: int, seed: in
     """Look for synthetic images that are a real person's, in one space.
 
     Args:
-        space: of ``copies.SPACES``.
+        space: of ``SPACES``.
         synthetic: N images.
         real: all real images, of at least three persons.
         spaces: number of spaces of this audit, over which chance is shared out.
