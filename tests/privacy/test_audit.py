@@ -88,11 +88,29 @@ def test_the_command_line_ends_with_3_if_blocked(folders, monkeypatch, capsys):
     assert (folders / "by-command" / "report.html").is_file()
 
 
-def test_without_a_holdout_there_is_no_audit(sides, folders, tmp_path):
+def test_without_a_holdout_single_images_are_looked_for_and_the_verdict_says_so(sides, folders, tmp_path):
     dataset(tmp_path / "unsealed", sides[0][0], sides[1][0][:0])
-    with pytest.raises(DataError, match=r"has 0 patients in holdout.*Prepare the images with a holdout"):
-        audit(folders / "clean", tmp_path / "unsealed", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    report = audit(folders / "clean", tmp_path / "unsealed", tmp_path / "out", canaries=1)
+    assert report.verdict.startswith("No image of a known patient was found (n = 60 synthetic images against 60 real")
+    assert "less than an audit" in report.verdict and "No evidence of copying" not in report.verdict
+    assert "there is no holdout" in (tmp_path / "out" / "report.html").read_text()
+    with pytest.raises(GateError, match=r"^BLOCKED\. 3 of 60 .* of 3 patients of the split train"):
+        audit(folders / "planted", tmp_path / "unsealed", tmp_path / "blocked", canaries=0)
+    with pytest.raises(DataError, match=r"0 in holdout; whether it can be told who was trained on needs"):
+        audit(folders / "clean", tmp_path / "unsealed", tmp_path / "x", attacks={"mine": lambda side: np.zeros(60)})
+    dataset(tmp_path / "two", sides[0][0][:2], sides[1][0][:0])
+    with pytest.raises(DataError, match=r"has 2 patients; .* needs at least 3"):
+        audit(folders / "clean", tmp_path / "two", tmp_path / "x", canaries=0)
+
+
+def test_a_plain_folder_of_real_images_will_do(sides, folders, tmp_path):
+    from PIL import Image
+
+    (tmp_path / "known" / "images").mkdir(parents=True)
+    for number, image in enumerate(sides[0][0]):
+        Image.fromarray(image[0]).save(tmp_path / "known" / "images" / f"{number}.png")
+    with pytest.raises(GateError, match="3 of 60 synthetic images are of 3 patients"):
+        audit(folders / "planted", tmp_path / "known", tmp_path / "out", canaries=0)
 
 
 def test_unlike_sets_bad_settings_and_a_taken_place_are_refused(folders, tmp_path):

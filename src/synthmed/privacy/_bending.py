@@ -6,7 +6,7 @@ difference is the distance (``_registration``). Real images that are no copies g
 chance is learned, so what the search itself brings nearer does not count.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from synthmed.evaluation._neighbours import nearest_groups
 from synthmed.evaluation.features.reduction import area
-from synthmed.privacy._registration import SOFT, aligned, bent, grid, sampled, similar, structure, unlikeness
+from synthmed.privacy._registration import aligned, bent, grid, sampled, similar, softened, structure, unlikeness
 from synthmed.privacy._views import orient, orientations
 
 _ANGLES, _SIZES = (-12, -6, 0, 6, 12), (0.87, 1.0, 1.15)
@@ -28,7 +28,6 @@ _COARSE = 32
 """Longest side of the coarse image; a cell is two by two of its pixels."""
 _CANDIDATES, _FINALISTS = 10, 3
 """Patients that are aligned by affine maps, and those that are bent as well."""
-_SHARP = (0.0,)
 _QUERIES, _PAIRS = 64, 256
 _VARIANTS = tuple(product(_ANGLES, _SIZES, _MOVES, _MOVES))
 _UPRIGHT = _VARIANTS.index((0, 1.0, 0, 0))
@@ -92,10 +91,10 @@ def _search(
     turned = torch.stack([orient(queries[place // count], int(code)) for place, code in enumerate(codes.ravel())])
     turned *= torch.from_numpy(np.where(negative, -1, 1).astype(np.float32)).reshape(-1, 1, 1, 1)
     starts = torch.cat([_start(queries, _VARIANTS[one]) for one in variant.ravel()])
-    positions, rough = _in_parts(aligned, turned, references, rows.ravel(), starts, _SHARP)
+    positions, rough, softness = _in_parts(aligned, turned, references, rows.ravel(), starts)
     chosen = np.argsort(rough.reshape(len(queries), count).numpy(), axis=1, kind="stable")[:, :_FINALISTS]
     flat = (np.arange(len(queries))[:, None] * count + chosen).ravel()
-    positions, final = _in_parts(bent, turned[flat], references, rows.ravel()[flat], positions[flat], SOFT)
+    positions, final, _ = _in_parts(bent, turned[flat], references, rows.ravel()[flat], positions[flat], softness[flat])
     take = lambda array: np.take_along_axis(array, chosen, 1)  # noqa: E731
     return Laid(distances=final.numpy().reshape(chosen.shape), patients=take(who), rows=take(rows),
                 orientations=take(codes), positions=positions.unflatten(0, chosen.shape))  # fmt: skip
@@ -103,16 +102,26 @@ def _search(
 
 def _in_parts(
     register: Callable[[Tensor, Tensor, Tensor], Tensor], queries: Tensor, references: Tensor, rows: NDArray[np.intp],
-    starts: Tensor, softness: Sequence[float],
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Positions and distances of pairs, some at a time."""
-    positions, distances = [], []
+    starts: Tensor, softness: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """Positions, distances and softness of pairs, some at a time; they are registered to references of a softness."""
+    found = []
     for first in range(0, len(queries), _PAIRS):
         part = slice(first, first + _PAIRS)
         theirs = references[torch.from_numpy(rows[part])]
-        positions.append(register(queries[part], theirs, starts[part]))
-        distances.append(unlikeness(queries[part], theirs, positions[-1], softness))
-    return torch.cat(positions), torch.cat(distances)
+        soft = theirs if softness is None else _softened(theirs, softness[part])
+        positions = register(queries[part], soft, starts[part])
+        found.append((positions, *unlikeness(queries[part], theirs, positions)))
+    positions, distances, softer = (torch.cat(tensors) for tensors in zip(*found, strict=True))
+    return positions, distances, softer
+
+
+def _softened(images: Tensor, softness: Tensor) -> Tensor:
+    """Images, each smoothed by its own softness."""
+    soft = images.clone()
+    for sigma in softness.unique().tolist():
+        soft[softness == sigma] = softened(images[softness == sigma], sigma)
+    return soft
 
 
 def _start(images: Tensor, variant: tuple[float, float, int, int]) -> Tensor:

@@ -81,6 +81,7 @@ def as_json(found: Findings, made: SampleSet, true: PreparedDataset, origin: dic
         "blocked": found.blocked,
         "reasons": found.reasons,
         "num": found.num,
+        "sealed": found.sealed,
         "patients": dict(found.patients),
         "images of patients": {
             split: {of: {"images": len(images), "patients": len(patients)}
@@ -161,9 +162,8 @@ def as_html(found: Findings, made: SampleSet, true: PreparedDataset, origin: dic
 
 def _met(one: Identity, persons: frozenset[int]) -> tuple[int, int]:
     """Images that are of one of these persons, and how many persons."""
-    owners = one.near.patients[one.clear, 0]
-    theirs = owners[np.isin(owners, list(persons))]
-    return len(theirs), len(np.unique(theirs))
+    chosen = one.clear & one.near.shows(persons)
+    return int(chosen.sum()), len(set(one.near.owners[chosen].ravel().tolist()) & persons)
 
 
 def _pair_figure(pair: Pair, found: Findings, made: SampleSet, true: PreparedDataset) -> Figure:

@@ -101,11 +101,16 @@ def bent(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
     return positions
 
 
-def unlikeness(queries: Tensor, references: Tensor, positions: Tensor, softness: Sequence[float] = SOFT) -> Tensor:
-    """The distance [N] of queries that are read at positions [N 2 H W] from references: 0 = the same, 1.41 = unrelated.
+def unlikeness(
+    queries: Tensor, references: Tensor, positions: Tensor, softness: Sequence[float] = SOFT
+) -> tuple[Tensor, Tensor]:
+    """The distance of queries that are read at positions [N 2 H W] from references: 0 = the same, 1.41 = unrelated.
 
     The geometric mean over three resolutions of sqrt(2 - 2 correlation) of fine structure, where both images lie; the
     references made as soft as it needs: smoothed by one of ``softness``, in pixels.
+
+    Returns:
+        Distances [N], and the softness [N] of each.
     """
     height, width = references.shape[-2:]
     moved = sampled(queries, positions)
@@ -118,11 +123,17 @@ def unlikeness(queries: Tensor, references: Tensor, positions: Tensor, softness:
     asked = [structure(smooth(moved, gaussian(blur)), reach) for blur, reach in _BANDS]
     found = []
     for sigma in softness:
-        softer = smooth(references, gaussian(sigma)) if sigma else references
+        softer = softened(references, sigma)
         pairs = zip(asked, [structure(smooth(softer, gaussian(blur)), reach) for blur, reach in _BANDS], strict=True)
         logs = [(2 - 2 * _correlation(*pair, inside)).clamp_min(1e-8).log() / 2 for pair in pairs]
         found.append(torch.stack(logs).mean(0).exp())
-    return torch.stack(found).amin(0)
+    best = torch.stack(found).min(0)
+    return best.values, torch.tensor(softness)[best.indices]
+
+
+def softened(images: Tensor, sigma: float) -> Tensor:
+    """Images smoothed by a Gaussian of so many pixels; 0 = as they are."""
+    return smooth(images, gaussian(sigma)) if sigma else images
 
 
 def _like(images: Tensor, others: Tensor, weight: Tensor) -> Tensor:

@@ -232,10 +232,12 @@ def blend(
 def paste_half(
     image: NDArray[np.integer], other: NDArray[np.integer], numbers: np.random.Generator
 ) -> NDArray[np.integer]:  # fmt: skip
-    """The left or right half of the image, of half its height, in its place in another one."""
+    """The middle of the left or right half of the image, whichever holds more, in its place in another one."""
     height, width = image.shape[1:]
-    left, made = int(numbers.integers(0, 2)) * (width // 2), other.copy()
-    part = (slice(None), slice(height // 4, height // 4 + height // 2), slice(left, left + width // 2))
+    rows = slice(height // 4, height // 4 + height // 2)
+    halves = [(slice(None), rows, slice(left, left + width // 2)) for left in (0, width - width // 2)]
+    part = max(halves, key=lambda half: float(image[half].std()))
+    made = other.copy()
     made[part] = image[part]
     return made
 

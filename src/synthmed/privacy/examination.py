@@ -22,19 +22,20 @@ from synthmed.privacy._tails import holm
 from synthmed.privacy._views import Look, Views, join
 from synthmed.privacy.copies import Space, compare
 from synthmed.privacy.findings import Findings, Power, Test
-from synthmed.privacy.identity import identify
+from synthmed.privacy.identity import Identity, identify
 from synthmed.privacy.membership import Attack, Inference, infer, known_attacks, read_scores
 from synthmed.privacy.origin import origin_of
-from synthmed.privacy.people import People, find_people
-from synthmed.privacy.power import image_power, mask_power
-from synthmed.progress import Progress, silence, titled
+from synthmed.privacy.people import People, find_people, part_of
+from synthmed.privacy.power import measure_power
 from synthmed.samples import OF_NOBODY, SampleSet
 
 EXTRACTOR = "random_filters"
 """What makes the features unless said otherwise: quick, and it needs no weights."""
 FEW_PATIENTS = 30
 NEEDED = {"train": 3, "holdout": 2}
-"""Patients of a split without whom there is no audit."""
+"""Patients of a split without whom both sides cannot be compared."""
+LEAST = 3
+"""Real patients without whom nothing can be told from chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +87,15 @@ def examine(
 
     Args:
         made: the synthetic images.
-        true: the prepared data set whose split ``train`` the generator was trained on, with its sealed holdout.
+        true: the prepared data set whose split ``train`` the generator was trained on, with its sealed holdout; without
+            one, single images are looked for and nothing else.
         settings: how it looks.
         attacks: further membership attacks.
         progress: hears how far it is.
 
     Raises:
-        DataError: there is no holdout, the sets differ in size, channels or bit depth, or one is no set of pictures.
+        DataError: there are too few patients, attacks but no holdout, the sets differ in size, channels or bit depth,
+            or one is no set of pictures.
         ConfigError: an unknown extractor or channel.
         WeightsError: the extractor's weights are not there.
     """
@@ -101,8 +104,6 @@ def examine(
     flat = check_sides(made, true)
     unproven = origin_of(made, true)
     _check_copies_within(made)
-    for side, needed in NEEDED.items():
-        _enough(true, side, len({row.patient_id for row in true.rows if row.split == side}), needed)
     masks = made.has_masks and all(row.mask_source != "none" for row in true.rows if row.split in NEEDED)
     look = Look(
         extractor=open_extractor(settings.extractor, device=settings.device, weights=settings.weights),
@@ -113,44 +114,59 @@ def examine(
                    lambda done, total: tell(done, total, "looking at real images"))  # fmt: skip
     people = find_people(true, real)
     real = real.of(people.numbers)
-    train, holdout = (people.rows(side) for side in NEEDED)
-    for side, rows in zip(NEEDED, (train, holdout), strict=True):
-        _enough(true, side, len(np.unique(people.numbers[rows])), NEEDED[side])
-    known, sealed = real.rows(train), real.rows(holdout)
+    sealed = _is_sealed(true, people, attacks)
     asked = look.at(made, range(len(made)), {"set": made.digest},
                     lambda done, total: tell(done, total, "looking at synthetic images"))  # fmt: skip
     names = [name for name in identity.SPACES if name != "masks" or masks]
-    identities, spaces = [], []
+    identities = []
     for place, name in enumerate(names):
         tell(place, len(names), f"comparing {name}")
         identities.append(identify(name, asked, real, spaces=len(names), seed=settings.seed))
-        if name in copies.SPACES:
-            spaces.append(compare(identities[-1], asked, known, sealed, seed=settings.seed))
-    tell(0, 1, "membership")
-    sides = _side(true, train), _side(true, holdout)
-    inferences, tests = conclude(spaces, asked, known, sealed, _given_scores(*sides, attacks),
-                                 seed=settings.seed)  # fmt: skip
-    insiders = _infer_all(_scored(*sides, attacks.inside), known, sealed, (settings.seed, 2), inside=True)
+    tell(0, 1, "comparing both sides")
+    both = _compare_sides(true, people, asked, real, identities, attacks, settings.seed) if sealed else _Both()
     power: tuple[Power, ...] = ()
     if settings.canaries:
         tell(0, 1, "planted copies")
-        power = image_power(*sides, known, real, identities, look, settings.canaries, settings.seed)
-        if masks:
-            power += mask_power(sides[0], known, real, identities[-1], look, settings.canaries, settings.seed)
-    counts = {name: len(np.unique(side.patients)) for name, side in (("train", known), ("holdout", sealed))}
+        power = measure_power(true, people, real, identities, look, settings.canaries, settings.seed)
+    counts = {name: len(np.unique(people.numbers[people.rows(name)])) for name in SPLITS}
     return Findings(
         num=len(made),
+        sealed=sealed,
         patients=counts,
         persons={split: people.of(split) for split in SPLITS},
         identities=tuple(identities),
-        spaces=tuple(spaces),
-        inferences=(*inferences, *insiders),
-        tests=tests,
+        spaces=both.spaces,
+        inferences=(*both.inferences, *both.insiders),
+        tests=both.tests,
         power=power,
         statement=_statement(made),
         unproven=unproven,
-        warnings=(*_warnings(made, people, counts, masks, insiders), *flat),
+        warnings=(*_warnings(made, people, counts, masks, both.insiders), *flat),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Both:
+    """What the comparison of training and holdout tells; nothing, where there is no holdout."""
+
+    spaces: tuple[Space, ...] = ()
+    inferences: tuple[Inference, ...] = ()
+    insiders: tuple[Inference, ...] = ()
+    tests: tuple[Test, ...] = ()
+
+
+def _compare_sides(
+    true: PreparedDataset, people: People, asked: Views, real: Views, identities: Sequence[Identity],
+    attacks: Attacks, seed: int,
+) -> _Both:  # fmt: skip
+    train, holdout = (people.rows(side) for side in NEEDED)
+    known, sealed = real.rows(train), real.rows(holdout)
+    spaces = [compare(one, asked, known, sealed, seed=seed) for one in identities if one.name in copies.SPACES]
+    sides = part_of(true, train), part_of(true, holdout)
+    given = _given_scores(*sides, attacks)
+    inferences, tests = conclude(spaces, asked, known, sealed, given, seed=seed)
+    insiders = _infer_all(_scored(*sides, attacks.inside), known, sealed, (seed, 2), inside=True)
+    return _Both(spaces=tuple(spaces), inferences=inferences, insiders=insiders, tests=tests)
 
 
 def conclude(
@@ -185,19 +201,27 @@ def _infer_all(
     return tuple(infer(name, values, patients, members, draws, inside=inside) for name, values in scores.items())
 
 
-def _enough(true: PreparedDataset, side: str, count: int, needed: int) -> None:
-    """Refuse a side of too few patients; an audit without a holdout would only pretend."""
-    if count < needed:
+def _is_sealed(true: PreparedDataset, people: People, attacks: Attacks) -> bool:
+    """Whether there are training patients and a holdout to hold them against; else single images are all that is left.
+
+    Raises:
+        DataError: too few patients even for that, or attacks on membership were asked for.
+    """
+    persons = len(np.unique(people.numbers))
+    if persons < LEAST:
         raise DataError(
-            f"{true.path} has {count} patients in {side}; the audit compares with patients the generator has "
-            f"never seen and needs at least {needed}, better {FEW_PATIENTS} or more. Prepare the images with a "
-            "holdout (--holdout 0.2), train anew on that set, and audit then."
+            f"{true.path} has {persons} patients; the audit learns from real patients how alike strangers are and "
+            f"needs at least {LEAST}, better {FEW_PATIENTS} or more. Give more real images."
         )
-
-
-def _side(true: PreparedDataset, rows: NDArray[np.intp]) -> PreparedDataset:
-    ids = {true.rows[row].id for row in rows}
-    return true.where(lambda row: row.id in ids)
+    counts = {side: len(np.unique(people.numbers[people.rows(side)])) for side in NEEDED}
+    sealed = all(counts[side] >= needed for side, needed in NEEDED.items())
+    if not sealed and (attacks.outside or attacks.inside or attacks.scores):
+        raise DataError(
+            f"{true.path} has {counts['train']} patients in train and {counts['holdout']} in holdout; whether it can "
+            f"be told who was trained on needs at least {NEEDED['train']} and {NEEDED['holdout']}. Prepare the images "
+            "with a holdout (--holdout 0.2) and train anew on that set, or audit without attacks on membership."
+        )
+    return sealed
 
 
 def _check_copies_within(made: SampleSet) -> None:
@@ -264,7 +288,7 @@ def _warnings(
     warnings = [
         f"There are only {count} {name} patients: thresholds are rough and the power is low."
         for name, count in counts.items()
-        if count < FEW_PATIENTS
+        if name in NEEDED and 0 < count < FEW_PATIENTS
     ]
     if made.has_masks and not masks:
         warnings.append("The masks were not audited: some real images have none.")

@@ -58,6 +58,7 @@ class Findings:
 
     Args:
         num: synthetic images.
+        sealed: whether there was a holdout to hold the training patients against.
         patients: split -> patients.
         persons: split -> their numbers; who has images in two splits stands in both.
         identities: whose single images are, space by space.
@@ -71,6 +72,7 @@ class Findings:
     """
 
     num: int
+    sealed: bool
     patients: Mapping[str, int]
     persons: Mapping[str, frozenset[int]]
     identities: tuple[Identity, ...]
@@ -97,10 +99,9 @@ class Findings:
         images, patients = set[int](), set[int]()
         for one in self.identities:
             if (one.name == "masks") == (of == "masks"):
-                owners = one.near.patients[:, 0]
-                chosen = np.flatnonzero(one.clear & np.isin(owners, list(self.persons[split])))
-                images |= set(chosen.tolist())
-                patients |= set(owners[chosen].tolist())
+                chosen = one.clear & one.near.shows(self.persons[split])
+                images |= set(np.flatnonzero(chosen).tolist())
+                patients |= set(one.near.owners[chosen].ravel().tolist()) & self.persons[split]
         return sorted(images), patients
 
     @property
@@ -125,11 +126,19 @@ class Findings:
         """The result in a few plain sentences."""
         if self.blocked:
             return " ".join(["BLOCKED.", *self.reasons, *filter(None, (self.unproven, self.statement))])
-        text = (
-            f"No evidence of copying (n = {self.num} synthetic images against {self.patients['train']} training and "
-            f"{self.patients['holdout']} holdout patients; {self._told_power()}). This is no certificate: "
-            "it says what was looked for and not found."
-        )
+        if self.sealed:
+            text = (
+                f"No evidence of copying (n = {self.num} synthetic images against {self.patients['train']} training "
+                f"and {self.patients['holdout']} holdout patients; {self._told_power()}). This is no certificate: "
+                "it says what was looked for and not found."
+            )
+        else:
+            text = (
+                f"No image of a known patient was found (n = {self.num} synthetic images against "
+                f"{sum(self.patients.values())} real patients; {self._told_power()}). Single images were looked for "
+                "and nothing else: there is no holdout, so whether the set as a whole gives its training patients away "
+                "was not asked. This is less than an audit, and no certificate."
+            )
         return " ".join([text, *filter(None, (self.unproven, self.statement))])
 
     def _told_power(self) -> str:

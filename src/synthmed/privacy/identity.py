@@ -16,7 +16,7 @@ from synthmed.privacy._spaces import NearPatients, nearest
 from synthmed.privacy._tails import Tail, fit_tail
 from synthmed.privacy._views import Views
 
-SPACES = ("pixels", "bent", "features", "patches", "masks")
+SPACES = ("pixels", "bent", "overlays", "parts", "features", "patches", "masks")
 """Where single images are looked for; see ``_spaces``."""
 CHANCE = 0.01
 """Images that all spaces together may take for a patient's, though they are nobody's, in an audit of a clean set."""
@@ -32,7 +32,7 @@ class Identity:
         tail: the law of chance, from real images among the others.
         below: the relative distance below which an image is the nearest person's.
         near: the nearest persons of the synthetic images.
-        real: [n] relative distances of real images among persons other than their own, one a person.
+        real: [n] relative distances of real images among persons other than their own.
     """
 
     name: str
@@ -57,9 +57,10 @@ def identify(space: str, synthetic: Views, real: Views, *, spaces: int, seed: in
         spaces: number of spaces of this audit, over which chance is shared out.
         seed: for the draw of real queries.
     """
-    chosen = one_a_patient(real.patients, np.random.default_rng(seed))[:_QUERIES]
+    first = one_a_patient(real.patients, np.random.default_rng(seed))
+    chosen = np.r_[first, np.setdiff1d(np.arange(len(real)), first)][:_QUERIES]
     among = nearest(space, real.rows(chosen), real, exclude_own=True).relative
-    tail = fit_tail(among)
+    tail = fit_tail(among, len(np.unique(real.patients[chosen])))
     return Identity(
         name=space,
         tail=tail,

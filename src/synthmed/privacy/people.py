@@ -67,6 +67,12 @@ class People:
         return found
 
 
+def part_of(true: PreparedDataset, rows: NDArray[np.intp]) -> PreparedDataset:
+    """Some images of a set, in its order."""
+    ids = {true.rows[row].id for row in rows}
+    return true.where(lambda row: row.id in ids)
+
+
 def people_of(rows: Sequence[Row], pairs: Iterable[tuple[int, int]] = ()) -> People:
     """The persons of a set.
 
