@@ -11,10 +11,11 @@ from pathlib import Path
 from synthmed.artifacts import file_digest, new_directory, refuse_existing, write_file, write_json
 from synthmed.errors import ConfigError, GateError
 from synthmed.evaluation.inputs import open_real
-from synthmed.privacy.examination import EXTRACTOR, Attacks, Progress, Settings, examine
+from synthmed.privacy.examination import EXTRACTOR, Attacks, Settings, examine
 from synthmed.privacy.findings import Findings
 from synthmed.privacy.membership import Attack
 from synthmed.privacy.origin import check_model
+from synthmed.progress import Progress
 from synthmed.samples import SampleSet
 
 

@@ -27,6 +27,7 @@ from synthmed.privacy.membership import Attack, Inference, infer, known_attacks,
 from synthmed.privacy.origin import origin_of
 from synthmed.privacy.people import People, find_people, part_of
 from synthmed.privacy.power import measure_power
+from synthmed.progress import Progress, silence, titled
 from synthmed.samples import OF_NOBODY, SampleSet
 
 EXTRACTOR = "random_filters"
@@ -111,12 +112,12 @@ def examine(
         num_labels=max(2, len(true.info.mask_labels)) if masks else 0,
     )  # fmt: skip
     real = look.at(true, np.zeros(len(true), np.intp), {"set": true.digest},
-                   lambda done, total: tell(done, total, "looking at real images"))  # fmt: skip
+                   titled(tell, "looking at real images"))  # fmt: skip
     people = find_people(true, real)
     real = real.of(people.numbers)
     sealed = _is_sealed(true, people, attacks)
     asked = look.at(made, range(len(made)), {"set": made.digest},
-                    lambda done, total: tell(done, total, "looking at synthetic images"))  # fmt: skip
+                    titled(tell, "looking at synthetic images"))  # fmt: skip
     names = [name for name in identity.SPACES if name != "masks" or masks]
     identities = []
     for place, name in enumerate(names):
