@@ -299,7 +299,7 @@ def compare(data: Data,
             overrides: Annotated[list[str] | None, typer.Option("--set", metavar="[RECIPE.]KEY=VALUE",
                                  help="Change a setting of one recipe or of all.")] = None,
             metrics: Annotated[str, typer.Option(help="Names joined by commas; empty = KID, mask fidelity, "
-                                                      "diversity.")] = "",
+                                                      "diversity, 1-NN, coverage.")] = "",
             extractor: Annotated[str, typer.Option(help="What makes the features.")] = "random_vgg",
             weights: Annotated[Path | None, typer.Option(help="Folder of pretrained weights.")] = None,
             seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
