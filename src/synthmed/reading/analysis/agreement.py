@@ -94,7 +94,7 @@ def fleiss(answers: NDArray) -> Agreement:
     kappa = _fleiss(counts, agree)
     without = np.array([_fleiss(np.delete(counts, k, 0), np.delete(agree, k)) for k in range(cases)])
     error = np.sqrt((cases - 1) / cases * ((without - without.mean()) ** 2).sum())
-    half = 1.959963984540054 * error
+    half = 1.959963984540054 * float(error)
     nothing = float("nan")
     return Agreement(matching=float(agree.mean()), matching_low=nothing, matching_high=nothing, kappa=kappa,
                      kappa_low=max(-1.0, kappa - half), kappa_high=min(1.0, kappa + half), n=cases)  # fmt: skip

@@ -51,13 +51,16 @@ class Course:
     checks: tuple[int, int]
 
 
-def course(truth: NDArray, answer: NDArray, checks: tuple[int, int] = (0, 0)) -> Course:
+def course(
+    truth: NDArray, answer: NDArray, checks: tuple[int, int] = (0, 0), place: NDArray | None = None
+) -> Course:
     """Fit a reader's answers in the order in which they were given.
 
     Args:
         truth: [n] of {0, 1}, 1 = synthetic.
         answer: [n] of {0, 1}, 1 = the reader said synthetic.
         checks: attention checks, and how many of them were failed.
+        place: [n] of each trial, from -1/2 (first) to 1/2 (last); None = evenly spread.
 
     Raises:
         DataError: fewer than 4 trials of a truth.
@@ -65,7 +68,7 @@ def course(truth: NDArray, answer: NDArray, checks: tuple[int, int] = (0, 0)) ->
     truth, answer = np.asarray(truth, float), np.asarray(answer, float)
     if min((truth == 1).sum(), (truth == 0).sum()) < 4:
         raise DataError("The course of a reader needs 4 trials of each truth at least; there are fewer.")
-    place = np.linspace(-0.5, 0.5, len(truth))
+    place = np.linspace(-0.5, 0.5, len(truth)) if place is None else np.asarray(place, float)
     free = (0, 1, 2, 3) if checks[0] else (0, 1, 2)
 
     def loss(values: Values) -> tuple[float, Values]:

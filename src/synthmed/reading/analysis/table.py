@@ -40,9 +40,9 @@ class Cube:
 
     @property
     def readers_crossed(self) -> bool:
-        """Whether every reader rated cases of both truths in every modality."""
+        """Whether every reader rated cases of each truth in every modality."""
         rated = ~np.isnan(self.ratings)
-        return bool(rated[:, :, self.truth == 1].any(2).all() and rated[:, :, self.truth == 0].any(2).all())
+        return all(bool(rated[:, :, self.truth == truth].any(2).all()) for truth in np.unique(self.truth))
 
     @property
     def crossed(self) -> bool:
