@@ -79,7 +79,7 @@ def _cue(name: str, truth: NDArray, values: NDArray, *, folded: bool = True) -> 
     if area.value > WARN and area.low > 0.5:
         verdict = "refuse" if area.value > REFUSE and area.low > 0.7 and name != SIZE else "warn"
     told = f"{_WHAT[name]} (AUC {area.value:.2f})" if verdict != "fine" else ""
-    return Cue(name=name, auc=area.value, low=area.low, verdict=verdict, told=told)  # type: ignore[arg-type]
+    return Cue(name=name, auc=area.value, low=area.low, verdict=verdict, told=told)
 
 
 def _scores(values: NDArray, truth: NDArray) -> NDArray:

@@ -56,14 +56,16 @@ class Designed:
     def summary(self) -> str:
         """What a person wants to know of a study that was just made."""
         scored = [case for case in self.study.cases if case.part == "scored"]
-        kinds = {name: sum(case.modality == name for case in scored) for name in dict.fromkeys(c.modality for c in scored)}
+        kinds = {
+            name: sum(case.modality == name for case in scored) for name in dict.fromkeys(c.modality for c in scored)
+        }
         settings = self.study.settings
         told = [
             f"{self.study.path} holds {len(scored)} scored cases ("
             + ", ".join(f"{count} {name}" for name, count in sorted(kinds.items()))
             + f"), protocol {self.study.digest[:16]}.",
-            f"At chance the 95 % interval of {_MEASURES[settings.measure]} is +-{self.size.one_reader:.2f} for one reader "
-            f"and +-{self.size.all_readers:.2f} for the mean of {settings.readers}.",
+            f"At chance the 95 % interval of {_MEASURES[settings.measure]} is +-{self.size.one_reader:.2f} for one "
+            f"reader and +-{self.size.all_readers:.2f} for the mean of {settings.readers}.",
         ]
         if settings.margin:
             told.append(f"If the truth is chance, equivalence within +-{settings.margin:g} is shown with probability "
@@ -131,7 +133,9 @@ def study_new(
         bits=true.info.bits, panels=_panels(settings, true, cases, pictures), sources=_sources(true, made), cues=cues,
     )  # fmt: skip
     inputs = {REAL: true.digest, **{name: one.digest for name, one in made.items()}}
-    with new_directory(out, KIND, inputs=inputs, facts={"paradigm": settings.paradigm, "seed": settings.seed}) as folder:
+    with new_directory(
+        out, KIND, inputs=inputs, facts={"paradigm": settings.paradigm, "seed": settings.seed}
+    ) as folder:
         (folder / "stimuli").mkdir()
         written = [_write(folder, case, one, pictures, settings) for case, one in cases]
         write_file(folder / CASES_FILE, cases_csv(written))
@@ -188,8 +192,8 @@ def _gate(cues: Sequence[Cue], settings: StudySettings) -> None:
     refused = [cue.told for cue in cues if cue.verdict == "refuse"]
     if refused and not settings.accept_cues:
         raise GateError(
-            f"Readers need not look at the images to tell real from synthetic: {'; '.join(refused)}. Prepare both kinds "
-            "alike, or begin all the same by --set accept_cues=true; the report will say so."
+            f"Readers need not look at the images to tell real from synthetic: {'; '.join(refused)}. Prepare both "
+            "kinds alike, or begin all the same by --set accept_cues=true; the report will say so."
         )
 
 
@@ -204,7 +208,9 @@ def _panels(settings: StudySettings, true: PreparedDataset, cases: Sequence[tupl
     for word in settings.panels or names:
         if word in names:
             channel = names.index(word)
-            low, high = (0.0, top) if true.info.bits == 8 else map(float, np.percentile(pixels[:, channel], [0.1, 99.9]))
+            low, high = (
+                (0.0, top) if true.info.bits == 8 else map(float, np.percentile(pixels[:, channel], [0.1, 99.9]))
+            )
             found.append(Panel(name=word, kind="grey", channel=channel, low=low, high=max(high, low + 1)))
             continue
         plus, minus = _difference(word, names, true)

@@ -71,7 +71,9 @@ def _balanced(cases: Sequence[Case], settings: StudySettings, reader: int, numbe
         for rank, index in enumerate(members):
             # One mask has one rank in every method where the design is paired, so its pictures lie blocks apart.
             rank = place[cases[index].group] if settings.paired else rank
-            blocks[(rank + reader + turn * max(1, count // len(kinds))) % count].append(index)
+            # Every other round of blocks turns the methods round, so that none is seen first more often.
+            turned = turn if (rank // count + reader) % 2 else len(kinds) - 1 - turn
+            blocks[(rank + reader + turned * max(1, count // len(kinds))) % count].append(index)
     order: list[int] = []
     for block in blocks:
         order += _apart(block, order, cases, numbers)

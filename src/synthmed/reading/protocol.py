@@ -25,7 +25,7 @@ SCHEMA: Literal[1] = 1
 PROTOCOL_FILE = "protocol.json"
 CASES_FILE = "cases.csv"
 REAL = "real"
-CHECK = "check"
+CHECK: Literal["check"] = "check"
 
 Part = Literal["warmup", "scored", "check"]
 
@@ -96,7 +96,7 @@ class Source(Settings):
     folder: str
     digest: str
     images: int
-    lineage: dict[str, int] = {}
+    lineage: dict[str, int] = Field(default_factory=dict)
 
 
 class Cue(Settings):

@@ -109,7 +109,9 @@ def modalities(study: Study) -> list[str]:
     return names if study.trial.truth == "target" else [name for name in names if name != REAL]
 
 
-def table_of(study: Study, answers: Sequence[Reading], value: Callable[[Reading], float] | None = None) -> ReaderTable | None:
+def table_of(
+    study: Study, answers: Sequence[Reading], value: Callable[[Reading], float] | None = None
+) -> ReaderTable | None:
     """The table for areas and d': one modality for each synthetic set, the real cases beside each.
 
     Of pairs the truth is 1 and the rating whether the answer was right.

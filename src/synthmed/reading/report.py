@@ -58,8 +58,17 @@ def _of_table(file: Path, out: Path) -> StudyReport:
     sentences = verdict_of_table(results)
     about = {"command": f"synthmed study report {file.name} {out.name}", "name": file.name,
              "digest": file_digest(file), "what": "table", "facts": []}  # fmt: skip
-    html = page("study.html", ["synthmed.reading"], title=f"Readings of {file.stem}", sentences=sentences, warnings=results.notes,
-                tables=tables_of_table(results), figures=figures_of_table(results), about=about, version=__version__)  # fmt: skip
+    html = page(
+        "study.html",
+        ["synthmed.reading"],
+        title=f"Readings of {file.stem}",
+        sentences=sentences,
+        warnings=results.notes,
+        tables=tables_of_table(results),
+        figures=figures_of_table(results),
+        about=about,
+        version=__version__,
+    )
     with new_directory(out, "study_report", inputs={"table": about["digest"]}) as folder:  # type: ignore[dict-item]
         write_file(folder / "report.html", html)
         write_json(folder / "report.json", {"verdict": sentences, **plain(results), "about": about})
@@ -106,11 +115,18 @@ def _facts(study: Study, results: StudyResults, answers: Sequence[Reading]) -> l
         ("paradigm", f"{settings.paradigm}: {study.trial.words['task']}"),
         ("protocol (SHA-256)", study.digest),
         ("images", sources),
-        ("pictures", f"{protocol.height} x {protocol.width}, {len(protocol.channels)} channels, {protocol.bits} bits, sent raw"),
+        (
+            "pictures",
+            f"{protocol.height} x {protocol.width}, {len(protocol.channels)} channels, {protocol.bits} bits, sent raw",
+        ),
         ("scored cases", str(sum(case.part == "scored" for case in study.cases))),
         ("warm-up", f"{settings.warmup} of each kind, " + ("truth told" if settings.feedback else "truth not told")),
         ("sessions", f"{settings.sessions}, {settings.washout_days:g} days apart" if settings.sessions > 1 else "1"),
-        ("order", f"seed {settings.seed}, balanced in blocks of {settings.block}" + (", paired by mask" if settings.paired else "")),
+        (
+            "order",
+            f"seed {settings.seed}, balanced in blocks of {settings.block}"
+            + (", paired by mask" if settings.paired else ""),
+        ),
         ("margin", f"{settings.margin:g} on {settings.measure}, fixed before reading" if settings.margin else "none"),
         ("blinding audit", ", ".join(f"{cue.name} {cue.auc:.2f}" for cue in protocol.cues)),
         ("answers while another window was in front", f"{late} of {len(answers)}"),

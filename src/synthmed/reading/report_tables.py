@@ -30,8 +30,8 @@ def tables_of_study(study: Study, results: StudyResults) -> list[Table]:
 def tables_of_table(results: TableResults) -> list[Table]:
     """Every table of a table of readings."""
     areas = Table(
-        caption="Area under the ROC curve, by reader: empirical with DeLong's interval (on the logit scale), and under the "
-        "binormal curve",
+        caption="Area under the ROC curve, by reader: empirical with DeLong's interval (on the logit scale), and under "
+        "the binormal curve",
         columns=["Reader", "Modality", "AUC", "95 % interval", "Cases", "Binormal AUC", "a", "b"],
         rows=[[one.reader, one.modality, number(one.area.value), _range(one.area.low, one.area.high),
                f"{one.area.positives} + {one.area.negatives}",
@@ -65,11 +65,13 @@ def figures_of_study(study: Study, results: StudyResults, answers: Sequence[Read
     plot, (axis,) = new_plot(6.5, 3.0)
     for row, reader in enumerate(results.checks):
         mine = [one for one in answers if one.reader == reader and one.role != "warmup" and one.session == 1]
-        axis.plot([one.position for one in mine], [one.response_ms / 1000 for one in mine], _DASHES[row % 4], linewidth=1,
-                  color=list(COLOURS.values())[row % 3], label=reader)  # fmt: skip
+        axis.plot([one.position for one in mine], [one.response_ms / 1000 for one in mine], _DASHES[row % 4],
+                  linewidth=1, color=list(COLOURS.values())[row % 3], label=reader)  # fmt: skip
     axis.set(xlabel="trial", ylabel="seconds from paint to answer", yscale="log")
     axis.legend(frameon=False, fontsize=8)
-    found.append(plot_figure("Response times over the trials", "One line a reader, first session; logarithmic scale.", plot))
+    found.append(
+        plot_figure("Response times over the trials", "One line a reader, first session; logarithmic scale.", plot)
+    )
     return found
 
 
@@ -96,7 +98,9 @@ def figures_of_table(results: TableResults) -> list[Figure]:
         axis.legend(frameon=False, loc="lower right", fontsize=7)
     for axis in axes[len(modalities) :]:
         axis.set_visible(False)
-    caption = "Dots: operating points as counted. Lines: binormal curves, or the points joined where none can be fitted."
+    caption = (
+        "Dots: operating points as counted. Lines: binormal curves, or the points joined where none can be fitted."
+    )
     return [plot_figure("ROC curves", caption, plot)]
 
 
@@ -126,31 +130,41 @@ def _courses(results: StudyResults) -> Table:
                          _with_range(one.course.lapse) if one.course.lapse else "no attention checks",
                          f"{failed} of {total}"])  # fmt: skip
     return Table(
-        caption="The course of each reader by maximum likelihood, with 95 % profile intervals: d' of attended trials in the "
-        "middle of the session, its change from the first to the last trial, and the share of trials answered at random",
+        caption="The course of each reader by maximum likelihood, with 95 % profile intervals: d' of attended trials "
+        "in the middle of the session, its change from the first to the last trial, and the share of trials answered "
+        "at random",
         columns=["Reader", "Set", "d'", "c", "Drift of d'", "Lapses", "Checks failed"], rows=rows,
     )  # fmt: skip
 
 
 def _scores(study: Study, results: StudyResults) -> Table:
     levels = [f"{level:g}" for level in study.trial.scores]
-    rows = [[one.name, f"{one.mean:.2f}", f"{one.low:.2f} to {one.high:.2f}", *(f"{100 * share:.0f} %" for share in one.shares),
-             str(one.n)] for one in results.scores]  # fmt: skip
+    rows = [[one.name, f"{one.mean:.2f}", f"{one.low:.2f} to {one.high:.2f}", 
+             *(f"{100 * share:.0f} %" for share in one.shares), str(one.n)] for one in results.scores]  # fmt: skip
     return Table(caption="Mean scores with intervals over readers and cases (bootstrap), and the share of each score",
                  columns=["Set", "Mean", "95 % interval", *levels, "Answers"], rows=rows)  # fmt: skip
 
 
 def _comparisons(results: StudyResults) -> Table:
-    rows = [[f"{one.one} - {one.other}", f"{one.difference:+.2f}", one.test, number(one.p), number(one.p_adjusted), str(one.n)]
-            for one in results.comparisons]  # fmt: skip
+    rows = [[f"{one.one} - {one.other}", f"{one.difference:+.2f}", one.test, number(one.p), number(one.p_adjusted),
+             str(one.n)] for one in results.comparisons]  # fmt: skip
     return Table(caption="Scores compared by the cases' means over readers; p corrected by Holm",
                  columns=["Sets", "Difference", "Test", "p", "p corrected", "n"], rows=rows)  # fmt: skip
 
 
 def _retests(results: StudyResults) -> Table:
-    rows = [[one.reader, one.between, number(one.agreement.matching),
-             _range(one.agreement.matching_low, one.agreement.matching_high), number(one.agreement.kappa),
-             _range(one.agreement.kappa_low, one.agreement.kappa_high), str(one.agreement.n)] for one in results.retests]  # fmt: skip
+    rows = [
+        [
+            one.reader,
+            one.between,
+            number(one.agreement.matching),
+            _range(one.agreement.matching_low, one.agreement.matching_high),
+            number(one.agreement.kappa),
+            _range(one.agreement.kappa_low, one.agreement.kappa_high),
+            str(one.agreement.n),
+        ]
+        for one in results.retests
+    ]
     both = results.between_readers
     if both is not None:
         rows.append(["all with each other", "Fleiss' kappa", number(both.matching), "-", number(both.kappa),
@@ -170,7 +184,14 @@ def _times(results: StudyResults) -> Table:
 
 
 def _estimate(one: Estimate) -> list[str]:
-    return [one.name, number(one.value), number(one.standard_error), _degrees(one.df), _range(one.low, one.high), number(one.p)]
+    return [
+        one.name,
+        number(one.value),
+        number(one.standard_error),
+        _degrees(one.df),
+        _range(one.low, one.high),
+        number(one.p),
+    ]
 
 
 def _with_range(one: Estimated) -> str:

@@ -134,7 +134,7 @@ def results_of_table(table: ReaderTable) -> TableResults:
     notes += table.missing()
     by_covariance = {}
     if cube.readers_crossed:
-        by_covariance = {how: obuchowski_rockette(cube, how) for how in ("unbiased", "delong", "jackknife")}  # type: ignore[arg-type]
+        by_covariance = {how: obuchowski_rockette(cube, how) for how in ("unbiased", "delong", "jackknife")}
         notes += by_covariance["unbiased"].notes
     else:
         notes.append("Not every reader read in every modality: only the one-shot analysis takes such data.")
@@ -220,7 +220,9 @@ def _usable(table: ReaderTable) -> tuple[ReaderTable, list[str]]:
     return table.where(kept), notes
 
 
-def _course(study: Study, used: Sequence[Reading], reader: str, name: str, checks: tuple[int, int]) -> ReaderCourse | None:
+def _course(
+    study: Study, used: Sequence[Reading], reader: str, name: str, checks: tuple[int, int]
+) -> ReaderCourse | None:
     mine = [one for one in used if one.reader == reader
             and (one.case.modality == name or (study.trial.truth == "synthetic" and one.truth == 0))]  # fmt: skip
     truth, says = np.array([one.truth for one in mine]), np.array([one.says for one in mine])

@@ -47,8 +47,8 @@ class Shelf:
         """
         if num > len(self.rows):
             raise StudyError(
-                f"{self.name} has {len(self.rows)} images left for {num} {what}; expected as many. Give more images, or "
-                "ask for fewer by --num or --set warmup."
+                f"{self.name} has {len(self.rows)} images left for {num} {what}; expected as many. Give more images, "
+                "or ask for fewer by --num or --set warmup."
             )
         taken, self.rows = self.rows[:num], self.rows[num:]
         return taken
@@ -76,11 +76,12 @@ def choose(true: PreparedDataset, made: Mapping[str, SampleSet], settings: Study
         chosen = _pairs(shelves, settings)
     else:
         chosen = _singles(shelves, settings)
-    synthetic = next(iter(made))
+    # Beside a pattern lies a real image of its own: whoever sees it there knows that it is real.
+    real = shelves[REAL].take(settings.checks, "attention checks") if settings.trial.images == 2 else []
     for check in range(settings.checks):
-        beside = ((REAL, chosen[0].pictures[0][1]),) if settings.trial.images == 2 else ()
+        beside = ((REAL, real[check]),) if real else ()
         chosen.append(Chosen(modality=CHECK, truth=1, part=CHECK, pictures=(*beside, (CHECK, check)),
-                             group=f"check {check}", origin=f"a pattern, of the size of {synthetic}"))  # fmt: skip
+                             group=f"check {check}", origin="a pattern"))  # fmt: skip
     return chosen
 
 
@@ -102,7 +103,7 @@ def numbered(chosen: Sequence[Chosen], seed: int) -> list[tuple[Case, Chosen]]:
 def real_shelf(true: PreparedDataset, numbers: np.random.Generator) -> Shelf:
     """Real images in random order, one of every patient before a second of any."""
     seen: dict[str, int] = {}
-    turns = []
+    turns: list[tuple[int, int, int]] = []
     for row in numbers.permutation(len(true)).tolist():
         patient = true.rows[row].patient_id
         seen[patient] = seen.get(patient, 0) + 1
@@ -176,10 +177,12 @@ def _by_target(true: PreparedDataset, made: Mapping[str, SampleSet], shelves: di
         has = {row: bool((mask_of(true, made, name, row) == settings.target).any()) for row in shelf.rows}
         for truth in (1, 0):
             what = "with" if truth else "without"
-            part = Shelf(name=f"{shelf.name}, cases {what} a target,", rows=[row for row in shelf.rows if has[row] == truth],
-                         origins=shelf.origins)  # fmt: skip
+            rows = [row for row in shelf.rows if has[row] == truth]
+            part = Shelf(name=f"{shelf.name}, cases {what} a target,", rows=rows, origins=shelf.origins)
             chosen += [_single(name, truth, "scored", row, part) for row in part.take(settings.num, "scored trials")]
-            chosen += [_single(name, truth, "warmup", row, part) for row in part.take(settings.warmup, "warm-up trials")]
+            chosen += [
+                _single(name, truth, "warmup", row, part) for row in part.take(settings.warmup, "warm-up trials")
+            ]
     return chosen
 
 
@@ -210,4 +213,6 @@ def _common_masks(shelves: dict[str, Shelf], sets: list[str], settings: StudySet
 
 
 def _single(name: str, truth: int, part: Part, row: int, shelf: Shelf, group: str = "") -> Chosen:
-    return Chosen(modality=name, truth=truth, part=part, pictures=((name, row),), group=group, origin=shelf.origins[row])
+    return Chosen(
+        modality=name, truth=truth, part=part, pictures=((name, row),), group=group, origin=shelf.origins[row]
+    )

@@ -51,7 +51,7 @@ class Server:
 
     def routes(self) -> list[Route]:
         """All addresses."""
-        post = {"methods": ["POST"]}
+        post = ["POST"]
         return [
             Route("/", self.page),
             Route("/favicon.ico", self.no_icon),
@@ -59,12 +59,20 @@ class Server:
             Route("/words/{language}", self.words),
             Route("/api/study", self.protocol),
             Route("/api/picture/{handle}", self.picture),
-            Route("/api/enter", self.enter, **post),
-            Route("/api/leave", self.leave, **post),
-            Route("/api/open", self._told(lambda body, visit: lambda d: sessions.open_page(d, self.study, visit)), **post),
-            Route("/api/state", self._told(lambda body, visit: lambda d: sessions.state(d, self.study, visit)), **post),
-            Route("/api/step", self._told(self._step), **post),
-            Route("/api/answer", self._told(self._answer), **post),
+            Route("/api/enter", self.enter, methods=post),
+            Route("/api/leave", self.leave, methods=post),
+            Route(
+                "/api/open",
+                self._told(lambda body, visit: lambda d: sessions.open_page(d, self.study, visit)),
+                methods=post,
+            ),
+            Route(
+                "/api/state",
+                self._told(lambda body, visit: lambda d: sessions.state(d, self.study, visit)),
+                methods=post,
+            ),
+            Route("/api/step", self._told(self._step), methods=post),
+            Route("/api/answer", self._told(self._answer), methods=post),
         ]
 
     async def page(self, request: Request) -> Response:
@@ -105,7 +113,9 @@ class Server:
 
     async def picture(self, request: Request) -> Response:
         """The pixels of a trial: raw, little-endian, always as many bytes."""
-        visit = Visit(reader=await self._reader(request), page=request.query_params.get("page", ""), now=self.clock.now())
+        visit = Visit(
+            reader=await self._reader(request), page=request.query_params.get("page", ""), now=self.clock.now()
+        )
         handle = request.path_params["handle"]
         shown = await self._run(lambda database: sessions.pictures(database, self.study, visit, handle))
         pixels = await run_in_threadpool(lambda: b"".join(self.study.stimulus(number) for number in shown))
@@ -174,7 +184,9 @@ class Server:
         return await asyncio.wrap_future(self.store.submit(job))
 
 
-def application(study: Study, store: Store, *, hosts: frozenset[str], origin: str = "", clock: Clock | None = None) -> ASGIApp:
+def application(
+    study: Study, store: Store, *, hosts: frozenset[str], origin: str = "", clock: Clock | None = None
+) -> ASGIApp:
     """The application of a study, guarded.
 
     Args:

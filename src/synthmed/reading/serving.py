@@ -53,8 +53,8 @@ class Place:
         safe = self.tls_cert is not None or self.behind_proxy
         if not _is_loopback(self.host) and not safe:
             raise ConfigError(
-                f"{self.host} can be reached from other machines, and nothing encrypts what goes there. Give --tls-cert "
-                "and --tls-key, or --behind-proxy if a proxy does TLS."
+                f"{self.host} can be reached from other machines, and nothing encrypts what goes there. Give "
+                "--tls-cert and --tls-key, or --behind-proxy if a proxy does TLS."
             )
         if self.address:
             parts = urlsplit(self.address)
@@ -107,8 +107,16 @@ def link(address: str, token: str) -> str:
     return f"{address.rstrip('/')}/#{token}"
 
 
-def study_serve(study: Path, *, host: str = "127.0.0.1", port: int = PORT, address: str = "",
-                tls_cert: Path | None = None, tls_key: Path | None = None, behind_proxy: bool = False) -> None:  # fmt: skip
+def study_serve(
+    study: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    address: str = "",
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    behind_proxy: bool = False,
+) -> None:
     """Serve a study until it is interrupted.
 
     Args:
@@ -173,7 +181,9 @@ def listening(place: Place) -> Iterator[socket.socket]:
         yield listener
     except OSError as error:
         if error.filename is None and error.errno is not None and listener.fileno() >= 0:
-            raise StorageError(f"Port {place.port} of {place.host} cannot be used ({error.strerror}). Give another --port.") from error
+            raise StorageError(
+                f"Port {place.port} of {place.host} cannot be used ({error.strerror}). Give another --port."
+            ) from error
         raise
     finally:
         listener.close()

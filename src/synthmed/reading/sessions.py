@@ -156,6 +156,9 @@ def answer(database: Connection, study: Study, visit: Visit, handle: str, key: s
     """Keep an answer; the same answer sent again is acknowledged again and kept once.
 
     Args:
+        database: inside a transaction.
+        study: whose trial it is.
+        visit: who answers.
         handle: of the trial.
         key: chosen by the page for this answer, so that it can be sent again.
         given: the answer.
@@ -280,7 +283,8 @@ def _trials(database: Connection, study: Study, reader: int, session: int) -> li
     if rows:
         return rows
     database.executemany(
-        "INSERT INTO trials (reader, session, position, case_number, role, swapped, handle) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO trials (reader, session, position, case_number, role, swapped, handle) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
         [(reader, session, position, one.case, one.role, int(one.swapped), secrets.token_urlsafe(16))
          for position, one in enumerate(plan(study.cases, study.settings, reader - 1, session))],
     )  # fmt: skip

@@ -48,8 +48,8 @@ class Observer:
 
     def __post_init__(self) -> None:
         if not 0 <= self.lapse <= 1 or not 0 <= self.consistency <= 1 or self.think < 0:
-            raise ConfigError(f"lapse is {self.lapse}, consistency {self.consistency}, think {self.think}; expected shares "
-                              "of 0 to 1 and seconds from 0 on.")  # fmt: skip
+            raise ConfigError(f"lapse is {self.lapse}, consistency {self.consistency}, think {self.think}; expected "
+                              "shares of 0 to 1 and seconds from 0 on.")  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -91,7 +91,12 @@ def study_simulate(study: Path, *, readers: int = 3, d_prime: float = 1.0, crite
     Args:
         study: folder of the study.
         readers: how many; they are called "simulated 1" and so on.
-        d_prime, criterion, drift, lapse, consistency, think: as in ``Observer``, alike for all.
+        d_prime: sensitivity in the middle of the trials, alike for all.
+        criterion: above 0 they lean to "real".
+        drift: change of d' from the first to the last trial.
+        lapse: share of trials answered at random.
+        consistency: share of noise that an image keeps.
+        think: seconds before each answer.
         address: of a server that runs already; "" = one is started for them.
         seed: of their noise.
 

@@ -58,8 +58,8 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
     if version > len(MIGRATIONS):
         database.execute("ROLLBACK")
         raise StudyError(
-            f"{path} has version {version}; this synthmed knows versions up to {len(MIGRATIONS)}. Use the synthmed that "
-            "wrote it, or a newer one; nothing was changed."
+            f"{path} has version {version}; this synthmed knows versions up to {len(MIGRATIONS)}. Use the synthmed "
+            "that wrote it, or a newer one; nothing was changed."
         )
     for migration in MIGRATIONS[version:]:
         migration(database)
@@ -160,7 +160,7 @@ class Store:
         return result, None
 
 
-def backup(study: Path, out: Path) -> Path:
+def study_backup(study: Path, out: Path) -> Path:
     """Write all answers so far into a new file, while readers work.
 
     Args:

@@ -51,9 +51,7 @@ class Course:
     checks: tuple[int, int]
 
 
-def course(
-    truth: NDArray, answer: NDArray, checks: tuple[int, int] = (0, 0), place: NDArray | None = None
-) -> Course:
+def course(truth: NDArray, answer: NDArray, checks: tuple[int, int] = (0, 0), place: NDArray | None = None) -> Course:
     """Fit a reader's answers in the order in which they were given.
 
     Args:

@@ -78,7 +78,9 @@ class TrialType:
             spot = answer[SPOT]
             if not (isinstance(spot, list) and len(spot) == 2 and all(_is_number(x) for x in spot)
                     and 0 <= spot[0] < width and 0 <= spot[1] < height):  # fmt: skip
-                raise StudyError(f"The spot is {spot!r}; expected [x, y] inside the image of {width} x {height} pixels.")
+                raise StudyError(
+                    f"The spot is {spot!r}; expected [x, y] inside the image of {width} x {height} pixels."
+                )
         return answer
 
 

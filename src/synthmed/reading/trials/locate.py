@@ -24,9 +24,9 @@ TRIAL = TrialType(
     marks=True,
     words={
         "task": "Is there a finding, and where?",
-        "how": "You see one case at a time; some have a finding, some have none. Mark the most suspicious spot in every "
-        "case (double click, or M at the middle of the image, then the arrow keys with Alt), and say how sure you are "
-        "that it is a finding. There is no time limit, and you cannot go back.",
+        "how": "You see one case at a time; some have a finding, some have none. Mark the most suspicious spot in "
+        "every case (double click, or M at the middle of the image, then the arrow keys with Alt), and say how sure "
+        "you are that it is a finding. There is no time limit, and you cannot go back.",
         "question.confidence": "A finding is there",
         "choice.confidence.1": "surely not",
         "choice.confidence.2": "probably not",
