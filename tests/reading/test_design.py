@@ -152,7 +152,7 @@ def test_a_damaged_or_newer_study_is_refused(make):
         Study.open(study.path)
     picture.write_bytes(kept)
     _rewrite(study.path, lambda table: {**table, "schema_version": 2})
-    with pytest.raises(StudyError, match="version 2.*up to 1"):
+    with pytest.raises(StudyError, match=r"version 2.*up to 1"):
         Study.open(study.path)
 
 
@@ -229,7 +229,7 @@ def test_a_study_that_is_not_blind_needs_a_word_of_consent(make, sets, tmp_path)
         image[:2] = 0
         Image.fromarray(image).save(file)
     sets["bordered"] = place
-    with pytest.raises(GateError, match="plain borders.*accept_cues"):
+    with pytest.raises(GateError, match=r"plain borders.*accept_cues"):
         make(synthetic=("bordered",), num=12)
     study = make(synthetic=("bordered",), num=12, overrides=["accept_cues=true"])
     assert any(cue.verdict == "refuse" for cue in study.protocol.cues)

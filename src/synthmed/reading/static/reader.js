@@ -426,6 +426,7 @@
 
   function ready() {
     $("confirm").setAttribute("aria-disabled", !complete());
+    $("trial").dataset.ready = !busy;
     $("confirm").textContent = say(feedback ? "trial.next" : "trial.confirm");
   }
 
