@@ -115,7 +115,8 @@ def send(page, answered):
     before = handle(page)
     answered()
     page.wait_for_function("""before => { const trial = document.getElementById('trial'); return trial.hidden ||
-        !document.getElementById('truth').hidden || (trial.dataset.handle !== before && trial.dataset.ready === 'true'); }""",
+        !document.getElementById('truth').hidden ||
+        (trial.dataset.handle !== before && trial.dataset.ready === 'true'); }""",
                            arg=before)  # fmt: skip
     if page.is_visible("#truth"):
         page.keyboard.press("Enter")
@@ -239,8 +240,8 @@ def test_a_series_with_subtractions_shows_every_panel(window, make, sets, tmp_pa
 
     rng = np.random.default_rng(0)
     for name in ("left", "right"):
-        drawn = ((Sample(seed=k, label="", lineage="sampled"), rng.integers(0, 65536, (4, 16, 16)).astype(np.uint16), None)
-                 for k in range(8))  # fmt: skip
+        sample = Sample(seed=0, label="", lineage="sampled")
+        drawn = ((sample, rng.integers(0, 65536, (4, 16, 16)).astype(np.uint16), None) for _ in range(8))
         sets[f"series {name}"] = write_samples(
             tmp_path / name, drawn, file_format="npy", inputs={}, facts={"seed": 0}
         ).path
@@ -249,8 +250,8 @@ def test_a_series_with_subtractions_shows_every_panel(window, make, sets, tmp_pa
     for file in (tmp_path / "left" / "images").glob("*.npy"):
         shutil.copy(file, tmp_path / "plain" / file.name)
     sets["plain"] = tmp_path / "plain"
-    study = make(real="plain", synthetic=("series right",), num=4,
-                 overrides=['panels=["channel 0", "channel 1", "channel 1-channel 0"]', "accept_cues=true"])  # fmt: skip
+    settings = ['panels=["channel 0", "channel 1", "channel 1-channel 0"]', "accept_cues=true"]
+    study = make(real="plain", synthetic=("series right",), num=4, overrides=settings)
     with served(study) as address:
         page = begin(window(), study_invite(study.path, "anna", address=address))
         assert page.locator(".view span").all_text_contents() == ["channel 0", "channel 1", "channel 1-channel 0"]
@@ -431,7 +432,8 @@ def test_what_a_screen_reader_hears(window, address, study):
     page.keyboard.press("2")
     assert page.text_content("#status") == "Chosen: synthetic"
     names = page.evaluate("""() => [...document.querySelectorAll('button, input, select, canvas')].filter((e) =>
-        e.offsetParent && !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length)).map((e) => e.outerHTML)""")
+        e.offsetParent && !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length))
+        .map((e) => e.outerHTML)""")
     assert names == []
 
 

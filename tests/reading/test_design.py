@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 from PIL import Image
-
 from reading.conftest import SIDE, folder
+
 from synthmed.errors import ArtifactError, ConfigError, DataError, GateError, StudyError
 from synthmed.reading.blinding import blinding, cues
 from synthmed.reading.plan import plan

@@ -3,11 +3,11 @@
 import json
 import sqlite3
 import threading
+import warnings
 from collections import Counter
 from contextlib import contextmanager
 
 import pytest
-from starlette.testclient import TestClient
 
 from synthmed.errors import ArtifactError, ConfigError, StorageError, StudyError
 from synthmed.reading import sessions
@@ -19,6 +19,10 @@ from synthmed.reading.serving import Place, study_invite
 from synthmed.reading.simulate import Eyes
 from synthmed.reading.store import DATABASE_FILE, Store, study_backup
 from synthmed.reading.words import languages, words
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it would rather have a newer client
+    from starlette.testclient import TestClient
 
 HOST = "http://127.0.0.1:8123"
 
@@ -510,8 +514,8 @@ def test_a_study_may_ask_its_own_question(make):
 
 
 def test_the_page_speaks_of_every_word_that_it_uses(study):
-    from importlib import resources
     import re
+    from importlib import resources
 
     page = resources.files("synthmed.reading").joinpath("templates/reader.html").read_text()
     script = resources.files("synthmed.reading").joinpath("static/reader.js").read_text()

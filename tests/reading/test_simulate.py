@@ -35,7 +35,12 @@ def test_simulated_readers_read_everything_and_the_report_says_that_they_are_sim
     again = study_report(tmp_path / "report" / "ratings.csv", tmp_path / "again")
     ours, theirs = report.results.areas.by_covariance["unbiased"], again.results.by_covariance["unbiased"]
     assert theirs.modalities[0].value == pytest.approx(ours.modalities[0].value, abs=1e-12)
-    assert (tmp_path / "report" / "ratings.imrmc").read_text().splitlines()[1:5] == ["NR: 2", "N0: 10", "N1: 10", "NM: 1"]
+    assert (tmp_path / "report" / "ratings.imrmc").read_text().splitlines()[1:5] == [
+        "NR: 2",
+        "N0: 10",
+        "N1: 10",
+        "NM: 1",
+    ]
 
 
 @pytest.mark.parametrize("paradigm", ["rating5", "two_alternative", "locate"])
@@ -89,8 +94,8 @@ def test_what_observers_are_made_of_is_recovered_in_95_of_100(make):
         made = Observer(d_prime=1.2, criterion=0.25, drift=0.6, lapse=0.05, consistency=0.0, seed=seed)
         truth, says, place, failed = answers_of(study, eyes, made, noise)
         found = course(truth, says, (12, failed), place)
-        kept += [one.low <= true <= one.high for one, true in
-                 zip((found.d_prime, found.criterion, found.drift, found.lapse), (1.2, 0.25, 0.6, 0.05), strict=True)]  # fmt: skip
+        estimates = (found.d_prime, found.criterion, found.drift, found.lapse)
+        kept += [one.low <= true <= one.high for one, true in zip(estimates, (1.2, 0.25, 0.6, 0.05), strict=True)]
     assert (kept >= 25).all()  # of 30 at 95 %: fewer than 25 in one of 300 tests
 
 

@@ -10,6 +10,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from importlib import resources
+from sqlite3 import Connection
 from typing import Any
 
 from starlette.applications import Starlette
@@ -61,16 +62,8 @@ class Server:
             Route("/api/picture/{handle}", self.picture),
             Route("/api/enter", self.enter, methods=post),
             Route("/api/leave", self.leave, methods=post),
-            Route(
-                "/api/open",
-                self._told(lambda body, visit: lambda d: sessions.open_page(d, self.study, visit)),
-                methods=post,
-            ),
-            Route(
-                "/api/state",
-                self._told(lambda body, visit: lambda d: sessions.state(d, self.study, visit)),
-                methods=post,
-            ),
+            Route("/api/open", self._told(self._opened), methods=post),
+            Route("/api/state", self._told(self._state), methods=post),
             Route("/api/step", self._told(self._step), methods=post),
             Route("/api/answer", self._told(self._answer), methods=post),
         ]
@@ -101,7 +94,7 @@ class Server:
 
     async def protocol(self, request: Request) -> Response:
         """What the page must know to draw a trial."""
-        await self._reader(request)
+        await self._run(self._signed_in(request, lambda database, visit: visit.reader))
         protocol, settings, trial = self.study.protocol, self.study.settings, self.study.trial
         return JSONResponse({
             "channels": len(protocol.channels), "height": protocol.height, "width": protocol.width,
@@ -113,11 +106,11 @@ class Server:
 
     async def picture(self, request: Request) -> Response:
         """The pixels of a trial: raw, little-endian, always as many bytes."""
-        visit = Visit(
-            reader=await self._reader(request), page=request.query_params.get("page", ""), now=self.clock.now()
+        handle, page = request.path_params["handle"], request.query_params.get("page", "")
+        job = self._signed_in(
+            request, lambda database, visit: sessions.pictures(database, self.study, visit, handle), page
         )
-        handle = request.path_params["handle"]
-        shown = await self._run(lambda database: sessions.pictures(database, self.study, visit, handle))
+        shown = await self._run(job)
         pixels = await run_in_threadpool(lambda: b"".join(self.study.stimulus(number) for number in shown))
         return Response(pixels, media_type="application/octet-stream")
 
@@ -148,37 +141,47 @@ class Server:
         response.delete_cookie(self._cookie, path="/", httponly=True, samesite="strict", secure=self._secure)
         return response
 
-    def _step(self, body: dict[str, Any], visit: Visit) -> Job[dict[str, Any]]:
-        facts = body.get("facts") if isinstance(body.get("facts"), dict) else {}
-        return lambda database: sessions.take_step(database, self.study, visit, str(body.get("name")), facts or {})
+    def _opened(self, database: Connection, visit: Visit, body: dict[str, Any]) -> dict[str, Any]:
+        return sessions.open_page(database, self.study, visit)
 
-    def _answer(self, body: dict[str, Any], visit: Visit) -> Job[dict[str, Any]]:
-        viewing = body.get("viewing") if isinstance(body.get("viewing"), dict) else {}
-        return lambda database: sessions.answer(
+    def _state(self, database: Connection, visit: Visit, body: dict[str, Any]) -> dict[str, Any]:
+        return sessions.state(database, self.study, visit)
+
+    def _step(self, database: Connection, visit: Visit, body: dict[str, Any]) -> dict[str, Any]:
+        facts = body.get("facts")
+        return sessions.take_step(database, self.study, visit, str(body.get("name")), _object(facts))
+
+    def _answer(self, database: Connection, visit: Visit, body: dict[str, Any]) -> dict[str, Any]:
+        viewing = body.get("viewing")
+        return sessions.answer(
             database, self.study, visit, str(body.get("handle")), body.get("key", ""), body.get("answer"),
-            body.get("response_ms"), viewing or {})  # fmt: skip
+            body.get("response_ms"), _object(viewing))  # fmt: skip
 
     def _told(
-        self, job: Callable[[dict[str, Any], Visit], Job[dict[str, Any]]]
+        self, job: Callable[[Connection, Visit, dict[str, Any]], dict[str, Any]]
     ) -> Callable[[Request], Awaitable[Response]]:
-        async def respond(request: Request) -> Response:
-            body = await _body(request)
-            reader = await self._reader(request)
-            visit = Visit(reader=reader, page=str(body.get("page", ""))[:80], now=self.clock.now())
-            jumped = self.clock.jumped()
+        """An address at which a reader's page says something and is told something, in one transaction."""
 
-            def together(database: Any) -> dict[str, Any]:
+        async def respond(request: Request) -> Response:
+            body, jumped = await _body(request), self.clock.jumped()
+
+            def together(database: Connection, visit: Visit) -> dict[str, Any]:
                 if jumped:
                     sessions.note(database, "the server's clock was set", {"seconds": round(jumped)}, visit.now)
-                return job(body, visit)(database)
+                return job(database, visit, body)
 
-            return JSONResponse(await self._run(together))
+            return JSONResponse(await self._run(self._signed_in(request, together, str(body.get("page", ""))[:80])))
 
         return respond
 
-    async def _reader(self, request: Request) -> int:
+    def _signed_in(self, request: Request, job: Callable[[Connection, Visit], Result], page: str = "") -> Job[Result]:
+        """A job for the reader whose cookie came with a request."""
         secret, now = request.cookies.get(self._cookie, ""), self.clock.now()
-        return await self._run(lambda database: sessions.reader_of(database, secret, now))
+
+        def with_reader(database: Connection) -> Result:
+            return job(database, Visit(reader=sessions.reader_of(database, secret, now), page=page, now=now))
+
+        return with_reader
 
     async def _run(self, job: Job[Result]) -> Result:
         return await asyncio.wrap_future(self.store.submit(job))
@@ -221,6 +224,10 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise StudyError("The request holds no JSON object; expected one. Load the page again.")
     return body
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _trouble(message: str, status: int, code: str) -> Response:

@@ -126,7 +126,7 @@ def state(database: Connection, study: Study, visit: Visit) -> dict[str, Any]:
     warm = sum(row["role"] == "warmup" for row in rows)
     done = len(rows) - len(waiting)
     told |= {"answered": max(0, done - warm), "total": len(rows) - warm, "warmup": warm, "warmed": min(done, warm)}
-    stage = _stage(database, study, visit.reader, session, done, warm)
+    stage = _stage(study, _taken(database, visit.reader, session), session, done, warm)
     if stage != "trial":
         return {**told, "stage": stage}
     current = {"handle": waiting[0]["handle"], "warmup": waiting[0]["role"] == "warmup"}
@@ -142,7 +142,7 @@ def take_step(database: Connection, study: Study, visit: Visit, name: str, facts
     where = state(database, study, visit)
     key = f"break {where['answered']}" if name == "break" and "answered" in where else name
     session = where["session"]
-    if _taken(database, visit.reader, session, key):
+    if key in _taken(database, visit.reader, session):
         return where
     if name != where["stage"] or name == "trial":
         raise Refused(f"The step {name} is not the next one; that is {where['stage']}.", 409, "order")
@@ -259,20 +259,20 @@ def _session(database: Connection, study: Study, visit: Visit) -> tuple[int, flo
     return len(finished) + 1, moment(finished[-1]["last"]) + study.settings.washout_days * DAY
 
 
-def _stage(database: Connection, study: Study, reader: int, session: int, done: int, warm: int) -> str:
+def _stage(study: Study, taken: frozenset[str], session: int, done: int, warm: int) -> str:
     needed = [*(["consent"] if session == 1 else []), "display", "instructions"]
     needed += ["ready"] if warm and done >= warm else []
-    scored = done - warm
     for name in needed:
-        if not _taken(database, reader, session, name):
+        if name not in taken:
             return name
+    scored = done - warm
     due = scored > 0 and scored % study.settings.break_every == 0
-    return "break" if due and not _taken(database, reader, session, f"break {scored}") else "trial"
+    return "break" if due and f"break {scored}" not in taken else "trial"
 
 
-def _taken(database: Connection, reader: int, session: int, name: str) -> bool:
-    return database.execute("SELECT 1 FROM steps WHERE reader = ? AND session = ? AND name = ?",
-                            (reader, session, name)).fetchone() is not None  # fmt: skip
+def _taken(database: Connection, reader: int, session: int) -> frozenset[str]:
+    rows = database.execute("SELECT name FROM steps WHERE reader = ? AND session = ?", (reader, session))
+    return frozenset(row["name"] for row in rows)
 
 
 def _trials(database: Connection, study: Study, reader: int, session: int) -> list[Row]:
