@@ -403,8 +403,8 @@ def study_serve(study: Study,
     """Serve a study to browsers until Ctrl-C; answers are on the disk when they are acknowledged."""
     from synthmed.reading.serving import study_serve as run
 
-    print(f"Serving {study} at {address or f'http://{host}:{port}'}; end with Ctrl-C.", flush=True)
-    run(study, host=host, port=port, address=address, tls_cert=tls_cert, tls_key=tls_key, behind_proxy=behind_proxy)
+    run(study, host=host, port=port, address=address, tls_cert=tls_cert, tls_key=tls_key, behind_proxy=behind_proxy,
+        ready=lambda place: print(f"Serving {study} at {place}; end with Ctrl-C.", flush=True))  # fmt: skip
 
 
 @study.command("simulate")

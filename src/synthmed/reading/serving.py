@@ -4,7 +4,7 @@ import contextlib
 import ipaddress
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -116,6 +116,7 @@ def study_serve(
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     behind_proxy: bool = False,
+    ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a study until it is interrupted.
 
@@ -127,6 +128,7 @@ def study_serve(
         tls_cert: certificate with its chain, PEM.
         tls_key: its key, PEM.
         behind_proxy: a proxy that does TLS stands before it.
+        ready: called with the address once readers may come.
 
     Raises:
         ArtifactError: no study, or a damaged one.
@@ -141,6 +143,8 @@ def study_serve(
         number = listener.getsockname()[1]
         store = Store(opened)
         try:
+            if ready:
+                ready(place.origin(number))
             _server(opened, store, place, number).run(sockets=[listener])
         finally:
             store.close()
