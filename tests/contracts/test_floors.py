@@ -55,6 +55,8 @@ OWNERS = {
     "monai": {"segmentation/segmenter.py"},
     "sklearn": {"evaluation/_observers.py"},
     "opacus": {"training/private.py"},
+    "starlette": {"reading/server.py", "reading/guard.py"},
+    "uvicorn": {"reading/serving.py"},
 }
 """Heavy libraries, and the one file that imports each."""
 FORBIDDEN_IMPORTS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "torchvision", "yaml"}

@@ -83,7 +83,7 @@ def _of_study(study: Study, out: Path) -> StudyReport:
     about = {"command": f"synthmed study report {study.path.name} {out.name}", "name": study.path.name,
              "digest": study.digest, "what": "study", "facts": _facts(study, results, answers)}  # fmt: skip
     html = page(
-        "study.html", ["synthmed.reading"], title=f"Reader study {study.path.name}", sentences=sentences,
+        "study.html", ["synthmed.reading"], title=f"Reader study: {study.path.name}", sentences=sentences,
         warnings=warnings_of_study(study, results), tables=tables_of_study(study, results),
         figures=figures_of_study(study, results, answers), about=about, version=__version__,
     )  # fmt: skip

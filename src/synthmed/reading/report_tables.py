@@ -11,7 +11,7 @@ from synthmed.reading.analysis.obuchowski_rockette import Estimate
 from synthmed.reading.analysis.roc import curve
 from synthmed.reading.protocol import Study
 from synthmed.reading.readings import Reading
-from synthmed.reading.results import StudyResults, TableResults
+from synthmed.reading.results import FEWEST_CHECKS, StudyResults, TableResults
 
 _DASHES = ("-", "--", ":", "-.")
 
@@ -124,10 +124,10 @@ def _courses(results: StudyResults) -> Table:
     rows = []
     for one in results.courses:
         if one.course is not None:
-            total, failed = one.course.checks
+            total, failed = results.checks[one.reader]
             rows.append([one.reader, one.modality, _with_range(one.course.d_prime), _with_range(one.course.criterion),
                          _with_range(one.course.drift),
-                         _with_range(one.course.lapse) if one.course.lapse else "no attention checks",
+                         _with_range(one.course.lapse) if one.course.lapse else f"needs {FEWEST_CHECKS} checks",
                          f"{failed} of {total}"])  # fmt: skip
     return Table(
         caption="The course of each reader by maximum likelihood, with 95 % profile intervals: d' of attended trials "
@@ -195,7 +195,9 @@ def _estimate(one: Estimate) -> list[str]:
 
 
 def _with_range(one: Estimated) -> str:
-    return f"{one.value:.2f} ({_range(one.low, one.high)})"
+    low = f"{one.low:.2f}" if np.isfinite(one.low) else "open"
+    high = f"{one.high:.2f}" if np.isfinite(one.high) else "open"
+    return f"{one.value:.2f} ({low} to {high})"
 
 
 def _range(low: float, high: float) -> str:

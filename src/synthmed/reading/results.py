@@ -20,6 +20,8 @@ from synthmed.reading.readings import Reading, modalities, score_table, scored, 
 
 FEWEST = 4
 """Answers of each truth below which a reader gets no numbers."""
+FEWEST_CHECKS = 10
+"""Attention checks below which lapses are not estimated: with few, a lapse cannot be told from a low d'."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +235,11 @@ def _course(
     ratio = float(np.median(times[~right]) / np.median(times[right])) if 0 < right.sum() < len(right) else float("nan")
     slope = float(np.polyfit(place, np.log(np.maximum(times, 1)), 1)[0]) if len(times) > 2 else float("nan")
     quarter, median, threequarter = np.percentile(times, [25, 50, 75])
-    course = None if study.trial.paradigm != "yes_no" else observer.course(truth, says, checks, place)
+    course = (
+        None
+        if study.trial.paradigm != "yes_no"
+        else observer.course(truth, says, checks if checks[0] >= FEWEST_CHECKS else (0, 0), place)
+    )
     return ReaderCourse(
         reader=reader, modality=name, detection=detect(truth, says, study.trial.paradigm), course=course,
         median_ms=float(median), quartiles_ms=(float(quarter), float(threequarter)), slower_when_wrong=ratio,

@@ -25,7 +25,7 @@ _WITHIN = 1.9207294103470582
 
 @dataclass(frozen=True, kw_only=True)
 class Estimated:
-    """A number with its 95 % interval of the profile likelihood."""
+    """A number with its 95 % interval of the profile likelihood; an end is infinite where the data leave it open."""
 
     value: float
     low: float
@@ -131,7 +131,10 @@ def _profile(loss: Loss, best: Values, name: int, free: tuple[int, ...]) -> Esti
 
     low, high = _BOUNDS[name]
     value = float(best[name])
-    return Estimated(value=value, low=_crossing(above, value, low), high=_crossing(above, value, high))
+    ends = [_crossing(above, value, edge) for edge in (low, high)]
+    if NAMES[name] != "lapse":  # a share ends at its edge; the others only end there because nothing stops them
+        ends = [np.copysign(np.inf, edge) if end == edge else end for end, edge in zip(ends, (low, high), strict=True)]
+    return Estimated(value=value, low=float(ends[0]), high=float(ends[1]))
 
 
 def _crossing(above: Callable[[float], float], value: float, edge: float) -> float:
