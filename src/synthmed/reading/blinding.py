@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from synthmed.evaluation._comparison import Points
+from synthmed.evaluation._jackknife import Points
 from synthmed.evaluation._observers import logistic, read
 from synthmed.reading.analysis.roc import delong
 from synthmed.reading.protocol import Cue
