@@ -367,11 +367,15 @@ def test_a_second_session(window, make):
     assert [len([one for one in readings(study) if one.session == s]) for s in (1, 2)] == [8, 8]
 
 
-def test_a_wrong_token_is_told_kindly(window, address):
+def test_a_wrong_token_is_told_kindly(window, address, study):
     page = window()
     page.goto(f"{address}/#wrong")
     page.wait_for_selector("#enter-trouble:not([hidden])")
     assert "not known" in page.text_content("#enter-trouble") and "wrong" not in page.url
+    page.goto(study_invite(study.path, "anna", address=address))  # only what stands behind # changes
+    page.wait_for_selector("#consent:not([hidden])")
+    page.goto(address)
+    page.wait_for_selector("#consent:not([hidden])")
 
 
 def test_a_lost_connection_while_answering_keeps_the_answer_once(window, address, study):

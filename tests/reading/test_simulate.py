@@ -191,3 +191,81 @@ def test_a_server_that_is_killed_loses_no_acknowledged_answer(make):
     database.close()
     assert acknowledged.items() <= kept.items()
     assert not any(isinstance(one, StudyError) for one in ended)
+
+
+SIXTH = """
+from synthmed.reading.trials._contract import Question, TrialType
+
+TRIAL = TrialType(
+    questions=(Question(name="looks", choices=("odd", "fine")),),
+    rating=lambda answer: float(answer["looks"] == "odd"),
+    says=lambda answer: int(answer["looks"] == "odd"),
+    sure=lambda evidence, criterion: {"looks": "odd" if evidence > criterion else "fine"},
+    words={"task": "Odd?", "how": "Say it.", "question.looks": "It is", "choice.looks.odd": "odd",
+           "choice.looks.fine": "fine"},
+)
+"""
+
+
+def test_a_further_type_of_trial_is_one_file(make, tmp_path, monkeypatch):
+    import importlib
+
+    from synthmed.reading import trials
+    from synthmed.reading.words import words
+
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "odd.py").write_text(SIXTH)
+    monkeypatch.setattr(trials, "__path__", [*trials.__path__, str(tmp_path / "more")])
+    importlib.invalidate_caches()
+    study = make(num=8, paradigm="odd")
+    study_simulate(study.path, readers=2, d_prime=3.0)
+    assert study_report(study.path, tmp_path / "report").results.d_prime[0].value > 1
+    assert words("de", study.settings)["choice.looks.odd"] == "odd"
+    sys.modules.pop("synthmed.reading.trials.odd")
+
+
+def test_what_a_browser_says_of_itself_cannot_spoil_the_report(make, tmp_path):
+    from synthmed.reading.store import Store
+
+    study = make(num=6)
+    study_simulate(study.path, readers=1)
+    (token,) = invitations(study, ["__$a_{$"])
+    strange = ["no list", [[1]], [["a", "b"]], [[0, float("inf")]], {"a": 1}, None, 7]
+
+    from reading.test_server import Browser, running
+
+    with running(study) as app:
+        browser = Browser(app).enter(f"#{token}").steps()
+        for number in range(100):
+            if browser.state["stage"] != "trial":
+                browser.steps()
+            if browser.state["stage"] != "trial":
+                break
+            browser.client.post("/api/answer", content=json.dumps({
+                "page": browser.page, "handle": browser.state["trial"]["handle"], "key": f"key number {number}",
+                "answer": {"verdict": "real", "confidence": "1"}, "response_ms": 5,
+                "viewing": {"focus_lost": strange[number % len(strange)]}}),
+                headers={"content-type": "application/json"})  # fmt: skip
+            browser.state = browser.post("/api/state")
+    report = study_report(study.path, tmp_path / "report")
+    assert len(report.results.checks) == 2 and "__$a_{$" in (tmp_path / "report" / "report.html").read_text()
+    assert Store(study).run(lambda database: database.execute("SELECT count(*) FROM answers").fetchone()[0]) == 28
+
+
+def test_displays_and_clocks_are_told(make, tmp_path):
+    from reading.test_server import Browser, running
+
+    from synthmed.reading.readings import circumstances
+
+    study = make(num=6)
+    (token,) = invitations(study, ["dim"])
+    with running(study) as app:
+        browser = Browser(app).enter(f"#{token}")
+        browser.state = browser.post("/api/step", name="consent", facts={})
+        browser.state = browser.post("/api/step", name="display", facts={"dark_seen": False, "bright_seen": True})
+    from synthmed.reading.store import connect
+
+    database = connect(study)
+    database.execute("UPDATE readers SET simulated = ''")
+    database.close()
+    assert circumstances(study) == ["Reader dim did not see both squares of the display check."]

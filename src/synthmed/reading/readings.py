@@ -80,15 +80,43 @@ def readings(study: Study) -> list[Reading]:
 
 def _reading(study: Study, row: Any, warm: int, total: int) -> Reading:
     case, answer, viewing = study.cases[row["case_number"]], json.loads(row["answer"]), json.loads(row["viewing"])
-    lost = viewing.get("focus_lost", [])
     return Reading(
         reader=row["name"], simulated=bool(row["simulated"]), session=row["session"], position=row["position"],
         place=(row["position"] - warm) / max(1, total - 1) - 0.5, role=row["role"], case=case,
         truth=truth_of(study, case, bool(row["swapped"])), answer=answer, rating=study.trial.rating(answer),
         says=study.trial.says(answer), located=_located(case, answer, study), response_ms=row["response_ms"],
-        lost_focus_ms=float(sum(stop - start for start, stop in lost)) if isinstance(lost, list) else 0.0,
+        lost_focus_ms=_lost_focus(viewing),
         viewing=viewing, received=row["received"],
     )  # fmt: skip
+
+
+def _lost_focus(viewing: dict[str, Any]) -> float:
+    """Milliseconds while another window was in front; what a browser says of itself may be anything."""
+    try:
+        lost = sum(max(0.0, float(stop) - float(start)) for start, stop in viewing.get("focus_lost", []))
+    except (TypeError, ValueError):
+        return 0.0
+    return lost if np.isfinite(lost) else 0.0
+
+
+def circumstances(study: Study) -> list[str]:
+    """What happened beside the answers that a reader of the numbers should know: displays, clocks."""
+    database = connect(study)
+    try:
+        shown = {}
+        for row in database.execute(
+            "SELECT readers.name AS reader, facts FROM steps JOIN readers ON reader = readers.id "
+            "WHERE steps.name = 'display' AND simulated = ''"
+        ):
+            shown[row["reader"]] = json.loads(row["facts"])
+        clocks = database.execute("SELECT count(*) AS n FROM events WHERE name LIKE '%clock%'").fetchone()["n"]
+    finally:
+        database.close()
+    missed = [reader for reader, facts in shown.items() if not (facts.get("dark_seen") and facts.get("bright_seen"))]
+    told = [f"Reader {reader} did not see both squares of the display check." for reader in missed]
+    if clocks:
+        told.append(f"The server's clock was set {clocks} times while the study ran; order is by trial, not by time.")
+    return told
 
 
 def _located(case: Case, answer: dict[str, Any], study: Study) -> int:

@@ -17,7 +17,7 @@ from synthmed.reading.analysis.exports import as_csv, as_imrmc
 from synthmed.reading.analysis.table import ReaderTable, read_table
 from synthmed.reading.findings import verdict_of_study, verdict_of_table, warnings_of_study
 from synthmed.reading.protocol import Study
-from synthmed.reading.readings import CODEBOOK, Reading, answers_csv, readings, scored, table_of
+from synthmed.reading.readings import CODEBOOK, Reading, answers_csv, circumstances, readings, scored, table_of
 from synthmed.reading.report_tables import figures_of_study, figures_of_table, tables_of_study, tables_of_table
 from synthmed.reading.results import StudyResults, TableResults, results_of_study, results_of_table
 
@@ -84,7 +84,7 @@ def _of_study(study: Study, out: Path) -> StudyReport:
              "digest": study.digest, "what": "study", "facts": _facts(study, results, answers)}  # fmt: skip
     html = page(
         "study.html", ["synthmed.reading"], title=f"Reader study: {study.path.name}", sentences=sentences,
-        warnings=warnings_of_study(study, results), tables=tables_of_study(study, results),
+        warnings=[*warnings_of_study(study, results), *circumstances(study)], tables=tables_of_study(study, results),
         figures=figures_of_study(study, results, answers), about=about, version=__version__,
     )  # fmt: skip
     with new_directory(out, "study_report", inputs={"study": study.digest}) as folder:

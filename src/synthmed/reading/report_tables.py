@@ -66,7 +66,7 @@ def figures_of_study(study: Study, results: StudyResults, answers: Sequence[Read
     for row, reader in enumerate(results.checks):
         mine = [one for one in answers if one.reader == reader and one.role != "warmup" and one.session == 1]
         axis.plot([one.position for one in mine], [one.response_ms / 1000 for one in mine], _DASHES[row % 4],
-                  linewidth=1, color=list(COLOURS.values())[row % 3], label=reader)  # fmt: skip
+                  linewidth=1, color=list(COLOURS.values())[row % 3], label=_plain(reader))  # fmt: skip
     axis.set(xlabel="trial", ylabel="seconds from paint to answer", yscale="log")
     axis.legend(frameon=False, fontsize=8)
     found.append(
@@ -92,9 +92,11 @@ def figures_of_table(results: TableResults) -> list[Figure]:
             else:
                 axis.plot(smooth, one.binormal.sensitivity(smooth), color=colour, linewidth=1.2,
                           linestyle=_DASHES[row // 3 % 4])  # fmt: skip
-            axis.plot(alarms, hits, "o", markersize=3, color=colour, label=f"{one.reader}: {one.area.value:.2f}")
+            axis.plot(
+                alarms, hits, "o", markersize=3, color=colour, label=_plain(f"{one.reader}: {one.area.value:.2f}")
+            )
         axis.set(xlabel="false positive fraction", ylabel="true positive fraction", xlim=(0, 1), ylim=(0, 1.02))
-        axis.set_title(modality, fontsize=10)
+        axis.set_title(_plain(modality), fontsize=10)
         axis.legend(frameon=False, loc="lower right", fontsize=7)
     for axis in axes[len(modalities) :]:
         axis.set_visible(False)
@@ -177,10 +179,11 @@ def _retests(results: StudyResults) -> Table:
 def _times(results: StudyResults) -> Table:
     rows = [[one.reader, one.modality, f"{one.median_ms / 1000:.1f}",
              f"{one.quartiles_ms[0] / 1000:.1f} to {one.quartiles_ms[1] / 1000:.1f}", number(one.slower_when_wrong),
-             f"{100 * (np.exp(one.speeding_up) - 1):+.0f} %"] for one in results.courses]  # fmt: skip
-    return Table(caption="Response times in seconds, from paint to answer",
-                 columns=["Reader", "Set", "Median", "Middle half", "Wrong / right", "First to last trial"],
-                 rows=rows)  # fmt: skip
+             f"{100 * (np.exp(one.speeding_up) - 1):+.0f} %", number(one.halves[0]),
+             number(one.halves[1])] for one in results.courses]  # fmt: skip
+    return Table(caption="Response times in seconds from paint to answer, and learning over the trials",
+                 columns=["Reader", "Set", "Median", "Middle half", "Wrong / right", "First to last trial",
+                          "d' in the first half", "d' in the second half"], rows=rows)  # fmt: skip
 
 
 def _estimate(one: Estimate) -> list[str]:
@@ -198,6 +201,11 @@ def _with_range(one: Estimated) -> str:
     low = f"{one.low:.2f}" if np.isfinite(one.low) else "open"
     high = f"{one.high:.2f}" if np.isfinite(one.high) else "open"
     return f"{one.value:.2f} ({low} to {high})"
+
+
+def _plain(name: str) -> str:
+    """A name as it is: matplotlib would read formulas into dollars and leave out what begins with an underscore."""
+    return name.replace("$", r"\$") if not name.startswith("_") else "\u200b" + name.replace("$", r"\$")
 
 
 def _range(low: float, high: float) -> str:

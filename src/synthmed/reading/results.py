@@ -61,6 +61,7 @@ class ReaderCourse:
         reader, modality: names.
         detection: d' and c.
         course: d', bias, drift and lapses by maximum likelihood; None for pairs, or with few answers.
+        halves: d' in the first and in the second half of the trials; NaN with too few answers.
         median_ms, quartiles_ms: response times.
         slower_when_wrong: ratio of the median response times of wrong and right answers; NaN without both.
         speeding_up: change of the logarithm of the response time from the first to the last trial.
@@ -70,6 +71,7 @@ class ReaderCourse:
     modality: str
     detection: Detection
     course: observer.Course | None
+    halves: tuple[float, float]
     median_ms: float
     quartiles_ms: tuple[float, float]
     slower_when_wrong: float
@@ -242,9 +244,16 @@ def _course(
     )
     return ReaderCourse(
         reader=reader, modality=name, detection=detect(truth, says, study.trial.paradigm), course=course,
+        halves=(_half(study, truth, says, place < 0), _half(study, truth, says, place >= 0)),
         median_ms=float(median), quartiles_ms=(float(quarter), float(threequarter)), slower_when_wrong=ratio,
         speeding_up=slope,
     )  # fmt: skip
+
+
+def _half(study: Study, truth: NDArray, says: NDArray, part: NDArray) -> float:
+    if min((truth[part] == 0).sum(), (truth[part] == 1).sum()) < 2:
+        return float("nan")
+    return detect(truth[part], says[part], study.trial.paradigm).d_prime
 
 
 def _d_prime(study: Study, used: Sequence[Reading], notes: list[str]) -> MultiReader | None:

@@ -177,20 +177,16 @@ def listening(place: Place) -> Iterator[socket.socket]:
         StorageError: the port is taken or may not be used.
     """
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((place.host, place.port))
-        listener.listen(2048)
-        yield listener
-    except OSError as error:
-        if error.filename is None and error.errno is not None and listener.fileno() >= 0:
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((place.host, place.port))
+            listener.listen(2048)
+        except OSError as error:
             raise StorageError(
                 f"Port {place.port} of {place.host} cannot be used ({error.strerror}). Give another --port."
             ) from error
-        raise
-    finally:
-        listener.close()
+        yield listener
 
 
 def _server(study: Study, store: Store, place: Place, port: int):  # type: ignore[no-untyped-def]

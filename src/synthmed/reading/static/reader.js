@@ -140,13 +140,17 @@
   async function go() {
     pictures.keep([state.trial?.handle, state.next]);
     if (state.stage === "trial") { await trial(); return; }
-    if (state.stage === "display") drawPatches();
+    fill();
+    show(state.stage);
+  }
+
+  function fill() {
+    drawPatches();
     $("break-progress").textContent = say("break.progress", { n: state.answered, total: state.total });
     if (state.stage === "washout") {
       const when = new Date(state.opens).toLocaleString(document.documentElement.lang, { dateStyle: "full", timeStyle: "short" });
       $("washout-text").textContent = say("washout.text", { session: state.session, sessions: state.sessions, when });
     }
-    show(state.stage);
   }
 
   const step = safely(async (name) => {
@@ -493,7 +497,7 @@
     if (shown !== "trial" || tooSmall() || $("help").open || event.ctrlKey || event.metaKey) return;
     if (event.target instanceof HTMLSelectElement || event.target.tagName === "SUMMARY") return;
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    const onButton = event.target instanceof HTMLButtonElement;
+    const onButton = event.target instanceof HTMLButtonElement, letter = event.key.toLowerCase();
     if (/^[1-9]$/.test(event.key) && !busy && !event.altKey) {
       const question = asked() ?? study.questions.at(-1), value = question.choices[Number(event.key) - 1];
       if (value !== undefined) choose(question.name, value);
@@ -510,14 +514,14 @@
     else if (event.key === "+" || event.key === "=") tool("nearer");
     else if (event.key === "-") tool("farther");
     else if (event.key === "0") tool("reset");
-    else if (event.key === "o") tool("full");
-    else if (event.key === "i") tool("invert");
-    else if (event.key === "p") tool("pixels");
+    else if (letter === "o") tool("full");
+    else if (letter === "i") tool("invert");
+    else if (letter === "p") tool("pixels");
     else if (event.key === "?") tool("help");
-    else if (event.key === "w") {
+    else if (letter === "w") {
       $("preset").selectedIndex = ($("preset").selectedIndex + 1) % $("preset").length;
       change({ shift: 0, width: 1 });
-    } else if (event.key === "m" && study.marks) setSpot([study.width >> 1, study.height >> 1]);
+    } else if (letter === "m" && study.marks) setSpot([study.width >> 1, study.height >> 1]);
     else return;
     event.preventDefault();
   }
@@ -540,20 +544,27 @@
     $("language").addEventListener("change", async () => {
       sessionStorage.setItem(LANGUAGE, $("language").value);
       await speak($("language").value);
-      if (state && shown !== "enter") await go();
+      if (state) fill();
+      if (shown) show(shown);
     });
     for (const button of all("[data-step]")) button.addEventListener("click", () => step(button.dataset.step));
     for (const button of all("[data-tool]")) button.addEventListener("click", () => { tool(button.dataset.tool); if (button.dataset.tool !== "help") $("panel").focus(); });
     for (const button of all("[data-leave]")) button.addEventListener("click", async () => { await post("/api/leave", {}); state = null; enterAgain(""); });
   }
 
+  // An invitation stands behind #, so that it reaches no server log; it is taken out of the address at once.
+  async function byLink() {
+    const token = location.hash.slice(1);
+    if (token) history.replaceState(null, "", location.pathname);
+    if (token) await enter(token);
+    return token !== "";
+  }
+
   async function begin() {
     await speak(sessionStorage.getItem(LANGUAGE) ?? navigator.language.slice(0, 2));
     wire();
-    const token = location.hash.slice(1);  // behind #, so that it reaches no server log
-    if (token) history.replaceState(null, "", location.pathname);
-    if (token) await enter(token);
-    else await open();
+    addEventListener("hashchange", byLink);
+    if (!(await byLink())) await open();
   }
 
   begin();

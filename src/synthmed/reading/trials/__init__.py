@@ -1,7 +1,7 @@
 """Types of trials, one a file; a new file is found by its name and touches nothing else."""
 
 from importlib import import_module
-from pathlib import Path
+from pkgutil import iter_modules
 
 from synthmed.config import did_you_mean
 from synthmed.errors import ConfigError
@@ -10,7 +10,7 @@ from synthmed.reading.trials._contract import TrialType
 
 def trial_names() -> list[str]:
     """Names of all types of trials."""
-    return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
+    return sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
 
 
 def find_trial(name: str) -> TrialType:
