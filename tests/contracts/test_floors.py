@@ -57,6 +57,7 @@ OWNERS = {
     "opacus": {"training/private.py"},
     "starlette": {"reading/server.py", "reading/guard.py"},
     "uvicorn": {"reading/serving.py"},
+    "httpx": {"reading/simulate.py"},
 }
 """Heavy libraries, and the one file that imports each."""
 FORBIDDEN_IMPORTS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "torchvision", "yaml"}
