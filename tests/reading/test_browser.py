@@ -73,9 +73,9 @@ def begin(page, link):
     return page
 
 
-def wait_for_trial(page, before=None):
-    page.wait_for_function("before => document.getElementById('trial').dataset.handle !== before && "
-                           "!document.getElementById('trial').hidden", arg=before)  # fmt: skip
+def wait_for_trial(page):
+    """Until a trial is painted and can be answered."""
+    page.wait_for_selector("#trial[data-ready=true]:not([hidden])")
 
 
 def handle(page):
@@ -312,7 +312,7 @@ def test_resuming_after_closing_the_browser(window, address, study):
     link = study_invite(study.path, "anna", address=address)
     page = begin(window(), link)
     by_keys(page)
-    wait_for_trial(page, None)
+    wait_for_trial(page)
     count = page.text_content("#count")
     page.context.close()
     other = window()

@@ -89,14 +89,14 @@ def test_what_observers_are_made_of_is_recovered_in_95_of_100(make):
     from synthmed.reading.analysis.observer import course
 
     study = make(num=50, overrides=["warmup=0", "checks=12"])
-    eyes, kept, noise = Eyes(study), np.zeros(4), np.random.default_rng(0)
+    eyes, kept, noise = Eyes(study), 0, np.random.default_rng(0)
     for seed in range(30):
         made = Observer(d_prime=1.2, criterion=0.25, drift=0.6, lapse=0.05, consistency=0.0, seed=seed)
         truth, says, place, failed = answers_of(study, eyes, made, noise)
         found = course(truth, says, (12, failed), place)
         estimates = (found.d_prime, found.criterion, found.drift, found.lapse)
-        kept += [one.low <= true <= one.high for one, true in zip(estimates, (1.2, 0.25, 0.6, 0.05), strict=True)]
-    assert (kept >= 25).all()  # of 30 at 95 %: fewer than 25 in one of 300 tests
+        kept += all(one.low <= true <= one.high for one, true in zip(estimates, (1.2, 0.25, 0.6, 0.05), strict=True))
+    assert kept >= 25  # of 30 at 95 %: fewer than 25 in one of 300 tests
 
 
 def test_a_study_without_answers_says_so(make, tmp_path):

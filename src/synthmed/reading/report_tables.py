@@ -132,7 +132,8 @@ def _courses(results: StudyResults) -> Table:
                          _with_range(one.course.lapse) if one.course.lapse else f"needs {FEWEST_CHECKS} checks",
                          f"{failed} of {total}"])  # fmt: skip
     return Table(
-        caption="The course of each reader by maximum likelihood, with 95 % profile intervals: d' of attended trials "
+        caption="The course of each reader by maximum likelihood, with profile intervals that hold for all numbers "
+        "of a reader together (95 %): d' of attended trials "
         "in the middle of the session, its change from the first to the last trial, and the share of trials answered "
         "at random",
         columns=["Reader", "Set", "d'", "c", "Drift of d'", "Lapses", "Checks failed"], rows=rows,

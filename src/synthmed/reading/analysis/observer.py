@@ -3,7 +3,8 @@
 A lapsing reader answers at random: P(says synthetic) = l / 2 + (1 - l) Phi((d + g u)(t - 1/2) - c), t the truth, u the
 trial's place from -1/2 (first) to 1/2 (last). With two kinds of image a lapse looks like a lower d', so l comes from
 attention checks, images that nobody who looks can take for real; without them it is 0. Intervals are those of the
-profile likelihood, which hold at the edge l = 0 too.
+profile likelihood, which hold at the edge l = 0 too, and they hold for all numbers of a reader together: in 95 of 100
+readers not one of them misses (Bonferroni).
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 from synthmed.errors import DataError
 
@@ -19,13 +20,11 @@ Values = NDArray[np.float64]
 Loss = Callable[[Values], tuple[float, Values]]
 NAMES = ("d_prime", "criterion", "drift", "lapse")
 _BOUNDS = ((-6.0, 6.0), (-4.0, 4.0), (-12.0, 12.0), (0.0, 0.98))
-_WITHIN = 1.9207294103470582
-"""Half of the 95 % quantile of chi-square with one degree of freedom."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimated:
-    """A number with its 95 % interval of the profile likelihood; an end is infinite where the data leave it open."""
+    """A number with its interval of the profile likelihood; an end is infinite where the data leave it open."""
 
     value: float
     low: float
@@ -73,7 +72,8 @@ def course(truth: NDArray, answer: NDArray, checks: tuple[int, int] = (0, 0), pl
         return _loss(values, truth - 0.5, answer, place, checks)
 
     best = _maximum(loss, np.array([0.5, 0.0, 0.0, 0.05 if checks[0] else 0.0]), free)
-    found = {NAMES[name]: _profile(loss, best, name, free) for name in free}
+    within = float(stats.chi2.ppf(1 - 0.05 / len(free), 1) / 2)
+    found = {NAMES[name]: _profile(loss, best, name, free, within) for name in free}
     return Course(lapse=found.pop("lapse", None), checks=checks, **found)
 
 
@@ -119,15 +119,15 @@ def _maximum(loss: Loss, start: Values, free: tuple[int, ...]) -> Values:
     return best
 
 
-def _profile(loss: Loss, best: Values, name: int, free: tuple[int, ...]) -> Estimated:
-    """The values of one parameter whose likelihood is within 1.92 of the maximum (95 %)."""
+def _profile(loss: Loss, best: Values, name: int, free: tuple[int, ...], within: float) -> Estimated:
+    """The values of one parameter whose log likelihood is within so much of the maximum."""
     others = tuple(other for other in free if other != name)
     least = loss(best)[0]
 
     def above(value: float) -> float:
         start = best.copy()
         start[name] = value
-        return loss(_maximum(loss, start, others))[0] - least - _WITHIN
+        return loss(_maximum(loss, start, others))[0] - least - within
 
     low, high = _BOUNDS[name]
     value = float(best[name])
