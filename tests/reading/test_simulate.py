@@ -59,6 +59,18 @@ def test_every_paradigm_can_be_read_and_reported(make, tmp_path, paradigm):
     assert results.between_readers.matching > 0.6
 
 
+def test_equivalence_of_the_area_is_tested_where_it_was_fixed_before(make, tmp_path):
+    study = make(num=10, margin=0.45, overrides=["measure=auc", "warmup=0"])
+    study_simulate(study.path, readers=3, d_prime=0.0)
+    report = study_report(study.path, tmp_path / "report")
+    (found,) = report.results.equivalence.values()
+    assert (
+        found.target == 0.5
+        and found.equivalent
+        and "Equivalence is shown: AUC of gan within 0.45 of 0.5" in report.verdict
+    )
+
+
 def test_the_same_noise_gives_the_same_answers_over_the_wire_and_beside_it(make):
     """What the interface carries is what the observer decided, so studies may be simulated without it."""
     study = make(num=6)

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator
 
-from synthmed.artifacts import verify
+from synthmed.artifacts import read_manifest, verify
 from synthmed.config import Settings
 from synthmed.errors import ArtifactError, StudyError
 from synthmed.reading.trials import find_trial
@@ -178,15 +178,11 @@ class Study:
             StudyError: it was written by a newer synthmed.
         """
         path = Path(path)
+        read_manifest(path, KIND)
+        _refuse_newer(path)  # before the digests: a newer version may hold other files
         manifest = verify(path, KIND)
         try:
             table = json.loads((path / PROTOCOL_FILE).read_bytes())
-            version = table.get("schema_version")
-            if isinstance(version, int) and version > SCHEMA:
-                raise StudyError(
-                    f"{path} is a study of version {version}; this synthmed knows versions up to {SCHEMA}. Use the "
-                    "synthmed that made it, or a newer one; nothing was changed."
-                )
             return cls(path=path, protocol=Protocol.model_validate(table), cases=_read_cases(path / CASES_FILE),
                        digest=manifest.digest)  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
@@ -205,6 +201,18 @@ class Study:
     def stimulus(self, number: int) -> bytes:
         """One picture: raw pixels [C H W], little-endian."""
         return (self.path / stimulus_name(number)).read_bytes()
+
+
+def _refuse_newer(path: Path) -> None:
+    try:
+        version = json.loads((path / PROTOCOL_FILE).read_bytes())["schema_version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # what is damaged is found by its digest
+    if isinstance(version, int) and version > SCHEMA:
+        raise StudyError(
+            f"{path} is a study of version {version}; this synthmed knows versions up to {SCHEMA}. Use the synthmed "
+            "that made it, or a newer one; nothing was changed."
+        )
 
 
 def stimulus_name(number: int) -> str:
