@@ -256,3 +256,24 @@ def test_every_type_of_trial_keeps_its_contract(name):
         if trial.marks:
             with pytest.raises(StudyError):
                 trial.check({**answer, "spot": spot}, 10, 10)
+
+
+def test_phases_of_one_contrast_share_a_window_and_a_scale(tmp_path):
+    import synthmed
+    from synthmed.data.dataset import PreparedDataset
+    from synthmed.reading.design import study_new
+    from synthmed.samples import Sample, write_samples
+
+    synthmed.phantom("breast_mr", tmp_path / "source", num=2, seed=1, size=64)
+    synthmed.prepare(tmp_path / "source", tmp_path / "data", kind="breast_mr", size=32, holdout=0, test=0)
+    true = PreparedDataset.open(tmp_path / "data")
+    drawn = ((Sample(seed=k, label="", lineage="sampled"), true.images([k])[0], None) for k in range(8))
+    write_samples(tmp_path / "made", drawn, file_format="npy", inputs={}, facts={"seed": 0})
+    settings = ['panels=["T2", "T1 pre", "T1 post1", "T1 post1-T1 pre"]', "warmup=0"]
+    given = {"synthetic": [tmp_path / "made"], "num": 4}
+    panels = study_new(tmp_path / "data", tmp_path / "study", overrides=settings, **given).study.protocol.panels
+    assert [panel.kind for panel in panels] == ["grey", "grey", "grey", "difference"]
+    windows = [(panel.low, panel.high) for panel in panels]
+    assert windows[1] == windows[2] != windows[0] and windows[3][0] == -windows[3][1]
+    with pytest.raises(StudyError, match="T2 and T1 pre mean different things"):
+        study_new(tmp_path / "data", tmp_path / "wrong", overrides=['panels=["T2-T1 pre"]', "warmup=0"], **given)

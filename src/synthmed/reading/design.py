@@ -208,9 +208,9 @@ def _panels(settings: StudySettings, true: PreparedDataset, cases: Sequence[tupl
     for word in settings.panels or names:
         if word in names:
             channel = names.index(word)
-            low, high = (
-                (0.0, top) if true.info.bits == 8 else map(float, np.percentile(pixels[:, channel], [0.1, 99.9]))
-            )
+            # Phases of one contrast share a window, or what takes up contrast agent would not look brighter.
+            phases = [other for other in range(len(names)) if _are_phases(channel, other, true)]
+            low, high = (0.0, top) if true.info.bits == 8 else map(float, np.percentile(pixels[:, phases], [0.1, 99.9]))
             found.append(Panel(name=word, kind="grey", channel=channel, low=low, high=max(high, low + 1)))
             continue
         plus, minus = _difference(word, names, true)
@@ -219,17 +219,31 @@ def _panels(settings: StudySettings, true: PreparedDataset, cases: Sequence[tupl
     return found
 
 
+def _are_phases(one: int, other: int, true: PreparedDataset) -> bool:
+    """Whether two channels are of one contrast, by the first word of their names, and on one scale."""
+    names = true.info.channels
+    return names[one].split()[0] == names[other].split()[0] and _odd_row(one, other, true) is None
+
+
+def _odd_row(one: int, other: int, true: PreparedDataset) -> str | None:
+    """A row in which stored numbers of two channels mean different things; None = there is none."""
+    for row in true.rows:
+        if len(row.low) > 1 and (row.low[one], row.high[one]) != (row.low[other], row.high[other]):
+            return row.id
+    return None
+
+
 def _difference(word: str, names: Sequence[str], true: PreparedDataset) -> tuple[int, int]:
     for place in (place for place, letter in enumerate(word) if letter == "-"):
         one, other = word[:place].strip(), word[place + 1 :].strip()
         if one in names and other in names:
             plus, minus = names.index(one), names.index(other)
-            for row in true.rows:
-                if len(row.low) > 1 and (row.low[plus], row.high[plus]) != (row.low[minus], row.high[minus]):
-                    raise StudyError(
-                        f"The panel {word} cannot be shown: stored numbers of {one} and {other} mean different things "
-                        f"in {row.id}. Prepare them on one scale, or show a channel that holds the difference."
-                    )
+            odd = _odd_row(plus, minus, true)
+            if odd is not None:
+                raise StudyError(
+                    f"The panel {word} cannot be shown: stored numbers of {one} and {other} mean different things in "
+                    f"{odd}. Prepare them on one scale, or show a channel that holds the difference."
+                )
             return plus, minus
     raise ConfigError(f"There is no channel {word!r}{did_you_mean(word, names)}; known are {', '.join(names)}, and "
                       "differences such as ONE-OTHER.")  # fmt: skip
