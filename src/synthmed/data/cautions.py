@@ -69,8 +69,8 @@ def shortcomings(patients: Mapping[str, int]) -> list[str]:
     if holdout < AUDIT_NEEDS["holdout"]:
         found = f"{holdout} patient{'s' * (holdout != 1)}"
         told.append(
-            f"It cannot be audited in full: it has {found} in holdout, and below {AUDIT_NEEDS['holdout']} audit looks for "
-            "copies of single images alone. " + _advice("holdout", train + holdout, AUDIT_NEEDS["holdout"])
+            f"It cannot be audited in full: it has {found} in holdout, and below {AUDIT_NEEDS['holdout']} audit looks "
+            "for copies of single images alone. " + _advice("holdout", train + holdout, AUDIT_NEEDS["holdout"])
         )
     return told
 
