@@ -219,7 +219,8 @@ def _is_sealed(true: PreparedDataset, people: People, attacks: Attacks) -> bool:
         raise DataError(
             f"{true.path} has {counts['train']} patients in train and {counts['holdout']} in holdout; whether it can "
             f"be told who was trained on needs at least {AUDIT_NEEDS['train']} and {AUDIT_NEEDS['holdout']}. Prepare "
-            "the images with a holdout (--holdout 0.2) and train anew on that set, or audit without attacks on membership."
+            "the images with a holdout (--holdout 0.2) and train anew on that set, or audit without attacks on "
+            "membership."
         )
     return sealed
 

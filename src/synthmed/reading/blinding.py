@@ -9,6 +9,7 @@ The size of an image's compressed pixels only warns: it follows noise and sharpn
 
 import zlib
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
