@@ -2,7 +2,7 @@
 
     python benchmarks/busy_machine.py [--of step demo] [--busy 0 1 4] [--rounds 5] [--seconds 8] [--cores 2]
 
-"before" is what torch does by itself, "after" what ``synthmed.threads`` decides before torch is imported. Both run in
+"before" is what torch does by itself, "after" what ``running.threads`` decides before torch is imported. Both run in
 processes of their own, by turns, the first of a round last in the next, so that other work on the machine meets both
 alike; the numbers are medians over the rounds. A run that does not end in ``--limit`` seconds counts as one step, or
 one demo, in that time. The step is one of pix2pix_tiny at 64x64 in ``synthmed.train``; the
@@ -59,7 +59,7 @@ def short_demo() -> None:
 
 def child(variant: str, what: str, data: Path, seconds: float) -> None:
     """One run; prints what was decided and, of a step, the rate."""
-    from synthmed import threads
+    from synthmed.running import threads
 
     decided = threads.settle().sentence if variant == "after" else ""
     rate = step_rate(data, seconds) if what == "step" else short_demo()

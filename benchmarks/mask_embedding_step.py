@@ -22,11 +22,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 from torch.utils.flop_counter import flop_registry
 
-from synthmed import losses
 from synthmed.config import parse, read_recipe
 from synthmed.draws import Draws
 from synthmed.methods import find_method
-from synthmed.patch_distance import patch_distance
+from synthmed.objectives import losses
+from synthmed.objectives.patch_distance import patch_distance
 from synthmed.shapes import Batch, Given, ImageSpec, to_one_hot
 from synthmed.training.updates import optimizers_of, update
 

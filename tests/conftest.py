@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-from synthmed import threads
+from synthmed.running import threads
 
 # As the command line does, before torch is imported: the suite is often run beside other work.
 threads.settle()
@@ -18,7 +18,7 @@ threads.take_sentence()
 
 # Public borders check their tensors' shapes and types in every test.
 _HOOK = install_import_hook(
-    ["synthmed.losses", "synthmed.networks", "synthmed.augment", "synthmed.data.intensity"],
+    ["synthmed.objectives.losses", "synthmed.networks", "synthmed.objectives.augment", "synthmed.data.intensity"],
     "beartype.beartype",
 )
 

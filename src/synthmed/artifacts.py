@@ -21,10 +21,10 @@ from typing import Any
 
 from synthmed import __version__
 from synthmed.errors import ArtifactError, StorageError
-from synthmed.paths import inside
-from synthmed.seals import SEAL, read_json, sealed, unsealed
-from synthmed.seals import digest_of as digest_of
-from synthmed.seals import file_digest as file_digest
+from synthmed.files.paths import inside
+from synthmed.files.seals import SEAL, read_json, sealed, unsealed
+from synthmed.files.seals import digest_of as digest_of
+from synthmed.files.seals import file_digest as file_digest
 
 MANIFEST = "manifest.json"
 _FORMAT = 2

@@ -15,7 +15,7 @@ from synthmed.privacy.examination import EXTRACTOR, Attacks, Settings, examine
 from synthmed.privacy.findings import Findings
 from synthmed.privacy.membership import Attack
 from synthmed.privacy.origin import check_model
-from synthmed.progress import Progress
+from synthmed.running.progress import Progress
 from synthmed.samples import SampleSet
 
 

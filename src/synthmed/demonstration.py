@@ -48,7 +48,7 @@ def demo(
     from synthmed.evaluation.report import evaluate
     from synthmed.generation.generate import generate
     from synthmed.phantoms import phantom
-    from synthmed.progress import Bar
+    from synthmed.running.progress import Bar
     from synthmed.training.loop import train
 
     if budget <= 0 or steps <= 0:

@@ -12,8 +12,8 @@ import torch
 from contracts.toys import tiny_method, toy_batch
 from torch import Tensor, nn
 
-from synthmed import losses
 from synthmed.methods import method_names
+from synthmed.objectives import losses
 
 AS_PUBLISHED = {
     "blocks": "deconvolution", "loss": "wasserstein", "features": 16,

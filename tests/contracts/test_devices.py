@@ -51,7 +51,7 @@ def test_no_recipe_has_a_tensor_on_the_wrong_device_or_copies_within_a_step() ->
     ],
 )
 def test_a_planted_fault_is_found(fault: str, sign: str) -> None:
-    (found,) = told(["pix2pix_tiny"], f"import synthmed.augment as a; {fault}")
+    (found,) = told(["pix2pix_tiny"], f"import synthmed.objectives.augment as a; {fault}")
     assert sign in str(found.get("error")) + str(found.get("copies"))
 
 

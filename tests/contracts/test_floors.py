@@ -13,10 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "src" / "synthmed"
 MODULES = sorted(ROOT.rglob("*.py"))
 
-HELPERS = {
-    "errors", "harmless", "config", "shapes", "draws", "seals", "paths", "artifacts", "lines", "pictures", "devices",
-    "threads", "progress",
-}  # fmt: skip
+HELPERS = {"errors", "harmless", "config", "shapes", "draws", "files", "artifacts", "pictures", "running"}
 FLOORS = {
     "phantoms": 0,
     "recipes": 0,
@@ -25,9 +22,7 @@ FLOORS = {
     "checkup": 3,
     "networks": 3,
     "pretrained": 3,
-    "losses": 4,
-    "patch_distance": 4,
-    "augment": 4,
+    "objectives": 4,
     "methods": 5,
     "samples": 3,
     "segmentation": 6,
@@ -43,9 +38,8 @@ FLOORS = {
     "__main__": 14,
 }
 ONLY = {
-    "networks": {"shapes", "draws", "devices"},
-    "losses": {"shapes"},
-    "patch_distance": {"shapes", "draws", "devices"},
+    "networks": {"shapes", "draws", "running"},
+    "objectives": {"shapes", "draws", "running", "config"},
 } | {helper: HELPERS for helper in HELPERS}
 """What these know beside themselves, whatever their floor would allow."""
 MAKERS = {"methods", "training", "generation"}

@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from synthmed import artifacts, lines
+from synthmed import artifacts
 from synthmed.comparison.compare import _claim, _note, trained
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.prepare import prepare
@@ -25,6 +25,7 @@ from synthmed.data.shards import FinishedShards, is_whole
 from synthmed.errors import SynthmedError
 from synthmed.evaluation._arms import Trained, _keep, _read_finished
 from synthmed.evaluation.features.store import read_features, stored
+from synthmed.files import lines
 from synthmed.generation.generate import generate
 from synthmed.generation.model import load_model
 from synthmed.phantoms import phantom, phantom_kind

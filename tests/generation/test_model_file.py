@@ -11,11 +11,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from synthmed.errors import ArtifactError, TrainingError
+from synthmed.files.seals import sealed, unsealed
 from synthmed.generation import model_file
 from synthmed.generation.model import load_model
 from synthmed.methods import find_method
 from synthmed.methods._contract import build
-from synthmed.seals import sealed, unsealed
 from synthmed.shapes import ImageSpec
 
 CONFIG = {"latent_size": 4, "features": 4, "cap": 4, "discriminator_features": 4}

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from synthmed.losses import cross_entropy
 from synthmed.networks.mask_autoencoder import MaskAutoencoder
+from synthmed.objectives.losses import cross_entropy
 
 
 @pytest.mark.parametrize(("halvings", "rows", "columns"), [(2, 16, 8), (3, 8, 4), (4, 4, 2)])

@@ -18,7 +18,7 @@ from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import ArtifactError, ConfigError, DataError, Interrupted, StorageError, TrainingError
 from synthmed.generation.model import load_model
 from synthmed.methods import pix2pix
-from synthmed.progress import Progress
+from synthmed.running.progress import Progress
 from synthmed.shapes import Given
 from synthmed.training import checkpoint
 from synthmed.training.loop import plan, train

@@ -14,7 +14,7 @@ from synthmed.checkup.proposal import Proposal, propose
 from synthmed.checkup.sample import Sample, look_at_pixels
 from synthmed.data.work import Workers
 from synthmed.errors import ConfigError, SourceError
-from synthmed.progress import Progress
+from synthmed.running.progress import Progress
 from synthmed.sources.folders import list_files
 
 _FEW = 64

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from synthmed import __version__
-from synthmed.threads import cores
+from synthmed.running.threads import cores
 
 _EXTRA = re.compile(r"^([\w.-]+).*extra == ['\"]([\w-]+)['\"]")
 

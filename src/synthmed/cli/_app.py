@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from synthmed import __version__, threads
+from synthmed import __version__
 from synthmed.errors import ConfigError
+from synthmed.running import threads
 
 if TYPE_CHECKING:
-    from synthmed.progress import Bar
+    from synthmed.running.progress import Bar
 
 
 class Computing(TyperCommand):
@@ -70,6 +71,6 @@ def size_of(text: str) -> tuple[int, int]:
 
 
 def progress_bar(what: str = "") -> "Bar":
-    from synthmed.progress import Bar
+    from synthmed.running.progress import Bar
 
     return Bar(what)

@@ -19,20 +19,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from synthmed import artifacts, lines
+from synthmed import artifacts
 from synthmed.comparison.page import as_page
 from synthmed.config import Recipe, parse, read_recipe, read_toml, to_toml
 from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import ArtifactError, ConfigError, DataError
 from synthmed.evaluation._contract import find_metric
 from synthmed.evaluation.report import evaluate
+from synthmed.files import lines
+from synthmed.files.seals import read_json, sealed, unsealed
 from synthmed.generation.generate import generate
 from synthmed.methods import find_method
 from synthmed.methods._contract import build
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb, save_png
-from synthmed.progress import Progress, Say, silence, titled, unsaid
+from synthmed.running.progress import Progress, Say, silence, titled, unsaid
 from synthmed.samples import SampleSet
-from synthmed.seals import read_json, sealed, unsealed
 from synthmed.training.loop import plan, train
 from synthmed.training.pace import seconds_of_schedule
 

@@ -23,7 +23,7 @@ from synthmed.data.store import finish_set
 from synthmed.data.work import CRASHED, Died, Workers
 from synthmed.errors import ConfigError, Interrupted, SourceError, SynthmedError
 from synthmed.phantoms import phantom_kind
-from synthmed.progress import Progress, silence
+from synthmed.running.progress import Progress, silence
 from synthmed.sources.folders import real_reason, relative
 
 _SIZES = range(8, 8193)

@@ -24,7 +24,7 @@ from synthmed.data.kinds._contract import Item, KindSettings, Made
 from synthmed.data.limits import Limits, attempt
 from synthmed.data.store import SHARD_BYTES, SHARD_IMAGES, ShardWriter, bytes_per_image, write_table
 from synthmed.errors import ArtifactError, DataError, SourceError
-from synthmed.paths import open_own
+from synthmed.files.paths import open_own
 
 KIND = "shard"
 _LEAST_WORK, _SHARDS = 8 << 20, 256

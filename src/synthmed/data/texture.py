@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from synthmed.devices import full_precision
+from synthmed.running.devices import full_precision
 from synthmed.shapes import Image, OneHot
 
 

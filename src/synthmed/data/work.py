@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from synthmed.data.limits import LIMITS, Limits, attempt
 from synthmed.errors import ConfigError, SourceError
-from synthmed.threads import cores, for_worker
+from synthmed.running.threads import cores, for_worker
 
 CRASHED = "It made the reader crash, again and again. Export it anew."
 _TOGETHER, _ALONE = 2, 2

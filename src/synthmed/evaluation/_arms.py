@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthmed import __version__, lines
+from synthmed import __version__
 from synthmed.artifacts import digest_of
 from synthmed.evaluation._contract import Setup
-from synthmed.progress import titled
+from synthmed.files import lines
+from synthmed.running.progress import titled
 from synthmed.segmentation.segmenter import SegmenterConfig, describe, predict_masks, train_segmenter
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from synthmed.errors import ConfigError, DataError
 from synthmed.evaluation._figures import Figure
-from synthmed.progress import Progress
+from synthmed.running.progress import Progress
 
 if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset

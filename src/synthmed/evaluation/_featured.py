@@ -19,7 +19,7 @@ from synthmed.evaluation._jackknife import Bounds, Compared, Points, Statistic, 
 from synthmed.evaluation.features._contract import Extractor
 from synthmed.evaluation.features.extractor import open_extractor
 from synthmed.evaluation.features.images import Images, image_features
-from synthmed.progress import titled
+from synthmed.running.progress import titled
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthmed.evaluation._intervals import percentiles
-from synthmed.progress import Progress, silence
+from synthmed.running.progress import Progress, silence
 
 LARGEST = 1000
 """Images of one draw, at most: the costs of intervals and floors stay flat for large sets."""

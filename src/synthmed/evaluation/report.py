@@ -18,7 +18,7 @@ from synthmed.evaluation._contract import (
 from synthmed.evaluation._page import Report, as_html, as_json, example_pairs, ordered, verdict, versions
 from synthmed.evaluation.inputs import check_sides, open_real
 from synthmed.evaluation.proof import prove
-from synthmed.progress import Progress, silence
+from synthmed.running.progress import Progress, silence
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from synthmed.data.intensity import to_stored
 from synthmed.errors import ConfigError
 from synthmed.generation.given import read_given
 from synthmed.generation.model import image_seed, load_model
-from synthmed.progress import Progress
+from synthmed.running.progress import Progress
 from synthmed.samples import Sample, SampleSet, write_samples
 
 _CHUNK = 64

@@ -13,12 +13,12 @@ import torch
 
 from synthmed import artifacts
 from synthmed.config import did_you_mean, parse
-from synthmed.devices import find_device
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError, ConfigError, DataError, TrainingError
 from synthmed.generation import model_file
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method, build
+from synthmed.running.devices import find_device
 from synthmed.shapes import Given, ImageSpec, LabelMap, Latent, Pairs
 
 _GROUP = 8

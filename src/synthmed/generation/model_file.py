@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from synthmed import __version__, artifacts
 from synthmed.config import Settings
 from synthmed.errors import ArtifactError, TrainingError
-from synthmed.seals import read_json, sealed, unsealed
+from synthmed.files.seals import read_json, sealed, unsealed
 from synthmed.shapes import ImageSpec
 
 KEY = "synthmed"

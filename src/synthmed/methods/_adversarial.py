@@ -10,9 +10,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from synthmed import losses
 from synthmed.methods._contract import Adam, Phase
 from synthmed.networks.layers import Norm
+from synthmed.objectives import losses
 from synthmed.shapes import Batch, Image, Logits, PerSample
 
 Pairing = Literal["logistic", "relativistic"]

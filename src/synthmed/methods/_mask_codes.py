@@ -7,10 +7,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.methods._contract import Adam, Phase, Stage
 from synthmed.networks.mask_autoencoder import Code, MaskAutoencoder
+from synthmed.objectives import augment, losses
 from synthmed.shapes import Batch, ImageSpec, LabelMap, OneHot, PerSample, from_one_hot, to_one_hot
 
 

@@ -12,7 +12,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.methods._adversarial import adversarial_phases, slope_terms
 from synthmed.methods._contract import Adam, Stage
@@ -20,6 +19,7 @@ from synthmed.methods._mask_codes import MaskCodes
 from synthmed.methods.dcgan import DCGAN
 from synthmed.networks.layers import gaussian_blur
 from synthmed.networks.patchgan import PatchDiscriminator
+from synthmed.objectives import augment, losses
 from synthmed.shapes import Batch, Image, Logits, OneHot
 
 

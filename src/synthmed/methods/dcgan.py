@@ -15,7 +15,6 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from synthmed import augment
 from synthmed.config import Settings
 from synthmed.methods._adversarial import (
     Pairing,
@@ -30,6 +29,7 @@ from synthmed.networks.code_gan import CodeDiscriminator, CodeGenerator
 from synthmed.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from synthmed.networks.layers import Norm
 from synthmed.networks.patchgan import PatchDiscriminator
+from synthmed.objectives import augment
 from synthmed.shapes import (
     Batch,
     Given,

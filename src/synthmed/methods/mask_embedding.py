@@ -19,7 +19,6 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.draws import Draws
 from synthmed.methods._adversarial import adversarial_phases, slope_terms
@@ -27,7 +26,8 @@ from synthmed.methods._contract import Adam, Method, Phase, Stage
 from synthmed.networks.layers import detail_bands, frequency_bands
 from synthmed.networks.mask_embedding import MaskEmbeddingDiscriminator, MaskEmbeddingGenerator, growth_levels
 from synthmed.networks.residual_mask import ResidualMaskDiscriminator, ResidualMaskGenerator
-from synthmed.patch_distance import patch_distance
+from synthmed.objectives import augment, losses
+from synthmed.objectives.patch_distance import patch_distance
 from synthmed.shapes import Batch, Given, Image, ImageSpec, LabelMap, Latent, Logits, OneHot, Pairs, to_one_hot
 
 

@@ -17,7 +17,6 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthmed import augment, losses
 from synthmed.config import Settings
 from synthmed.data.texture import texture_map
 from synthmed.methods._adversarial import (
@@ -33,7 +32,8 @@ from synthmed.networks.layers import Norm
 from synthmed.networks.modulated import LatentEncoder, ModulatedUNet
 from synthmed.networks.patchgan import PatchDiscriminator
 from synthmed.networks.unet import UNet
-from synthmed.patch_distance import patch_distance
+from synthmed.objectives import augment, losses
+from synthmed.objectives.patch_distance import patch_distance
 from synthmed.shapes import Batch, Given, Image, ImageSpec, Latent, Logits, OneHot, Pairs, to_one_hot
 
 

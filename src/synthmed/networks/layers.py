@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthmed.devices import full_precision
 from synthmed.draws import ImageDraws
+from synthmed.running.devices import full_precision
 from synthmed.shapes import Image
 
 DISPLACEMENT_LENGTH = 8.0

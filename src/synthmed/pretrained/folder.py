@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from synthmed.artifacts import file_digest, storage_errors
 from synthmed.errors import ConfigError, WeightsError
-from synthmed.paths import open_own, refuse_link
+from synthmed.files.paths import open_own, refuse_link
 from synthmed.pretrained.catalogue import CATALOGUE, Weights, find_weights
-from synthmed.progress import Progress, silence
+from synthmed.running.progress import Progress, silence
 
 State = Literal["absent", "right", "wrong", "unknown digest"]
 

@@ -19,7 +19,7 @@ from synthmed.evaluation.features._contract import Extractor
 from synthmed.evaluation.features.channels import channel_views
 from synthmed.evaluation.features.images import Images, chunks, image_features
 from synthmed.evaluation.features.reduction import area, gaussian, reduced, shares, smooth
-from synthmed.progress import Progress, silence
+from synthmed.running.progress import Progress, silence
 
 SMALL_SIDE, PATCH_SIDE = 64, 128
 """Longest side, in pixels, at which whole images are compared, and patches and bent images."""

@@ -27,7 +27,7 @@ from synthmed.privacy.membership import Attack, Inference, infer, known_attacks,
 from synthmed.privacy.origin import origin_of
 from synthmed.privacy.people import People, find_people, part_of
 from synthmed.privacy.power import measure_power
-from synthmed.progress import Progress, silence, titled
+from synthmed.running.progress import Progress, silence, titled
 from synthmed.samples import OF_NOBODY, SampleSet
 
 EXTRACTOR = "random_filters"

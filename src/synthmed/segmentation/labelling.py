@@ -25,7 +25,7 @@ from synthmed.data.kinds._contract import rule_of
 from synthmed.data.pseudonyms import default_key_file, read_key
 from synthmed.data.store import DatasetWriter
 from synthmed.errors import DataError, SourceError
-from synthmed.progress import Progress, silence, titled
+from synthmed.running.progress import Progress, silence, titled
 from synthmed.segmentation.segmenter import SegmenterConfig, describe, predict_masks, train_segmenter
 from synthmed.sources.folders import list_files, relative
 from synthmed.sources.pixels import read_header, read_image, read_mask

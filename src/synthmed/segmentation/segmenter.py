@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from synthmed.devices import find_device
 from synthmed.errors import DataError, TrainingError
-from synthmed.progress import Progress, silence
+from synthmed.running.devices import find_device
+from synthmed.running.progress import Progress, silence
 from synthmed.shapes import Image
 
 SMALLEST_SIDE = 32

@@ -7,7 +7,7 @@ from typing import Any
 from synthmed import artifacts
 from synthmed.config import read_toml, to_toml
 from synthmed.errors import ArtifactError, ConfigError
-from synthmed.seals import sealed, unsealed
+from synthmed.files.seals import sealed, unsealed
 from synthmed.training.run import LOCK
 
 FILE = "config.toml"

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from synthmed.config import parse
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_unit_range
-from synthmed.devices import find_device
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ConfigError, DataError
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method, build
+from synthmed.running.devices import find_device
 from synthmed.shapes import Batch, Given
 from synthmed.training import checkpoint
 from synthmed.training.batches import class_numbers

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from synthmed import lines
+from synthmed.files import lines
 
 
 class JsonLines:

@@ -18,15 +18,15 @@ from torch import nn
 from synthmed import artifacts
 from synthmed.config import Recipe, Settings, parse, read_recipe
 from synthmed.data.dataset import PreparedDataset
-from synthmed.devices import find_device
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError, ConfigError, Interrupted
 from synthmed.generation import model_file as models
 from synthmed.generation.model import load_model
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method, Stage, build
-from synthmed.progress import Progress, Say, silence, unsaid
-from synthmed.threads import kept_by
+from synthmed.running.devices import find_device
+from synthmed.running.progress import Progress, Say, silence, unsaid
+from synthmed.running.threads import kept_by
 from synthmed.training import averages, checkpoint
 from synthmed.training.batches import Batches, class_counts, rows_for
 from synthmed.training.checkpoint import Position, State

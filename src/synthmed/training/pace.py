@@ -8,10 +8,10 @@ import torch
 
 from synthmed.config import Recipe, parse
 from synthmed.data.dataset import PreparedDataset
-from synthmed.devices import find_device
 from synthmed.draws import Draws
 from synthmed.methods import find_method
 from synthmed.methods._contract import Stage, build
+from synthmed.running.devices import find_device
 from synthmed.training.batches import Batches
 from synthmed.training.updates import optimizers_of, update
 

@@ -16,8 +16,8 @@ from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_stored, to_unit_range
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError, ConfigError
+from synthmed.files.paths import open_own
 from synthmed.methods._contract import Method
-from synthmed.paths import open_own
 from synthmed.pictures import pairs_grid, save_png
 from synthmed.shapes import Given, Pairs
 from synthmed.training.batches import class_numbers

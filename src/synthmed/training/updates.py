@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from synthmed.devices import lowered_precision
 from synthmed.methods._contract import Phase, Stage
+from synthmed.running.devices import lowered_precision
 from synthmed.shapes import Batch
 from synthmed.training.private import private_gradients
 

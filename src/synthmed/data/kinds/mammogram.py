@@ -23,10 +23,10 @@ from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
 from synthmed.data.kinds._display import is_shown_by_range, show
 from synthmed.data.kinds._mammogram_files import find_mammograms
 from synthmed.errors import ConfigError, SourceError
+from synthmed.running.threads import one_thread
 from synthmed.sources import dicom
 from synthmed.sources.image import SourceHeader, SourceImage
 from synthmed.sources.pixels import binary_mask
-from synthmed.threads import one_thread
 
 DEFAULT_SIZE = (512, 256)
 _DOUBT = "things like markers or edges surround the breast and may be tissue, so they were left"

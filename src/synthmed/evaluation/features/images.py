@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from synthmed.evaluation.features._contract import Extractor
 from synthmed.evaluation.features.channels import channel_views, select
 from synthmed.evaluation.features.store import stored
-from synthmed.progress import Progress, silence
+from synthmed.running.progress import Progress, silence
 
 _READ = 64
 

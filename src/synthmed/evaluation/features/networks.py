@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthmed.devices import find_device
 from synthmed.errors import WeightsError
 from synthmed.evaluation.features._contract import VERSION, Extractor
 from synthmed.networks.inception import Inception, resize_like_tensorflow
@@ -24,6 +23,7 @@ from synthmed.networks.vgg import Vgg, random_vgg
 from synthmed.networks.vision_transformer import VisionTransformer
 from synthmed.pretrained.folder import checked_file
 from synthmed.pretrained.reading import read_tensors
+from synthmed.running.devices import find_device
 
 _MEAN = torch.tensor([0.485, 0.456, 0.406]).reshape(3, 1, 1)
 _SPREAD = torch.tensor([0.229, 0.224, 0.225]).reshape(3, 1, 1)

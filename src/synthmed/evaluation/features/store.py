@@ -18,7 +18,7 @@ from safetensors.numpy import save as to_bytes
 
 from synthmed.artifacts import storage_errors, write_file
 from synthmed.errors import ArtifactError, DataError
-from synthmed.seals import digest_of, read_json
+from synthmed.files.seals import digest_of, read_json
 
 _KEY, _DIGEST = "synthmed-features", "sha256"
 _WORDS = {"images": "set of images", "channels": "choice of channels"}

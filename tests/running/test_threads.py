@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from synthmed import threads
 from synthmed.errors import ConfigError, Interrupted
+from synthmed.running import threads
 from synthmed.training.loop import train
 
 WAITING = "OMP_WAIT_POLICY"

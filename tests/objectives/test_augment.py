@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthmed import augment
 from synthmed.draws import Draws
+from synthmed.objectives import augment
 from synthmed.shapes import Batch, Given
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from synthmed import artifacts, lines, paths
+from synthmed import artifacts
 from synthmed.errors import ArtifactError
+from synthmed.files import lines, paths
 from synthmed.training.loop import train
 
 LINKS = {"symbolic": lambda link, target: link.symlink_to(target), "to nowhere": lambda link, _: link.symlink_to(link)}

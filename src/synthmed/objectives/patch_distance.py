@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from synthmed.devices import full_precision
 from synthmed.draws import Draws
+from synthmed.running.devices import full_precision
 from synthmed.shapes import Image, LabelMap, OneHot, PerSample
 
 SCALES = ((1, 3, 3000), (1, 7, 3000), (2, 5, 2000), (4, 5, 1000))

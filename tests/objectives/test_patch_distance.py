@@ -4,7 +4,13 @@ import torch
 from torch.nn import functional
 
 from synthmed.draws import Draws
-from synthmed.patch_distance import DIRECTIONS, NEIGHBOURHOOD, draw_patches, patch_distance, sorted_difference
+from synthmed.objectives.patch_distance import (
+    DIRECTIONS,
+    NEIGHBOURHOOD,
+    draw_patches,
+    patch_distance,
+    sorted_difference,
+)
 
 
 def drawn_from(seed: int = 0) -> Draws:

@@ -6,8 +6,8 @@ import io
 import pytest
 
 import synthmed
-from synthmed import progress, threads
-from synthmed.progress import Bar, Progress, silence, titled
+from synthmed.running import progress, threads
+from synthmed.running.progress import Bar, Progress, silence, titled
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from synthmed import losses
+from synthmed.objectives import losses
 
 
 def test_a_discriminator_at_chance_has_the_losses_of_a_coin() -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 from synthmed.artifacts import storage_errors, write_file
 from synthmed.errors import ArtifactError
-from synthmed.paths import open_own
-from synthmed.seals import read_json, sealed, unsealed
+from synthmed.files.paths import open_own
+from synthmed.files.seals import read_json, sealed, unsealed
 
 
 def append(path: Path, entry: Mapping[str, Any], *, flush: bool = False) -> None:

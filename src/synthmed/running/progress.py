@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol, Self
 
-from synthmed import threads
+from synthmed.running import threads
 
 _EVERY = 30.0
 """Seconds between two lines where there is no terminal."""

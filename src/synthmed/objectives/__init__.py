@@ -1,0 +1,1 @@
+"""What objectives are made of: losses, distances, and changes of what a discriminator sees."""
