@@ -213,7 +213,9 @@ def test_an_item_that_kills_its_worker_again_and_again_is_left_out_and_the_rest_
     source = make_source(tmp_path / "source", 8)
     dataset = prepare(source, tmp_path / "data", kind="explosive", size=16, workers=2)
     assert len(dataset) == 7
-    assert (dataset.path / "rejected.csv").read_text() == f'file,reason\nimages/scan 005.png,"{CRASHED}"\n'
+    assert (dataset.path / "rejected.csv").read_text() == (
+        f'file,reason\nimages/scan 005.png,"{CRASHED}"\nmasks/scan 005.png,Its image is left out.\n'
+    )
 
 
 def test_every_planned_item_is_accounted_for(tmp_path, make_source):

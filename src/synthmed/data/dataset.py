@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synthmed import artifacts
+from synthmed.data.account import Account
 from synthmed.data.geometry import Fit, fit_mask
 from synthmed.data.split import SPLITS
 from synthmed.errors import ArtifactError, DataError
@@ -269,6 +270,8 @@ class PreparedDataset:
         """What a person wants to know of a set that was just made."""
         splits = ", ".join(f"{split.images} {name}" for name, split in self.info.splits.items())
         told = f"{self.path} holds {len(self)} images ({splits}); {self.num_rejected} rejected, see {REJECTED_FILE}."
+        if account := self.info.provenance.get("account"):
+            told += f" {Account(**account).sentence}"
         if self.num_alike:
             told += (
                 f" {self.num_alike} pairs of images look alike though they are of different patients: see "

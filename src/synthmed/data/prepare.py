@@ -6,12 +6,13 @@ shards and put together. Whatever the workers, and however often it was interrup
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from synthmed import artifacts
 from synthmed.config import parse, read_overrides
 from synthmed.data import shards
+from synthmed.data.balance import rows_of, settled
 from synthmed.data.dataset import KIND, PreparedDataset
 from synthmed.data.kinds import find_kind
 from synthmed.data.kinds._contract import KindSettings
@@ -21,6 +22,7 @@ from synthmed.data.store import finish_set
 from synthmed.data.work import CRASHED, Died, Workers
 from synthmed.errors import ConfigError, Interrupted, SourceError, SynthmedError
 from synthmed.progress import Progress, silence
+from synthmed.sources.layouts import IMAGE_LEFT_OUT
 
 _SIZES = range(8, 8193)
 
@@ -84,7 +86,7 @@ def prepare(
     with Workers(workers, cluster) as pool:
         found = find_kind(kind).find(source, settings, pool.map)
         info = find_kind(kind).describe(found, settings, height, width)
-        planned = plan(found, info, settings, secret, recorded, pool.map)
+        planned = plan(source, found, info, settings, secret, recorded, pool.map)
         del found
         if not planned.items:
             raise SourceError(_all_rejected(source, planned.rejected))
@@ -170,15 +172,18 @@ def _make_without_crashes(shard: shards.Shard, pool: Workers) -> None:
 def _assemble(planned: Plan, folder: Path, source: Path, out: Path) -> None:
     """Put the finished shards together to the set."""
     finished = shards.FinishedShards(folder, len(planned.ranges))
-    crossed_out = finished.rejected()
-    rejected = planned.rejected + crossed_out
+    why = dict(finished.rejected())
+    lost = [item for item in planned.items if item.name in why]
+    rows = [row for item in lost for row in rows_of(item, why[item.name], source)]
+    rejected = planned.rejected + rows
     if not finished.images:
         raise SourceError(_all_rejected(source, rejected))
     counts = {
-        "accepted": len(planned.items) - len(crossed_out), "images": finished.images, "rejected": len(rejected),
+        "accepted": len(planned.items) - len(lost), "images": finished.images, "rejected": len(rejected),
     }  # fmt: skip
+    account = asdict(settled(planned.account, lost, rows))
     made_by_code = {"phantom": phantom} if (phantom := artifacts.phantom_kind(source)) else {}
-    provenance = {**planned.info.provenance, "counts": counts, **made_by_code}
+    provenance = {**planned.info.provenance, "counts": counts, "account": account, **made_by_code}
     info = planned.info.model_copy(update={"provenance": provenance})
     known = finished.manifest_entries()
     with artifacts.new_directory(out, KIND, known=known) as directory:
@@ -187,8 +192,9 @@ def _assemble(planned: Plan, folder: Path, source: Path, out: Path) -> None:
 
 
 def _all_rejected(source: Path, rejected: list[tuple[str, str]]) -> str:
-    file, reason = min(rejected, default=("", "There is no file."))
+    own = [row for row in rejected if row[1] != IMAGE_LEFT_OUT]
+    file, reason = min(own, default=("", "There is no file."))
     return (
-        f"{source} holds no usable images: all {len(rejected)} were left out; expected at least one. "
+        f"{source} holds no usable images: all {len(own)} were left out; expected at least one. "
         f"The first is {file}: {reason}"
     )

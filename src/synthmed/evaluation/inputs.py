@@ -11,20 +11,11 @@ from typing import Any
 import numpy as np
 
 from synthmed.artifacts import MANIFEST, digest_of, file_digest
-from synthmed.data.dataset import (
-    FIELDS_OF_VIEW,
-    IMAGES,
-    MASKS,
-    DatasetInfo,
-    Intensity,
-    PreparedDataset,
-    Row,
-    split_infos,
-)
+from synthmed.data.dataset import IMAGES, MASKS, DatasetInfo, Intensity, PreparedDataset, Row, split_infos
 from synthmed.errors import DataError
 from synthmed.samples import SampleSet
 from synthmed.sources.pixels import read_header, read_image, read_mask
-from synthmed.sources.raster import FoundImage, FoundImages, find
+from synthmed.sources.raster import FoundImage, find
 
 _CHUNK = 64
 _COLOURS = ["red", "green", "blue"]
@@ -63,8 +54,8 @@ def open_real(path: Path) -> PreparedDataset:
         width=width,
         bits=8 if bits == 8 else 16,
         intensity=Intensity(low=0, high=2.0**bits - 1, unit="stored value"),
-        mask_labels={"0": "background", "1": "foreground"} if _all(found, "mask_path") else {},
-        has_fields=_all(found, "field_path"),
+        mask_labels={"0": "background", "1": "foreground"} if all(image.mask_paths for image in found.images) else {},
+        has_fields=all(image.field_path is not None for image in found.images),
         splits=split_infos(rows),
         provenance={"rejected": {rejection.file: rejection.reason for rejection in found.rejected}},
     )
@@ -126,14 +117,12 @@ class _FolderPixels:
         gathered = np.empty((len(positions), *shape), dtype)
         for place, position in enumerate(positions):
             image = self._images[int(position)]
-            path = {IMAGES: image.path, MASKS: image.mask_path, FIELDS_OF_VIEW: image.field_path}[what]
-            assert path is not None, "masks and fields are asked for only where all images have them"
-            gathered[place] = read_image(path) if what == IMAGES else read_mask(path)
+            if what == IMAGES:
+                gathered[place] = read_image(image.path)
+                continue
+            paths = image.mask_paths if what == MASKS else (image.field_path,)
+            gathered[place] = np.maximum.reduce([read_mask(path) for path in paths if path is not None])
         return gathered
-
-
-def _all(found: FoundImages, what: str) -> bool:
-    return all(getattr(image, what) is not None for image in found.images)
 
 
 def _row(image: FoundImage, folder: Path, height: int, width: int, bits: int) -> Row:
@@ -143,7 +132,7 @@ def _row(image: FoundImage, folder: Path, height: int, width: int, bits: int) ->
         patient_id=image.patient_id,
         split=image.split or "train",
         label=image.label,
-        mask_source="manual" if image.mask_path else "none",
+        mask_source="manual" if image.mask_paths else "none",
         source_digest=file_digest(image.path),
         **whole,
         low=(0.0,),

@@ -3,16 +3,21 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from synthmed import sources
 from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
+from synthmed.data.masks import join_masks, refuse_mask
 from synthmed.errors import SourceError
 from synthmed.sources import pixels, raster
+from synthmed.sources.folders import relative
 from synthmed.sources.image import SourceImage
+from synthmed.sources.layouts import IMAGE_LEFT_OUT
 
 FORMATS = (*pixels.EXTENSIONS, ".dcm", ".nii", ".nii.gz", ".nrrd")
 
@@ -20,39 +25,54 @@ FieldOf = Callable[[np.ndarray], np.ndarray]
 """Computes a field of view [H W] of {0, 1} from stored pixels [C H W]."""
 
 
-def find(source: Path, settings: KindSettings, run: Map) -> Found:
+class PhotographSettings(KindSettings):
+    """What the kinds of single pictures have in common: which files are what, where names do not say it."""
+
+    images: str = Field(
+        "", description="Pattern for the files that are images, such as '*_flair.png'; empty = by names."
+    )
+    masks: str = Field("", description="Pattern for the files that are masks, such as '*_gland.png'; empty = by names.")
+
+
+def find(source: Path, settings: PhotographSettings, run: Map) -> Found:
     """The images of a folder that fit together, with their masks and fields; see ``synthmed.sources.raster``.
 
-    Most images decide how many channels and bits the set has; of equally many the richer kind does.
+    Most images decide how many channels and bits the set has, and of which modality it is; of equally many the richer
+    kind does.
 
     Raises:
-        SourceError: no images, a table that is not understood, or one patient in two declared splits.
+        SourceError: no images, masks without images, a table that is not understood, or one patient in two declared
+            splits.
     """
-    found = raster.find(source, table=Path(settings.table) if settings.table else None, extensions=FORMATS)
+    found = raster.find(
+        source,
+        table=Path(settings.table) if settings.table else None,
+        images=settings.images,
+        masks=settings.masks,
+        extensions=FORMATS,
+    )
     rejected = [Rejection(file=rejection.file, reason=rejection.reason) for rejection in found.rejected]
     looks = list(run(_look, [image.path for image in found.images]))
-    votes = Counter(look[:2] for look in looks if not isinstance(look, SourceError))
-    channels, bits = max(votes, key=lambda key: (votes[key], key), default=(1, 8))
+    votes = Counter(look.kind for look in looks if not isinstance(look, SourceError))
+    usual = max(votes, key=lambda key: (votes[key], key), default=(1, 8, ""))
     items: list[Item] = []
     for image, look in zip(found.images, looks, strict=True):
         name = image.path.relative_to(source).as_posix()
-        if isinstance(look, SourceError):
-            rejected.append(Rejection(file=name, reason=str(look)))
-        elif look[:2] != (channels, bits):
-            reason = (
-                f"It has {_channels(look[0])} of {look[1]} bits; expected {_channels(channels)} of {bits} bits as "
-                "most images here. Convert it, or prepare it as its own set."
-            )
+        if isinstance(look, SourceError) or look.kind != usual:
+            reason = str(look) if isinstance(look, SourceError) else _unlike(look.kind, usual)
             rejected.append(Rejection(file=name, reason=reason))
+            partners = (*image.mask_paths, *([image.field_path] if image.field_path else []))
+            rejected += [Rejection(file=relative(path, source), reason=IMAGE_LEFT_OUT) for path in partners]
         else:
-            items.append(_item(image, name, "" if found.patients_declared else look[2]))
+            items.append(_item(image, name, "" if found.patients_declared else look.patient_id))
+    channels, bits, _ = usual
     facts = {
         "channels": channels,
         "bits": bits,
         "masks": any("mask" in item.facts for item in items),
         "fields": any("field" in item.facts for item in items),
     }
-    return Found(items=items, rejected=rejected, layout=found.layout, facts=facts)
+    return Found(items=items, rejected=rejected, layout=found.layout, tables=found.tables, facts=facts)
 
 
 def describe(
@@ -82,22 +102,32 @@ def describe(
 
 
 def make(
-    item: Item, info: DatasetInfo, *, low: float = 0.0, high: float = 0.0, field_of: FieldOf | None = None
+    item: Item,
+    info: DatasetInfo,
+    settings: PhotographSettings,
+    *,
+    low: float = 0.0,
+    high: float = 0.0,
+    field_of: FieldOf | None = None,
 ) -> list[Made]:
     """Decode one image with its mask and field and fit them; a file of several frames gives an image for each.
 
     Args:
         item: what ``find`` gave.
         info: what ``describe`` gave.
+        settings: where they name the images, a picture of two values is one too.
         low: physical value of stored 0.
         high: physical value of the largest stored number. Where it equals ``low``, whole numbers that fit are
             stored as they are, and others span the range of their own file.
         field_of: computes the field of view where the source gives none.
 
     Raises:
-        SourceError: the image, its mask or its field cannot be read, or they do not belong together.
+        SourceError: the image, its mask or its field cannot be read, they do not belong together, or the image looks
+            like a mask.
     """
     source = sources.read(item.files[0])
+    if not settings.images:
+        refuse_mask(source.pixels)
     if source.pixels.shape[1] != len(info.channels) or _is_deeper(source.pixels, info.bits):
         raise SourceError(f"{item.files[0].name} decodes to other channels or bits than its header says. Save it anew.")
     stored, low, high = _stored(source.pixels, info.bits, low, high)
@@ -120,27 +150,46 @@ def make(
                 view=f"{source.header.laterality} {source.header.view}".strip(),
                 low=low,
                 high=high,
+                notes=f"{joined} masks joined" if (joined := len(item.facts.get("mask", ()))) > 1 else "",
             )
         )
     return made
 
 
-def _look(path: Path) -> tuple[int, int, str]:
-    """Channels, bits to store and patient ("" = the file does not say) of an image file."""
+class _Look(NamedTuple):
+    """Channels, bits to store and modality of an image file, and its patient; "" = the file does not say."""
+
+    kind: tuple[int, int, str]
+    patient_id: str
+
+
+def _look(path: Path) -> _Look:
     header = sources.open_header(path)
-    return header.channels, 8 if header.bits <= 8 else 16, header.patient_id
+    return _Look((header.channels, 8 if header.bits <= 8 else 16, header.modality), header.patient_id)
+
+
+def _unlike(kind: tuple[int, int, str], usual: tuple[int, int, str]) -> str:
+    if kind[:2] == usual[:2]:
+        return (
+            f"Its modality is {kind[2] or 'unknown'}; expected {usual[2] or 'unknown'} as most images here have. "
+            "Prepare it as its own set."
+        )
+    return (
+        f"It has {_channels(kind[0])} of {kind[1]} bits; expected {_channels(usual[0])} of {usual[1]} bits as most "
+        "images here. Convert it, or prepare it as its own set."
+    )
 
 
 def _item(image: raster.FoundImage, name: str, patient_in_file: str) -> Item:
-    partners = {"mask": image.mask_path, "field": image.field_path}
-    facts = {what: path for what, path in partners.items() if path is not None}
+    partners = {"mask": image.mask_paths, "field": (image.field_path,) if image.field_path else ()}
+    facts = {what: paths for what, paths in partners.items() if paths}
     return Item(
         name=name,
         patient_id=patient_in_file or image.patient_id,
         files=(image.path,),
         split=image.split,
         label=image.label,
-        partners=tuple(facts.values()),
+        partners=tuple(path for paths in facts.values() for path in paths),
         facts=facts,
     )
 
@@ -166,10 +215,12 @@ def _stored(picture: np.ndarray, bits: int, low: float, high: float) -> tuple[np
 
 
 def _partner(item: Item, key: str, what: str, source: SourceImage) -> np.ndarray | None:
-    """The masks or fields [F H W] of an image, checked to be of its size."""
-    if key not in item.facts:
-        return None
-    path: Path = item.facts[key]
+    """The masks or fields [F H W] of an image, joined and checked to be of its size."""
+    paths: tuple[Path, ...] = item.facts.get(key, ())
+    return join_masks([_binary(path, what, source) for path in paths]) if paths else None
+
+
+def _binary(path: Path, what: str, source: SourceImage) -> np.ndarray:
     partner = sources.read(path).pixels
     frames, channels, height, width = partner.shape
     if (frames, height, width) != (len(source.pixels), *source.pixels.shape[2:]):
