@@ -12,6 +12,7 @@ import numpy as np
 
 from synthmed.artifacts import MANIFEST, digest_of, file_digest
 from synthmed.data.dataset import IMAGES, MASKS, DatasetInfo, Intensity, PreparedDataset, Row, split_infos
+from synthmed.data.masks import holds_two_values
 from synthmed.errors import DataError
 from synthmed.samples import SampleSet
 from synthmed.sources.pixels import read_header, read_image, read_mask
@@ -70,32 +71,14 @@ def check_sides(made: SampleSet, true: PreparedDataset) -> list[str]:
         Warnings, such as that some images are of one value.
 
     Raises:
-        DataError: sides of different size, channels or bit depth, fewer than two images on a side, or a side whose
-            images are all of one value.
+        DataError: sides of different size, channels or bit depth, fewer than two images on a side, a side whose
+            images are all of one value, or pictures on one side or on both with masks among them.
     """
     expected = (len(true.info.channels), true.info.height, true.info.width, true.info.bits)
     warnings = []
+    drawn: dict[str, int] = {}
     for side, images in (("synthetic", made), ("real", true)):
-        if len(images) < 2:
-            raise DataError(
-                f"There is {len(images)} {side} image in {images.path.name}; expected at least 2, since sets are "
-                "compared. Give more images."
-            )
-        flat = 0
-        for first in range(0, len(images), _CHUNK):
-            pixels = images.images(range(first, min(first + _CHUNK, len(images))))
-            if pixels.dtype not in (np.uint8, np.uint16):
-                raise DataError(
-                    f"The {side} images have pixels of the type {pixels.dtype}; expected uint8 or uint16. Nothing is "
-                    "rescaled silently: store them as whole numbers in the real images' range."
-                )
-            found = (*pixels.shape[1:], pixels.dtype.itemsize * 8)
-            if found != expected:
-                raise DataError(
-                    f"The {side} images in {images.path.name} have {_kind(*found)}; the real ones have "
-                    f"{_kind(*expected)}. Nothing is resized or converted silently: bring both to one kind first."
-                )
-            flat += int((pixels.min((1, 2, 3)) == pixels.max((1, 2, 3))).sum())
+        flat, drawn[side] = _count_flat(side, images, expected)
         if flat == len(images):
             raise DataError(
                 f"All {len(images)} {side} images in {images.path.name} are of one value everywhere; expected "
@@ -103,7 +86,39 @@ def check_sides(made: SampleSet, true: PreparedDataset) -> list[str]:
             )
         if flat:
             warnings.append(f"{flat} of {len(images)} {side} images are of one value everywhere.")
+    if any(drawn.values()) and drawn != {"synthetic": len(made), "real": len(true)}:
+        raise DataError(
+            f"{drawn['synthetic']} of {len(made)} synthetic and {drawn['real']} of {len(true)} real images hold two "
+            "values alone, as masks do; expected pictures. Put masks into a folder named masks, let their names end in "
+            "_mask, or take them out."
+        )
     return warnings
+
+
+def _count_flat(side: str, images: SampleSet | PreparedDataset, expected: tuple[int, int, int, int]) -> tuple[int, int]:
+    """How many images of a side are of one value, and how many of two, each looked at once."""
+    if len(images) < 2:
+        raise DataError(
+            f"There is {len(images)} {side} image in {images.path.name}; expected at least 2, since sets are "
+            "compared. Give more images."
+        )
+    flat = drawn = 0
+    for first in range(0, len(images), _CHUNK):
+        pixels = images.images(range(first, min(first + _CHUNK, len(images))))
+        if pixels.dtype not in (np.uint8, np.uint16):
+            raise DataError(
+                f"The {side} images have pixels of the type {pixels.dtype}; expected uint8 or uint16. Nothing is "
+                "rescaled silently: store them as whole numbers in the real images' range."
+            )
+        found = (*pixels.shape[1:], pixels.dtype.itemsize * 8)
+        if found != expected:
+            raise DataError(
+                f"The {side} images in {images.path.name} have {_kind(*found)}; the real ones have "
+                f"{_kind(*expected)}. Nothing is resized or converted silently: bring both to one kind first."
+            )
+        flat += int((pixels.min((1, 2, 3)) == pixels.max((1, 2, 3))).sum())
+        drawn += sum(holds_two_values(image) for image in pixels)
+    return flat, drawn
 
 
 class _FolderPixels:
