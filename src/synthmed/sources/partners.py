@@ -3,7 +3,7 @@
 The rule, in this order: a folder's name says what its files are (``masks``, ``labelsTr``, ``1st_manual``); else the end
 or the beginning of a file's name does (``_mask_1``, ``segmentation-0``). A mask belongs to the image of its name in the
 same place, the place being the folders without the words of roles; else to the one image anywhere whose name it bears,
-whole or as its beginning; else to the only image of its place.
+whole or as its beginning; else, in a folder of masks or without a name of its own, to the only image of its patient.
 """
 
 import unicodedata
@@ -245,8 +245,10 @@ class _Index:
         wheres = _wheres(place)
         if found := self._named(wheres, keys_of_mask(own)) or self._named(wheres, beginnings(own)):
             return found
-        inside = self._inside.get(place.loose, [])
-        return inside if len(inside) == 1 else []
+        # In a folder of their own, masks may be called as they like; beside an image they name another one.
+        names = {"", *place.owners} & set(keys_of_mask(own))
+        inside = self._inside.get(place.loose, []) if place.role == "mask" or names else []
+        return inside if len(inside) == 1 and place.owners else []
 
     def _named(self, wheres: list[Any], keys: list[str]) -> list[str]:
         for where in wheres:
