@@ -22,7 +22,7 @@ def picture(path, seed, size=16):
 
 def mask(path, seed=0, size=16):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray((np.arange(size * size).reshape(size, size) % (seed + 2) == 0).astype(np.uint8) * 255).save(path)
+    Image.fromarray((np.arange(size * size).reshape(size, size) < size * (seed + 2)).astype(np.uint8) * 255).save(path)
 
 
 def volume(path, values):

@@ -28,9 +28,9 @@ from synthmed.data.planning import Plan, plan
 from synthmed.errors import ConfigError, InputError, LayoutError, SourceError
 from synthmed.sources.contrasts import modality_of
 from synthmed.sources.folders import relative
-from synthmed.sources.layouts import OUTSIDE
 from synthmed.sources.partners import sort_names
 
+_FEW_PICTURES, _FEW_VOLUMES = 64, 6  # that are looked at for masks without a name
 _TRIED = 3  # items that are made into images, to see whether the command works
 _NO_KEY = bytes(32)  # the pseudonyms of a plan that is thrown away
 _VOLUMES = ("NIfTI", "NRRD")
@@ -103,7 +103,7 @@ def propose(source: Path, looks: Mapping[Path, Look], run: Map) -> tuple[Proposa
             continue
         try:
             _refuse_drawn(looks)
-            settled, planned = _try_with_masks(candidate, run)
+            settled, planned = _try_with_masks(candidate, looks, run)
         except _MissingError as error:
             kind, missing = candidate.kind, anonymous.reason(str(error))
             break
@@ -145,7 +145,7 @@ def _refuse_drawn(looks: Mapping[Path, Look]) -> None:
         )
 
 
-def _try_with_masks(candidate: _Candidate, run: Map) -> tuple[_Candidate, Plan]:
+def _try_with_masks(candidate: _Candidate, looks: Mapping[Path, Look], run: Map) -> tuple[_Candidate, Plan]:
     """What ``prepare`` would do, with the setting for masks whose names do not say that they are masks.
 
     Raises:
@@ -155,14 +155,16 @@ def _try_with_masks(candidate: _Candidate, run: Map) -> tuple[_Candidate, Plan]:
     planned = _try(candidate, run)
     if candidate.kind not in (*_PICTURES, "ct"):
         return candidate, planned
-    beside = [file for file, reason in planned.rejected if reason == OUTSIDE]
+    by_name = {relative(path, candidate.folder): look for path, look in looks.items()}
+    names = [name for name in sort_names(list(by_name)).images if by_name[name].format != "DICOM"]
     used = {relative(path, candidate.folder) for item in planned.items for path in item.files}
-    drawn = [*unnamed_masks(beside, candidate.folder, run)]
-    if candidate.kind in _PICTURES:
-        drawn += unnamed_masks(sorted(used), candidate.folder, run)
+    # Those that are used, and those that are not, where masks of another depth than the images are.
+    parts = ([name for name in names if name in used], [name for name in names if name not in used])
+    few = _FEW_VOLUMES if any(by_name[name].format in _VOLUMES for name in names) else _FEW_PICTURES
+    drawn = [name for part in parts for name in unnamed_masks(part, few, candidate.folder, run)]
     if not drawn:
         return candidate, planned
-    pattern = pattern_of(drawn, sorted({*used, *beside}))
+    pattern = pattern_of(drawn, names)
     told = replace(candidate, settings=(*candidate.settings, f"masks={pattern}"))
     try:
         if pattern:

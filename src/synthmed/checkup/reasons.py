@@ -1,29 +1,15 @@
 """Reasons without the names of files: a file is often called like its patient."""
 
+import ast
 import re
 import unicodedata
+from functools import cache
 from pathlib import Path, PurePosixPath
 
+import synthmed
 from synthmed.sources.folders import list_files, relative
 from synthmed.sources.words import place_of, stem
 
-_OURS = frozenset(
-    """
-    a an and are as at be been belong belongs below beside between bits body both breast but by can cannot case
-    cases channel channels class classes colour colours column columns contrast contrasts copy correct ct data
-    decoder dicom does each either else end ends enough every export exported file files first folder folders for
-    format frame frames from give given grey has have header headers here hidden holds if image images in index
-    inside is it its label labels larger last least lies line look lung many map mask masks may mean missing
-    modality more most mr name named names nifti no none not nothing number numbers of on one only open or order
-    other others out outside patient patients phase phases picture pictures pixel pixels place plane planes png
-    prepare raw read row rows run same save say says scan segmentation series set sets share size slice slices
-    smaller some source space split splits study such t1 t2 table test text than that the them then there they third
-    this those tissue to train training twice two under unit unknown up use used value values view volume volumes
-    way what where which white whole why with without wrong
-    metadata.csv
-    """.split()  # noqa: SIM905 - a list of strings would take four pages
-)
-"""Words of our own sentences: a file or folder that is called so gives nothing away."""
 _NOUN = re.compile(r"\b(images?|masks?|field of view|table|series|volume|file|slice|header|folder) $")
 _PATIENT = re.compile(r"[Pp]atient .+? is in the splits")
 _INSIDE = re.compile(r"\w\w")
@@ -48,10 +34,11 @@ class Anonymous:
 
     def _add(self, name: str) -> None:
         place = PurePosixPath(name)
+        ours = our_words()
         folders = [folder for folder in place.parts[:-1] if not place_of(folder).role]
         above = [str(folder) for folder in place.parents if str(folder) != "."]
         for word in (name, place.name, stem(place.name), place.stem, *above, *folders):
-            if word.lower() not in _OURS and not (word.isdigit() and len(word) <= _SHORT):
+            if word.lower() not in ours and not (word.isdigit() and len(word) <= _SHORT):
                 self._known.add(word)
 
     def reason(self, sentence: str, file: str = "") -> str:
@@ -86,3 +73,17 @@ def _bounds(sentence: str) -> list[int]:
     """Where a name can begin or end: not between two letters, digits or underscores."""
     inner = [at for at in range(1, len(sentence)) if not _INSIDE.match(sentence, at - 1)]
     return [0, *inner, len(sentence)]
+
+
+@cache
+def our_words() -> frozenset[str]:
+    """The words of our own sentences, from the code that speaks them: a file that is called so gives nothing away."""
+    words: set[str] = {"metadata.csv"}
+    for package in ("sources", "data"):
+        for path in (Path(synthmed.__file__).parent / package).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+                    words.update(word.lower() for word in re.findall(r"[A-Za-z]+", node.value) if " " in node.value)
+    return frozenset(words)

@@ -29,6 +29,7 @@ _MOST = 0.4  # of the names, so that a mask for each image does not hide what th
 _NAMES, _LOOKED_AT = 2000, 6
 _SIDE = 64
 _DARK = 0.15  # of the brightest value
+_FOG = 0.25  # likewise: air on a film
 _MANY = 5  # parts of a mask
 
 
@@ -103,8 +104,8 @@ def _is_mammogram(picture: np.ndarray) -> bool:
     if grey.shape[0] < 1.2 * grey.shape[1] or (len(picture) == 3 and np.abs(picture - grey).max() > _DARK):
         return False
     edge = max(2, grey.shape[1] // 10)
-    sides = sorted((float(np.median(grey[:, :edge])), float(np.median(grey[:, -edge:]))))
-    return sides[0] < _DARK < 2 * _DARK < sides[1] and 0.2 < float((grey < _DARK).mean()) < 0.8
+    dark, bright = sorted((float(np.median(grey[:, :edge])), float(np.median(grey[:, -edge:]))))
+    return dark < _FOG and bright > 2 * max(dark, _DARK) and 0.2 < float((grey < _FOG).mean()) < 0.8
 
 
 def _parts(path: Path) -> int:

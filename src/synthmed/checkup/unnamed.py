@@ -11,18 +11,17 @@ from synthmed.data.kinds._contract import Map
 from synthmed.data.masks import holds_two_values
 from synthmed.sources.words import stem
 
-_LOOKED_AT = 64
 
-
-def unnamed_masks(names: Sequence[str], source: Path, run: Map) -> list[str]:
+def unnamed_masks(names: Sequence[str], number: int, source: Path, run: Map) -> list[str]:
     """Those of some of the pictures, evenly spread, that hold two values.
 
     Args:
         names: of pictures relative to the source.
+        number: how many are looked at.
         source: the folder.
         run: like ``map``.
     """
-    places = {round(place) for place in np.linspace(0, len(names) - 1, min(_LOOKED_AT, len(names)))}
+    places = {round(place) for place in np.linspace(0, len(names) - 1, min(number, len(names)))}
     some = [names[place] for place in sorted(places)]
     seen = run(_holds_two_values, [source / name for name in some])
     return [name for name, two in zip(some, seen, strict=True) if two is True]

@@ -13,12 +13,12 @@ _GLANCE = 32
 
 
 def holds_two_values(pixels: np.ndarray) -> bool:
-    """Whether a picture of any shape and type holds exactly two values, as a mask does."""
+    """Whether a picture of any shape and type holds exactly two values, none below 0, as a mask does."""
     values = pixels.ravel()
     if len(set(values[:: max(1, values.size // _GLANCE)].tolist())) > 2:
         return False
     low, high = values.min(), values.max()
-    return bool(low < high and ((values == low) | (values == high)).all())
+    return bool(0 <= low < high and ((values == low) | (values == high)).all())
 
 
 def refuse_mask(pixels: np.ndarray) -> None:
