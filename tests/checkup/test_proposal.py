@@ -25,7 +25,7 @@ def test_masks_in_a_folder_of_any_name_are_part_of_what_is_proposed(tmp_path):
     (tmp_path / "notes.txt").write_text("")
     proposal = proposal_of(tmp_path)
     assert (proposal.kind, proposal.items, proposal.patients) == ("generic", 4, 4)
-    assert proposal.account == "Of 9 files 4 are images, 4 masks or fields of view, 0 are tables and 1 is left out."
+    assert proposal.account == "Of 9 files 4 are images, 4 are masks or fields of view, 0 are tables and 1 is left out."
     assert sum(proposal.left_out.values()) == 1
 
 
@@ -72,7 +72,7 @@ def test_masks_whose_names_say_nothing_are_found_by_their_pixels(tmp_path, place
     proposal = proposal_of(tmp_path)
     pattern = "drawn/*" if "/" in place else "*_zone_7.png"
     assert f"masks={pattern}" in proposal.command and proposal.items == 4
-    assert "4 masks" in proposal.account
+    assert "4 are masks" in proposal.account
 
 
 def test_masks_that_belong_to_nobody_stop_it(tmp_path):

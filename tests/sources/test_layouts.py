@@ -135,6 +135,13 @@ def test_patterns_of_the_user_go_before_names():
     assert [entry.masks for entry in chosen.entries] == [("1/1_seg.nii",), ("2/2_seg.nii",)]
 
 
+def test_masks_that_the_user_names_belong_to_the_one_image_of_their_folder():
+    names = ["p/ct.nii.gz", "p/organs.nii.gz", "q/ct.nii.gz", "q/organs.nii.gz"]
+    entries = arrange(names, images="*/ct.nii.gz", masks="*/organs.nii.gz").entries
+    assert [entry.masks for entry in entries] == [("p/organs.nii.gz",), ("q/organs.nii.gz",)]
+    assert arrange(["ct_small.nii", "seg.nii"]).entries[0].masks == ("seg.nii",)
+
+
 def test_words_within_words_are_no_roles():
     names = ["masked man.png", "unlabelled.png", "segovia.png", "t0.png", "t1.png", "t2.png", "fieldwork.png"]
     assert len(arrange(sorted(names)).entries) == len(names)

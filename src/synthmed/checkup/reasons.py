@@ -78,7 +78,7 @@ def _bounds(sentence: str) -> list[int]:
 @cache
 def our_words() -> frozenset[str]:
     """The words of our own sentences, from the code that speaks them: a file that is called so gives nothing away."""
-    words: set[str] = {"metadata.csv"}
+    words: set[str] = {"metadata", "metadata.csv"}
     for package in ("sources", "data"):
         for path in (Path(synthmed.__file__).parent / package).rglob("*.py"):
             tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -31,12 +31,12 @@ class Account:
 
         Example:
             >>> Account(files=9, images=4, masks=4, tables=1, left_out=0).sentence
-            'Of 9 files 4 are images, 4 masks or fields of view, 1 is a table and 0 are left out.'
+            'Of 9 files 4 are images, 4 are masks or fields of view, 1 is a table and 0 are left out.'
         """
         images, tables = _counted(self.images, "an image", "images"), _counted(self.tables, "a table", "tables")
+        masks = _counted(self.masks, "a mask or field of view", "masks or fields of view")
         return (
-            f"Of {self.files} files {images}, {self.masks} masks or fields of view, {tables} and "
-            f"{_counted(self.left_out, 'left out', 'left out')}."
+            f"Of {self.files} files {images}, {masks}, {tables} and {_counted(self.left_out, 'left out', 'left out')}."
         )
 
 

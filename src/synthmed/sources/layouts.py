@@ -90,7 +90,7 @@ def arrange(names: Sequence[str], *, images: str = "", masks: str = "") -> Arran
     if not images:
         chosen = _in_one_layout(chosen, left_out)
         refuse_contrasts(chosen.images)
-    pairs = pair(chosen.images, chosen.masks, chosen.image_folders)
+    pairs = pair(chosen.images, chosen.masks, chosen.image_folders, told=bool(masks))
     refuse_strangers(pairs, chosen.images, chosen.masks)
     seen = pair(chosen.images, chosen.fields, chosen.image_folders)
     left_out |= pairs.alone | seen.alone

@@ -162,13 +162,20 @@ def choose(names: Sequence[str], *, images: str = "", masks: str = "") -> tuple[
     return chosen, left_out
 
 
-def pair(images: Iterable[str], masks: Iterable[str], image_folders: frozenset[str] = frozenset()) -> Pairs:
+def pair(
+    images: Iterable[str],
+    masks: Iterable[str],
+    image_folders: frozenset[str] = frozenset(),
+    *,
+    told: bool = False,
+) -> Pairs:
     """Find the image of each mask.
 
     Args:
         images: names of files, or of folders that are one image each (a series, a study).
         masks: names of files.
         image_folders: as ``sort_names`` gives them.
+        told: whether the user said which files are masks, so that they may be called as they like.
     """
     masks = list(masks)
     if not masks:
@@ -177,7 +184,7 @@ def pair(images: Iterable[str], masks: Iterable[str], image_folders: frozenset[s
     found: dict[str, list[str]] = defaultdict(list)
     alone: dict[str, str] = {}
     for mask in masks:
-        owners = index.owners(mask)
+        owners = index.owners(mask, told=told)
         if len(owners) == 1:
             found[owners[0]].append(mask)
         elif not owners:
@@ -238,7 +245,7 @@ class _Index:
         place, own = place_of(folder, self._folders), _nfc(stem(file))
         return self._named(_wheres(place)[:-1], keys_of_mask(own))
 
-    def owners(self, mask: str) -> list[str]:
+    def owners(self, mask: str, *, told: bool) -> list[str]:
         """The images that a mask can belong to."""
         folder, _, file = mask.rpartition("/")
         place, own = place_of(folder, self._folders), _nfc(stem(file))
@@ -247,8 +254,9 @@ class _Index:
             return found
         # In a folder of their own, masks may be called as they like; beside an image they name another one.
         names = {"", *place.owners} & set(keys_of_mask(own))
-        inside = self._inside.get(place.loose, []) if place.role == "mask" or names else []
-        return inside if len(inside) == 1 and place.owners else []
+        inside = self._inside.get(place.loose, [])
+        free = told or names or (place.role == "mask" and place.owners)
+        return inside if free and len(inside) == 1 else []
 
     def _named(self, wheres: list[Any], keys: list[str]) -> list[str]:
         for where in wheres:

@@ -99,16 +99,18 @@ def roles(
 
 
 def masks_of(
-    items: Iterable[Item], masks: list[Path], source: Path, rejected: list[Rejection]
+    items: Iterable[Item], masks: list[Path], source: Path, rejected: list[Rejection], *, told: bool
 ) -> dict[str, tuple[Path, ...]]:
     """Name of an item -> its masks; a mask that belongs to none, or to several, is rejected with its reason.
+
+    ``told`` says whether the user said by a pattern which files are masks.
 
     Raises:
         SourceError: there are masks, and none belongs to an item.
     """
     by_name = {relative(path, source): path for path in masks}
     names = [item.name for item in items]
-    pairs = pair(names, by_name)
+    pairs = pair(names, by_name, told=told)
     refuse_strangers(pairs, names, list(by_name))
     rejected += [Rejection(file=name, reason=reason) for name, reason in pairs.alone.items()]
     return {name: tuple(by_name[mask] for mask in mine) for name, mine in pairs.of.items()}

@@ -50,7 +50,9 @@ def common_folder(names: list[str]) -> str:
     return "/".join(shared) or min(names)
 
 
-def with_masks(items: list[Item], masks: list[Path], source: Path, rejected: list[Rejection]) -> list[Item]:
+def with_masks(
+    items: list[Item], masks: list[Path], source: Path, rejected: list[Rejection], *, told: bool
+) -> list[Item]:
     """Give studies their lesion masks; one without stays, it may be healthy.
 
     Args:
@@ -58,6 +60,7 @@ def with_masks(items: list[Item], masks: list[Path], source: Path, rejected: lis
         masks: files.
         source: the source folder.
         rejected: masks that belong to no study, or to several, are added.
+        told: whether the user said by a pattern which files are masks.
     """
-    mine = masks_of(items, masks, source, rejected) if masks else {}
+    mine = masks_of(items, masks, source, rejected, told=told) if masks else {}
     return [replace(item, partners=mine[item.name]) if item.name in mine else item for item in items]

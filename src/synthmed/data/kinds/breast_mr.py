@@ -84,7 +84,7 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
         item = _item(study, source, settings, classes, rejected)
         if item:
             items.append(item)
-    items = with_masks(_named_apart(items), chosen.masks, source, rejected)
+    items = with_masks(_named_apart(items), chosen.masks, source, rejected, told=bool(settings.mask))
     if settings.output == "patches":
         items = _with_known_findings(items, source, rejected)
     if not items:

@@ -82,7 +82,7 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     items = _items(headers, source, settings, rejected)
     if not settings.images:
         refuse_contrasts(item.name for item in items)
-    items = _paired(items, chosen.masks, source, rejected)
+    items = _paired(items, chosen.masks, source, rejected, told=bool(settings.masks))
     items, unit, bits = _alike(items, source, rejected)
     if not items:
         raise SourceError(_nothing(source, rejected))
@@ -183,11 +183,11 @@ def _why_not(series: list[SourceHeader], name: str, settings: Settings) -> str:
     return why_no_stack(series, gaps=settings.gaps)
 
 
-def _paired(items: list[Item], masks: list[Path], source: Path, rejected: list[Rejection]) -> list[Item]:
+def _paired(items: list[Item], masks: list[Path], source: Path, rejected: list[Rejection], *, told: bool) -> list[Item]:
     """Give each item its masks; where there are masks, every item must have one."""
     if not masks:
         return items
-    mine = masks_of(items, masks, source, rejected)
+    mine = masks_of(items, masks, source, rejected, told=told)
     for item in items:
         if item.name not in mine:
             reject_all(item.files, NO_MASK, source, rejected)
