@@ -13,7 +13,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 .PHONY: demo test check
 
 demo: .venv/.installed
-	@out=demo; next=2; while [ -e "$$out" ]; do out="demo-$$next"; next=$$((next + 1)); done; \
+	@out=demo; next=2; while [ -e "$$out" ] && [ ! -e "$$out/demo.json" -o -e "$$out/report" ]; do \
+	out="demo-$$next"; next=$$((next + 1)); done; \
 	$(BIN)/synthmed demo "$$out"
 
 test: .venv/.installed-test

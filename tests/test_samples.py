@@ -1,8 +1,12 @@
+import re
+import shutil
+
 import numpy as np
 import pytest
 
+from synthmed import artifacts
 from synthmed.errors import ArtifactError, ConfigError, DataError
-from synthmed.samples import Sample, SampleSet, _read_table, write_samples
+from synthmed.samples import Sample, SampleSet, write_samples
 
 
 def drawn(count=3, channels=3, dtype=np.uint8, labels=2, with_masks=True, size=(6, 5)):
@@ -49,16 +53,82 @@ def test_label_maps_are_stored_as_their_labels(tmp_path):
     assert np.array_equal(opened.masks(), np.stack([mask for _, _, mask in pairs]))
 
 
+def sealed_again(path, *, table=None, facts=None):
+    """The same set with another table or other facts, under digests and a seal that are right: all that is wrong is
+    what they say."""
+    whole = artifacts.read_manifest(path, "samples")
+    with artifacts.new_directory(path.parent / "again", "samples", facts=facts or whole.facts) as directory:
+        shutil.copytree(path, directory, dirs_exist_ok=True)
+        (directory / artifacts.MANIFEST).unlink()
+        if table is not None:
+            (directory / "samples.csv").write_text(table)
+    return path.parent / "again"
+
+
 def test_a_set_whose_table_has_no_sources_of_masks_is_still_read(tmp_path):
     write_samples(tmp_path / "set", drawn(), inputs={}, facts={})
-    table = tmp_path / "set/samples.csv"
-    rows = [line.rsplit(",", 2)[0] for line in table.read_text().splitlines()]
+    rows = [line.rsplit(",", 2)[0] for line in (tmp_path / "set/samples.csv").read_text().splitlines()]
     assert rows[0].endswith("lineage")
-    table.write_text("\n".join(rows) + "\n")
-    assert [sample.mask_from for sample in _read_table(tmp_path / "set")] == ["", "", ""]
-    table.write_text(table.read_text().replace("lineage", "origin"))
-    with pytest.raises(ArtifactError, match="has the columns"):
-        _read_table(tmp_path / "set")
+    again = sealed_again(tmp_path / "set", table="\n".join(rows) + "\n")
+    assert [sample.mask_from for sample in SampleSet.open(again).samples] == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("lineage", "origin", "has the columns"),
+        ("images/00001.png", "../secret.png", "names '../secret.png' in row 3, which is no file of the set"),
+        ("masks/00001.png", "../secret.png", "names '../secret.png'"),
+        ("images/00001.png", "/etc/hostname", "names '/etc/hostname'"),
+        ("images/00001.png", "images/../images/00001.png", "which is no file of the set"),
+        ("images/00001.png", "", "which is no file of the set"),
+        ("sampled", "mask_from_nobody", "has the lineage 'mask_from_nobody'"),
+        ("101", "eleven", "invalid literal"),
+        ("sampled,,", "sampled", "too few values"),
+    ],
+)
+def test_a_table_that_says_what_no_set_of_ours_says_is_refused(tmp_path, old, new, said):
+    write_samples(tmp_path / "set", drawn(), inputs={}, facts={})
+    (tmp_path / "secret.png").write_bytes((tmp_path / "set/images/00000.png").read_bytes())
+    table = (tmp_path / "set/samples.csv").read_text()
+    assert old in table
+    with pytest.raises(ArtifactError, match=re.escape(said)):
+        SampleSet.open(sealed_again(tmp_path / "set", table=table.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"num_images": 2}, {"bits": "8"}, {"bits": 12}, {"height": 1e9}, {"num_labels": True}, {"num_labels": 0}, None],
+)
+def test_facts_that_no_set_of_ours_has_are_refused(tmp_path, change):
+    facts = write_samples(tmp_path / "set", drawn(), inputs={}, facts={}).facts
+    changed = {"format": {**facts["format"], **change}} if change else {"run_seed": 0}
+    with pytest.raises(ArtifactError, match="cannot be read as a sample set"):
+        SampleSet.open(sealed_again(tmp_path / "set", facts=changed))
+
+
+def test_a_picture_of_another_size_than_the_set_says_is_refused(tmp_path):
+    facts = write_samples(tmp_path / "set", drawn(), inputs={}, facts={}).facts
+    again = sealed_again(tmp_path / "set", facts={"format": {**facts["format"], "height": 10**9}})
+    with pytest.raises(ArtifactError, match="the set says uint8 of shape"):
+        SampleSet.open(again).images()
+
+
+def test_a_link_out_of_the_set_is_refused_and_one_inside_is_followed(tmp_path):
+    write_samples(tmp_path / "set", drawn(), inputs={}, facts={})
+    image = tmp_path / "set/images/00001.png"
+    shutil.move(image, tmp_path / "set/kept.png")
+    image.symlink_to("../kept.png")
+    assert len(SampleSet.open(tmp_path / "set").images()) == 3
+    shutil.move(tmp_path / "set/kept.png", tmp_path / "outside.png")
+    image.unlink()
+    image.symlink_to("../../outside.png")
+    with pytest.raises(ArtifactError, match=r"names the file 'images/00001.png', which is outside"):
+        SampleSet.open(tmp_path / "set")
+    image.unlink()
+    image.symlink_to(image.name)
+    with pytest.raises(ArtifactError, match="is missing"):
+        SampleSet.open(tmp_path / "set")
 
 
 def test_the_same_samples_give_the_same_digest(tmp_path):

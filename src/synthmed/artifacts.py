@@ -2,17 +2,18 @@
 
 A directory is filled under a temporary name beside its place, every file is flushed to the disk, a
 ``manifest.json`` with the SHA-256 of each file is added, and one rename makes it appear. Whatever happens
-before the rename leaves the old state; whatever happens after it leaves the new one.
+before the rename leaves the old state; whatever happens after it leaves the new one. The manifest carries a seal,
+the digest of what it says itself, so every byte that is read back is compared with a digest.
 """
 
 import errno
-import hashlib
 import json
 import os
 import re
 import shutil
+import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,15 @@ from typing import Any
 
 from synthmed import __version__
 from synthmed.errors import ArtifactError, StorageError
+from synthmed.paths import inside
+from synthmed.seals import SEAL, read_json, sealed, unsealed
+from synthmed.seals import digest_of as digest_of
+from synthmed.seals import file_digest as file_digest
 
 MANIFEST = "manifest.json"
+_FORMAT = 2
+"""Of a manifest. Those of format 1 say no format and have no seal; they are read, their files compared as ever."""
+_PARTS = ("kind", "version", "inputs", "facts", "files")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +56,6 @@ class Manifest:
         return digest_of({"kind": self.kind, "files": self.files})
 
 
-def digest_of(value: Any) -> str:
-    """SHA-256 of a JSON value in canonical form (sorted keys, no spaces)."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_file(path: Path, content: bytes | str) -> None:
     """Write a file whole or not at all: temporary name, flush to disk, rename.
 
@@ -70,7 +66,7 @@ def write_file(path: Path, content: bytes | str) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     with storage_errors(path):
         try:
-            with temporary.open("wb") as file:
+            with temporary.open("xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -135,8 +131,10 @@ def new_directory(
 
 
 def refuse_existing(path: Path) -> None:
-    """Raise ArtifactError where something with content already stands: nothing is ever overwritten."""
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+    """Raise ArtifactError where something with content, or a link, already stands: nothing is ever overwritten."""
+    with storage_errors(path):
+        is_free = not os.path.lexists(path) or (path.is_dir() and not path.is_symlink() and not any(path.iterdir()))
+    if not is_free:
         raise ArtifactError(
             f"{path} already exists and is not empty; expected a new place. "
             "Give another path, or move the old one away."
@@ -146,10 +144,15 @@ def refuse_existing(path: Path) -> None:
 def sweep(folder: Path) -> None:
     """Remove what killed writers left half done in a folder that no one else writes to now."""
     for entry in filter(is_leftover, folder.glob(".*.tmp")):
-        if entry.is_dir():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink(missing_ok=True)
+        remove(entry)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a directory with all that is in it, or a link, but not what it points to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def is_leftover(path: Path) -> bool:
@@ -157,46 +160,97 @@ def is_leftover(path: Path) -> bool:
     return re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", path.name) is not None
 
 
-def read_manifest(path: Path, kind: str) -> Manifest:
+def read_manifest(path: Path, kind: str, needs: Iterable[str] = ()) -> Manifest:
     """Read the manifest of an artifact of the given kind, without reading its files.
 
+    Args:
+        path: the artifact.
+        kind: which kind it must be.
+        needs: names of the files that its reader opens: a file that no manifest lists is under no digest.
+
     Raises:
-        ArtifactError: no manifest, a damaged one, or one of another kind.
+        ArtifactError: no manifest, a damaged one, one of another kind, or one that does not list what is needed.
     """
     file = path / MANIFEST
     if not file.is_file():
         raise ArtifactError(f"{path} has no {MANIFEST}; expected a {kind} written by synthmed. Check the path.")
     try:
-        manifest = Manifest(**json.loads(file.read_text()))
-    except (ValueError, TypeError) as error:
+        manifest = _manifest(read_json(file.read_bytes()))
+    except ValueError as error:
         raise ArtifactError(
             f"{file} is damaged ({error}); expected a {kind} written by synthmed. Make it anew."
         ) from error
     if manifest.kind != kind:
         raise ArtifactError(f"{path} is a {manifest.kind}; expected a {kind}. Check the path.")
+    for name in needs:
+        if name not in manifest.files:
+            raise ArtifactError(f"{file} does not list {name}; expected it in every {kind}. Make the {kind} anew.")
     return manifest
 
 
-def phantom_kind(path: Path) -> str:
-    """Which kind of phantom stands at a path, made by code and of no patient; "" = it is none."""
-    try:
-        return str(read_manifest(path, "phantom").facts["phantom"])
-    except ArtifactError:
-        return ""
-
-
-def verify(path: Path, kind: str) -> Manifest:
-    """Read the manifest and compare every file with it.
+def _manifest(said: Any) -> Manifest:
+    """A manifest as read from its file.
 
     Raises:
-        ArtifactError: a file is missing, or differs by as little as one bit.
+        ValueError: a part is missing, unknown or of another type, or it is not what was sealed.
     """
-    manifest = read_manifest(path, kind)
+    if isinstance(said, dict) and {"format", SEAL} & said.keys():
+        said = unsealed(said)
+        if said.pop("format", None) != _FORMAT:
+            raise ValueError(f"its format is not {_FORMAT}")
+    if not isinstance(said, dict) or sorted(said) != sorted(_PARTS):
+        raise ValueError(f"its parts are not {', '.join(_PARTS)}")
+    texts = [said["kind"], said["version"]]
+    if not all(isinstance(said[part], dict) for part in ("inputs", "facts", "files")):
+        raise ValueError("its inputs, facts and files are not tables")
+    texts += said["inputs"].values()
+    for name, entry in said["files"].items():
+        if not isinstance(entry, dict) or sorted(entry) != ["bytes", "sha256"] or type(entry["bytes"]) is not int:
+            raise ValueError(f"its entry of {name} is not a size and a digest")
+        texts.append(entry["sha256"])
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a kind, version, input or digest is no text")
+    return Manifest(**said)
+
+
+def kind_of(path: Path) -> str:
+    """The kind of the artifact that stands at a path; "" where nothing of ours does.
+
+    Raises:
+        ArtifactError: its manifest is damaged.
+    """
+    file = path / MANIFEST
+    try:
+        said = read_json(file.read_bytes())
+    except OSError:
+        return ""
+    except ValueError as error:
+        raise ArtifactError(
+            f"{file} is damaged ({error}). Restore it, or move it away if it is not of synthmed."
+        ) from error
+    # Another tool may have a file of that name; one changed letter makes none of ours look like it.
+    is_ours = isinstance(said, dict) and len(said.keys() & set(_PARTS)) > len(_PARTS) // 2
+    return read_manifest(path, str(said.get("kind"))).kind if is_ours else ""
+
+
+def verify(path: Path, kind: str, needs: Iterable[str] = ()) -> Manifest:
+    """Read the manifest and compare every file with it.
+
+    Args:
+        path: the artifact.
+        kind: which kind it must be.
+        needs: names of the files that its reader opens.
+
+    Raises:
+        ArtifactError: a file is missing, outside, not listed, or differs by as little as one bit.
+    """
+    manifest = read_manifest(path, kind, needs)
     for name, entry in manifest.files.items():
-        file = path / name
-        if not file.is_file():
+        file = inside(path, name)
+        size = _size(file)
+        if size is None:
             raise ArtifactError(f"{file} is missing; the {kind} lists it. Make the {kind} anew.")
-        if file.stat().st_size != entry["bytes"] or file_digest(file) != entry["sha256"]:
+        if size != entry["bytes"] or file_digest(file) != entry["sha256"]:
             raise ArtifactError(
                 f"{file} is damaged: its SHA-256 is not the one in {MANIFEST}. Restore it or make the {kind} anew."
             )
@@ -229,6 +283,11 @@ def storage_errors(path: Path) -> Iterator[None]:
             raise StorageError(
                 f"{path} may not be written ({error.strerror}). Choose a place where you may write."
             ) from error
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP):
+            raise StorageError(
+                f"{path} cannot be written ({error.strerror}): a file stands where a folder is needed, or the name "
+                "is too long. Give another place."
+            ) from error
         raise
 
 
@@ -247,10 +306,21 @@ def _write_manifest(
         elif file.is_file():
             _sync_file(file)
             files[name] = {"sha256": file_digest(file), "bytes": file.stat().st_size}
-    manifest = {"kind": kind, "version": __version__, "inputs": inputs, "facts": facts, "files": files}
-    write_json(directory / MANIFEST, manifest)
+    said = {"format": _FORMAT, "kind": kind, "version": __version__, "inputs": inputs, "facts": facts, "files": files}
+    write_json(directory / MANIFEST, sealed(said))
     for folder in [directory, *(entry for entry in directory.rglob("*") if entry.is_dir())]:
         _sync_directory(folder)
+
+
+def _size(file: Path) -> int | None:
+    """Bytes of a regular file; None where there is none."""
+    try:
+        found = file.stat()
+    except PermissionError:
+        raise
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _sync_file(path: Path) -> None:

@@ -1,19 +1,23 @@
 """The command line: one verb, one call of the function of the same name; parse, call, print.
 
-Exit codes: 0 done, 1 our fault or a training that went wrong, 2 the user's input (one sentence), 3 a gate said
-no, 130 interrupted and saved. Heavy modules are imported inside the verbs, so that ``--help`` is quick.
+Exit codes: 0 done, 1 our fault or a training that went wrong, 2 the user's input (one sentence), 3 a gate said no, 130
+and 143 stopped by Ctrl-C and SIGTERM. Heavy modules are imported inside the verbs, so that ``--help`` is quick.
 """
 
 import json
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
 
 from synthmed import __version__, threads
-from synthmed.errors import ConfigError, InputError, SynthmedError
+from synthmed.errors import ConfigError, InputError, Interrupted, SynthmedError
 
 if TYPE_CHECKING:
     from synthmed.progress import Bar
@@ -43,16 +47,64 @@ Out = Annotated[Path, typer.Argument(metavar="OUT", help="New directory; nothing
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="Prepared data set.")]
 
 
+_NOTHING_LEFT = "Nothing of it is left; the same command begins anew."
+_KEPT = {
+    "doctor": "It writes nothing.",
+    "prepare": "What was finished is kept; the same command goes on from there.",
+    "train": "The last checkpoint is kept; the same command goes on from there.",
+    "evaluate": "Finished trainings and features are kept; the same command goes on from there.",
+    "audit": "Features that were made are kept; the same command goes on from there.",
+    "compare": "What was finished is kept; the same command goes on from there.",
+    "weights": "What was fetched is kept; the same command goes on from there.",
+    "demo": "What was finished is kept; the same command goes on from there.",
+}
+"""What is there after a verb was stopped."""
+
+
 def main() -> None:
-    """Run the command line; errors of ours become one sentence and an exit code."""
+    """Run the command line; errors of ours, Ctrl-C and SIGTERM become one sentence and an exit code."""
+    with _stoppable() as came:
+        try:
+            app()
+        except SynthmedError as error:
+            _end(str(error), 128 + came[0] if came and isinstance(error, Interrupted) else error.exit_code)
+        except OSError as error:
+            _end(f"{error}. Check that the path is there and that you may read and write it.", InputError.exit_code)
+        except (SystemExit, KeyboardInterrupt):
+            if not came:
+                raise
+            verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+            _end(f"Stopped. {_KEPT.get(verb, _NOTHING_LEFT)}", 128 + came[0])
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    print(f"synthmed: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+class _StoppedError(KeyboardInterrupt):
+    """Not KeyboardInterrupt itself: where that comes in the middle of an import, Python kills its own process."""
+
+
+@contextmanager
+def _stoppable() -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM end a verb as an exception does, so that it cleans up; a second Ctrl-C ends it at once."""
+    came: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        came.append(number)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        raise _StoppedError
+
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        app()
-    except SynthmedError as error:
-        print(f"synthmed: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        print(f"synthmed: {error}. Check that the path is there and that you may read and write it.", file=sys.stderr)
-        sys.exit(InputError.exit_code)
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _version(asked: bool) -> None:
@@ -119,8 +171,10 @@ def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="breast_mr,
 def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of images and masks.")], out: Out,
             kind: Annotated[str, typer.Option(help="What they show, such as retina or generic.")] = "generic",
             size: Annotated[str, typer.Option(help="Side in pixels, or HEIGHTxWIDTH; empty = the kind's own.")] = "",
-            holdout: Annotated[float, typer.Option(help="Share of patients sealed away for the audit.")] = 0.1,
-            test: Annotated[float, typer.Option(help="Share of patients kept for testing.")] = 0.2,
+            holdout: Annotated[float | None, typer.Option(help="Share of patients sealed for the audit, of a declared "
+                               "training half too; not given: 0.1 of those without a declared split.")] = None,
+            test: Annotated[float | None, typer.Option(help="Share of patients kept for testing, likewise; not given: "
+                            "0.2.")] = None,
             overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
                                  help="Change a setting of the kind.")] = None,
             table: Annotated[Path | None, typer.Option(help="CSV file with patients, labels or classes.")] = None,
@@ -130,14 +184,19 @@ def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folde
             fast_j2k: Annotated[bool, typer.Option("--fast-j2k", help="JPEG 2000 at lower resolution.")] = False,
             seed: Seed = 0, as_json: Json = False) -> None:  # fmt: skip
     """Turn a folder of images into a prepared data set, split by patient."""
+    from synthmed.data.keyed_names import list_file
     from synthmed.data.prepare import prepare as run
+    from synthmed.data.pseudonyms import default_key_file
 
     with _bar("Preparing") as progress:
         made = run(source, out, kind=kind, size=_size(size) if size else None, holdout=holdout, test=test, seed=seed,
                    overrides=overrides or (), table=table, key=key, workers=workers, cluster=cluster,
                    fast_j2k=fast_j2k, progress=progress)  # fmt: skip
     facts = {name: split.images for name, split in made.info.splits.items()}
-    _tell(as_json, made.summary, out=out, digest=made.digest, rejected=made.num_rejected, alike=made.num_alike, **facts)
+    names = list_file(key or default_key_file(), out)
+    told = f"\nWhich files were rejected stands in {names}, beside the key." if made.num_rejected else ""
+    _tell(as_json, made.summary + told, out=out, digest=made.digest, rejected=made.num_rejected, alike=made.num_alike,
+          cautions=made.cautions, **facts)  # fmt: skip
 
 
 @app.command(cls=Computing)
@@ -163,13 +222,16 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
           dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
           as_json: Json = False) -> None:  # fmt: skip
     """Train a recipe. The same command again goes on where it stopped."""
+    from synthmed.data.dataset import PreparedDataset
     from synthmed.training.loop import plan
     from synthmed.training.loop import train as start
 
     if dry_run:
         stages = plan(recipe, data, overrides=overrides or ())
         told = "; ".join(f"{name}: {images} images" for name, images in stages.items())
-        _tell(as_json, f"Recipe {recipe} and {data} fit. It would train {told}.", stages=stages)
+        cautions = PreparedDataset.open(data, verify=False).cautions
+        _tell(as_json, "\n".join([f"Recipe {recipe} and {data} fit. It would train {told}.", *cautions]),
+              stages=stages, cautions=cautions)  # fmt: skip
         return
     with _bar() as bar:
         model = start(recipe, data, run, overrides=overrides or (), device=device, progress=bar, say=bar.say)

@@ -4,6 +4,7 @@ A recipe is a TOML file with ``method``, ``description``, a table ``[config]`` f
 ``[training]`` for the loop. Those that ship with the package are found by name in ``synthmed/recipes``.
 """
 
+import json
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,9 +20,12 @@ from synthmed.errors import ConfigError
 
 
 class Settings(BaseModel):
-    """Base of every configuration: frozen, unknown keys are errors, a sentence under every field."""
+    """Base of every configuration: frozen, unknown keys are errors, a sentence under every field.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Types are those of TOML: ``true`` is no number, ``"3"`` neither, and what is not finite is refused everywhere.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
@@ -64,7 +68,7 @@ def read_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
         file = Path(name)
         if not file.is_file():
             raise ConfigError(f"{file} is not a file; expected a recipe in TOML. Check the path.")
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8", errors="replace")
     elif name in recipe_names():
         text = resources.files("synthmed.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8")
     else:
@@ -73,8 +77,8 @@ def read_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
             f"{', '.join(recipe_names())}. Your own is given by a path that ends in .toml."
         )
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = read_toml(text)
+    except ValueError as error:
         raise ConfigError(f"Recipe {name} is not valid TOML: {error}. Mend that line.") from error
     for override in overrides:
         _apply(table, override)
@@ -84,8 +88,10 @@ def read_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
             raise ConfigError(
                 f"Recipe {name} has the unknown key {key!r}{did_you_mean(key, known)}; known are {', '.join(known)}."
             )
-    if "method" not in table:
+    if not isinstance(table.get("method"), str):
         raise ConfigError(f'Recipe {name} names no method; expected a line like method = "dual_gan".')
+    if not isinstance(table.get("description", ""), str):
+        raise ConfigError(f"Recipe {name} has the description {table['description']!r}; expected a sentence in quotes.")
     return Recipe(
         name=Path(name).stem,
         method=table["method"],
@@ -123,7 +129,8 @@ def parse(kind: type[SettingsType], table: dict[str, Any], where: str) -> Settin
         ConfigError: an unknown key (with the nearest known), or a value of another type or out of range.
     """
     try:
-        return kind.model_validate(table)
+        # By way of JSON, whose lists may become tuples even where types are strict.
+        return kind.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join([where, *(str(part) for part in first["loc"])])
@@ -136,6 +143,18 @@ def parse(kind: type[SettingsType], table: dict[str, Any], where: str) -> Settin
         else:
             message = f"Setting {place} is {first['input']!r}: {first['msg']}. Change it in the recipe or by --set."
         raise ConfigError(message) from error
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """The table of a TOML text.
+
+    Raises:
+        ValueError: it is not TOML, or nested beyond reading.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def to_toml(table: dict[str, Any]) -> str:
@@ -167,6 +186,6 @@ def _apply(table: dict[str, Any], override: str) -> None:
         if not isinstance(table, dict):
             raise ConfigError(f"--set got {override!r}, but {part!r} is a value, not a table. Shorten the key.")
     try:
-        table[last] = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        table[last] = read_toml(f"value = {text}")["value"]
+    except ValueError:
         table[last] = text.strip()  # a bare word is a string: --set config.mask.loss=logistic

@@ -3,28 +3,19 @@
 Each step is a call that anyone can make; beside it stands the command that does the same on one's own data.
 """
 
+import json
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from synthmed.artifacts import refuse_existing
-from synthmed.errors import ConfigError, Interrupted
-
-
-@contextmanager
-def _own_words(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except Interrupted as error:
-        raise Interrupted(
-            f"The demo was stopped; what it made is in {out}. A new one needs another directory."
-        ) from error
-
+from synthmed.artifacts import refuse_existing, write_json
+from synthmed.errors import ArtifactError, ConfigError
 
 SIZE = 64
 RECIPE = "dual_gan_tiny"
+_SETTINGS = "demo.json"
 
 
 def demo(
@@ -37,7 +28,7 @@ def demo(
     64x64: they show what the report tells, not what the method can do.
 
     Args:
-        out: a new directory for everything.
+        out: a new directory for everything, or that of a demo that was stopped and goes on here.
         seed: seed of everything random.
         budget: multiplies the length of the training.
         steps: optimizer steps of each network that judges.
@@ -48,9 +39,11 @@ def demo(
         The report, an HTML file.
 
     Raises:
-        ConfigError: the budget or the steps are not above 0.
-        ArtifactError: ``out`` exists and is not empty.
+        ConfigError: the budget or the steps are not above 0, or a demo with others stands at ``out``.
+        ArtifactError: something else stands at ``out``.
+        Interrupted: a signal asked to stop; what was made is kept.
     """
+    from synthmed.data.dataset import PreparedDataset
     from synthmed.data.prepare import prepare
     from synthmed.evaluation.report import evaluate
     from synthmed.generation.generate import generate
@@ -60,8 +53,7 @@ def demo(
 
     if budget <= 0 or steps <= 0:
         raise ConfigError(f"The demo got budget {budget} and {steps} steps; expected numbers above 0.")
-    refuse_existing(out)
-    out.mkdir(parents=True, exist_ok=True)
+    _claim(out, {"seed": seed, "budget": budget, "steps": steps})
     began = time.monotonic()
 
     def step(number: int, what: str, command: str) -> None:
@@ -69,30 +61,54 @@ def demo(
 
     step(1, "Making 40 phantom fundus photographs with vessel masks, in the layout of the DRIVE data set.",
          "nothing to do; a folder with images/ and masks/ is enough")  # fmt: skip
-    phantom("retina", out / "source", num=40, seed=seed, size=128)
+    if not (out / "source").exists():
+        phantom("retina", out / "source", num=40, seed=seed, size=128)
 
     step(2, "Preparing them: read, checked, brought to one size, split by patient.",
          "synthmed prepare FOLDER DATA --kind retina --size 256")  # fmt: skip
-    data = prepare(out / "source", out / "data", kind="retina", size=SIZE, seed=seed, workers=1)
+    if not (out / "data").exists():
+        prepare(out / "source", out / "data", kind="retina", size=SIZE, seed=seed, workers=1)
+    data = PreparedDataset.open(out / "data")
     say("   " + ", ".join(f"{split.images} {name}" for name, split in data.info.splits.items()) + " images")
 
     step(3, "Training the dual GAN: masks, then photographs. Sample grids appear in run/samples.",
          "synthmed train dual_gan DATA RUN")  # fmt: skip
-    with _own_words(out), Bar() as bar:
+    with Bar() as bar:
         overrides = [f"training.seed={seed}", f"training.budget={budget}"]
         model = train(RECIPE, out / "data", out / "run", overrides=overrides, progress=bar, say=bar.say)
 
     step(4, "Generating 50 pairs of mask and photograph that belong to nobody.",
          "synthmed generate RUN/model.safetensors SAMPLES --num 50")  # fmt: skip
-    generate(model, out / "samples", num=50, seed=seed)
+    if not (out / "samples").exists():
+        generate(model, out / "samples", num=50, seed=seed)
 
     step(5, "Measuring them: segmentation networks trained on synthetic and on real pairs, tested on real patients.",
          "synthmed evaluate SAMPLES DATA REPORT")  # fmt: skip
-    with Bar("Evaluating") as bar:
-        report = evaluate(out / "samples", out / "data", out / "report", steps=steps, seed=seed, progress=bar)
-
     page = out / "report" / "report.html"
-    say(f"\n{report.verdict}\n\nThe report is {page}   [{time.monotonic() - began:.0f} s in all]")
+    if not page.exists():
+        with Bar("Evaluating") as bar:
+            evaluate(out / "samples", out / "data", out / "report", steps=steps, seed=seed, progress=bar)
+    verdict = json.loads((out / "report" / "report.json").read_text(encoding="utf-8"))["verdict"]
+    say(f"\n{verdict}\n\nThe report is {page}   [{time.monotonic() - began:.0f} s in all]")
     if show:
         webbrowser.open(page.resolve().as_uri())
     return page
+
+
+def _claim(out: Path, asked: Mapping[str, Any]) -> None:
+    """Begin in a new folder, or go on in that of the same demo."""
+    file = out / _SETTINGS
+    if not file.is_file():
+        refuse_existing(out)
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(file, dict(asked))
+        return
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(f"{file} is damaged ({error}). Give another directory to begin anew.") from error
+    if found != asked:
+        raise ConfigError(
+            f"{out} holds a demo with other settings ({found}). Give the same to go on, or another directory to begin "
+            "anew."
+        )

@@ -106,17 +106,18 @@ def _counters(count: int, device: torch.device) -> Tensor:
 
 def _hashed(bits: Tensor, key: Tensor | int) -> Tensor:
     """int32 in place; products wrap, and what a shift takes in from the sign is masked away."""
-    bits ^= (bits >> 16).bitwise_and_(0xFFFF)
+    shifted = torch.empty_like(bits)  # one for all three: fresh memory costs as much as the arithmetic
+    bits ^= torch.bitwise_right_shift(bits, 16, out=shifted).bitwise_and_(0xFFFF)
     bits *= _signed(0x7FEB352D)
     bits ^= key
-    bits ^= (bits >> 15).bitwise_and_(0x1FFFF)
+    bits ^= torch.bitwise_right_shift(bits, 15, out=shifted).bitwise_and_(0x1FFFF)
     bits *= _signed(0x846CA68B)
-    bits ^= (bits >> 16).bitwise_and_(0xFFFF)
+    bits ^= torch.bitwise_right_shift(bits, 16, out=shifted).bitwise_and_(0xFFFF)
     return bits
 
 
 def _uniform(bits: Tensor) -> Tensor:
-    return (bits >> 8).bitwise_and_(0xFFFFFF).float().add_(0.5).mul_(2.0**-24)
+    return bits.bitwise_right_shift_(8).bitwise_and_(0xFFFFFF).float().add_(0.5).mul_(2.0**-24)
 
 
 def _normal(bits: Tensor) -> Tensor:

@@ -15,14 +15,20 @@
     ├── GateError                 exit code 3: a gate said no
     └── Interrupted               exit code 130: a signal asked to stop, and what was done is saved
 
-A message is one sentence or two: what was found, what was expected, what to do.
+A message is one sentence or two: what was found, what was expected, what to do. Words from outside, such as names of
+files, reach no terminal, page or table with control characters in them.
 """
+
+from synthmed.harmless import printable
 
 
 class SynthmedError(Exception):
     """The root: ``except SynthmedError`` catches all that synthmed raises on purpose."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class TrainingError(SynthmedError):

@@ -1,12 +1,13 @@
 """Pictures for people: stored pixels as RGB, masks in colour, grids of both. Nothing here is measured."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthmed.artifacts import storage_errors
+from synthmed.artifacts import write_file
 
 RGB = NDArray[np.uint8]
 """[height width 3], 8 bit."""
@@ -71,5 +72,6 @@ def save_png(path: Path, picture: RGB, *, longest_side: int = 0) -> None:
     image = Image.fromarray(picture)
     if longest_side and max(image.size) > longest_side:
         image.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
-    with storage_errors(path):
-        image.save(path, format="PNG", optimize=True)
+    content = BytesIO()
+    image.save(content, format="PNG", optimize=True)
+    write_file(path, content.getvalue())

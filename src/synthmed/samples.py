@@ -5,7 +5,7 @@ with ``images`` and perhaps ``masks`` can be opened as well, so that images of o
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from synthmed.artifacts import MANIFEST, digest_of, file_digest, new_directory, storage_errors, verify
 from synthmed.errors import ArtifactError, ConfigError, DataError
 from synthmed.pictures import pairs_grid, save_png
+from synthmed.sources.exact import read_pixels, write_pixels
 
 Lineage = Literal[
     "sampled", "mask_from_phantom", "mask_from_real", "texture_from_real", "real_inverted", "real_spliced", "unknown"
@@ -28,8 +29,10 @@ OF_NOBODY = frozenset({"sampled", "mask_from_phantom"})
 
 FileFormat = Literal["png", "tiff", "npy"]
 
+_TABLE = "samples.csv"
 _PREVIEWED = 8
 _PREVIEW_SIDE = 2048
+_COUNTED = ("num_images", "channels", "height", "width", "bits", "num_labels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +100,15 @@ class SampleSet:
             SourceError: another folder holds no image that can be read.
         """
         if (path / MANIFEST).is_file():
-            manifest = verify(path, "samples")
-            return cls(path, _read_table(path), manifest.facts, manifest.digest, inputs=manifest.inputs)
+            manifest = verify(path, "samples", (_TABLE,))
+            try:
+                samples = _read_table(path / _TABLE, manifest.files)
+                _check_format(manifest.facts, len(samples))
+            except (ValueError, KeyError, csv.Error) as error:
+                raise ArtifactError(
+                    f"{path} cannot be read as a sample set ({error}). Make the sample set anew."
+                ) from error
+            return cls(path, samples, manifest.facts, manifest.digest, inputs=manifest.inputs)
         samples, left_out = _foreign_samples(path)
         names = [name for sample in samples for name in (sample.file_name, sample.mask_name) if name]
         digest = digest_of({"kind": "folder", "files": {name: file_digest(path / name) for name in names}})
@@ -151,19 +161,33 @@ class SampleSet:
 
     def _read_image(self, sample: Sample) -> NDArray[np.integer]:
         if self.is_ours:
-            return _decode(self.path / sample.file_name)
+            return self._decoded(sample.file_name, self.facts["format"]["channels"], self.facts["format"]["bits"])
         from synthmed.sources.pixels import read_image
 
         return read_image(self.path / sample.file_name)
 
     def _read_mask(self, sample: Sample) -> NDArray[np.uint8]:
         if self.is_ours:
-            stored = _decode(self.path / sample.mask_name)[0]
+            stored = self._decoded(sample.mask_name, 1, 8)[0].astype(np.uint8, copy=False)
             # Binary masks are stored as 0 and 255 so that people see them.
             return (stored > 0).astype(np.uint8) if self.facts["format"]["num_labels"] == 2 else stored
         from synthmed.sources.pixels import read_mask
 
         return read_mask(self.path / sample.mask_name)
+
+    def _decoded(self, name: str, channels: int, bits: int) -> NDArray[np.integer]:
+        """The pixels of a file of ours, which must be of the kind that the set says."""
+        expected = (channels, self.facts["format"]["height"], self.facts["format"]["width"])
+        try:
+            pixels = read_pixels(self.path / name)
+        except (OSError, ValueError, RuntimeError, LookupError, EOFError) as error:
+            raise ArtifactError(f"{self.path / name} cannot be read ({error}). Make the sample set anew.") from error
+        if pixels.shape != expected or pixels.dtype != f"uint{bits}":
+            raise ArtifactError(
+                f"{self.path / name} is {_describe(pixels)}; the set says uint{bits} of shape {list(expected)}. Make "
+                "the sample set anew."
+            )
+        return pixels
 
 
 def write_samples(
@@ -218,7 +242,7 @@ def write_samples(
         if not written:
             raise DataError("There are no samples to write; expected at least one. Ask for more than 0 images.")
         facts["format"] = _format_facts(shown[0][1], file_format, num_labels, len(written))
-        _write_table(directory / "samples.csv", written)
+        _write_table(directory / _TABLE, written)
         _write_preview(directory / "preview.png", shown)
     return SampleSet.open(out)
 
@@ -234,7 +258,7 @@ def _write_one(
 ) -> Sample:
     file_name, mask_name = f"images/{index:05d}.{file_format}", ""
     with storage_errors(directory):
-        _encode(directory / file_name, image)
+        write_pixels(directory / file_name, image)
         if mask is not None:
             if mask.shape != image.shape[1:] or mask.dtype != np.uint8 or mask.max(initial=0) >= num_labels:
                 raise DataError(
@@ -243,47 +267,8 @@ def _write_one(
                 )
             mask_name = f"masks/{index:05d}.png"
             (directory / "masks").mkdir(exist_ok=True)
-            _encode(directory / mask_name, (mask * 255 if num_labels == 2 else mask)[None])
+            write_pixels(directory / mask_name, (mask * 255 if num_labels == 2 else mask)[None])
     return replace(sample, file_name=file_name, mask_name=mask_name)
-
-
-def _encode(path: Path, image: NDArray[np.integer]) -> None:
-    channels = image.shape[0]
-    if image.dtype not in (np.uint8, np.uint16):
-        raise DataError(f"An image to write is {_describe(image)}; expected uint8 or uint16 pixels.")
-    if path.suffix == ".npy":
-        np.save(path, image, allow_pickle=False)
-        return
-    if channels not in (1, 3):
-        raise ConfigError(
-            f"The images have {channels} channels; {path.suffix[1:]} files hold 1 or 3. Ask for the format npy."
-        )
-    pixels = np.ascontiguousarray(image[0] if channels == 1 else image.transpose(1, 2, 0))
-    if path.suffix == ".png":
-        import imagecodecs
-
-        path.write_bytes(imagecodecs.png_encode(pixels))
-        return
-    import tifffile
-
-    photometric = "minisblack" if channels == 1 else "rgb"
-    # No description and no software tag: the same pixels give the same bytes.
-    tifffile.imwrite(path, pixels, photometric=photometric, compression="zlib", metadata=None, software=False)
-
-
-def _decode(path: Path) -> NDArray[np.integer]:
-    """The stored pixels of a file of ours, [C H W]."""
-    if path.suffix == ".npy":
-        return np.load(path, allow_pickle=False)
-    if path.suffix == ".png":
-        import imagecodecs
-
-        pixels = imagecodecs.png_decode(path.read_bytes())
-    else:
-        import tifffile
-
-        pixels = tifffile.imread(path)
-    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _write_table(path: Path, samples: Sequence[Sample]) -> None:
@@ -294,27 +279,44 @@ def _write_table(path: Path, samples: Sequence[Sample]) -> None:
         table.writerows(asdict(sample) for sample in samples)
 
 
-def _read_table(path: Path) -> list[Sample]:
+def _read_table(path: Path, files: Collection[str]) -> list[Sample]:
+    """The rows of ``samples.csv``; they name no file but those of the set, which are inside and have digests.
+
+    Raises:
+        ValueError, csv.Error: it is not as we write it.
+    """
     known = {field.name for field in fields(Sample)}
-    with (path / "samples.csv").open(newline="", encoding="utf-8") as file:
-        table = csv.DictReader(file)
+    with path.open(newline="", encoding="utf-8") as file:
+        table = csv.DictReader(file, strict=True)
         if set(table.fieldnames or ()) | {"mask_from", "style_from"} != known:  # sets of before have no such columns
-            raise ArtifactError(
-                f"{path / 'samples.csv'} has the columns {table.fieldnames}; expected {sorted(known)}. "
-                "Make the sample set anew."
-            )
-        return [
-            Sample(
-                seed=int(row["seed"]),
-                label=row["label"],
-                lineage=cast(Lineage, row["lineage"]),
-                mask_from=row.get("mask_from", ""),
-                style_from=row.get("style_from", ""),
-                file_name=row["file_name"],
-                mask_name=row["mask_name"],
-            )
-            for row in table
-        ]
+            raise ValueError(f"{path.name} has the columns {table.fieldnames}; expected {sorted(known)}")
+        samples = []
+        for number, row in enumerate(table, start=2):
+            if None in row or None in row.values():
+                raise ValueError(f"{path.name} has too many or too few values in row {number}")
+            if row["lineage"] not in get_args(Lineage):
+                raise ValueError(f"{path.name} has the lineage {row['lineage']!r} in row {number}")
+            for name in (row["file_name"], row["mask_name"] or row["file_name"]):
+                if name not in files:
+                    raise ValueError(f"{path.name} names {name!r} in row {number}, which is no file of the set")
+            told: dict[str, Any] = {**row, "seed": int(row["seed"])}
+            samples.append(Sample(**told))
+    return samples
+
+
+def _check_format(facts: dict[str, Any], count: int) -> None:
+    """Compare what a set says of its images with what a set of ours can hold.
+
+    Raises:
+        ValueError, KeyError: it says something else, or nothing.
+    """
+    said = facts["format"]
+    if not isinstance(said, dict) or any(type(said[name]) is not int for name in _COUNTED):
+        raise ValueError("its format is not told in whole numbers")
+    if said["num_images"] != count or not count:
+        raise ValueError(f"it says that it holds {said['num_images']} images, and {_TABLE} has {count}")
+    if said["bits"] not in (8, 16) or not 1 <= said["num_labels"] <= 256:
+        raise ValueError(f"it says that it has {said['bits']} bits and {said['num_labels']} labels")
 
 
 def _foreign_samples(path: Path) -> tuple[list[Sample], list[str]]:

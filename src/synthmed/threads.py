@@ -12,7 +12,6 @@ the load: the same seed gives the same bits whatever else the machine does. A ru
 import os
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -167,8 +166,10 @@ def kept_by(run: Path, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
 
 
 def _recorded(file: Path, fresh: dict[str, Any]) -> dict[str, Any]:
+    from synthmed.config import read_toml  # not before torch's threads are settled
+
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        found = read_toml(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return fresh
     except ValueError:

@@ -14,6 +14,7 @@ from sources.dicom_files import dataset_of, write
 
 from synthmed import cli, doctor
 from synthmed.checkup.reasons import Anonymous
+from synthmed.checkup.tables import show
 from synthmed.checkup.text import count_letters
 from synthmed.errors import ConfigError, SourceError
 
@@ -214,3 +215,16 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path):
     save(tmp_path / "a.png", np.zeros((9, 9), np.uint8))
     (tmp_path / "a.png").chmod(0)
     assert doctor(tmp_path).folder.census.images == 0
+
+
+def test_names_of_two_eyes_are_told_and_the_command_makes_one_patient_of_them(tmp_path, capsys):
+    folder = tmp_path / "eyes"
+    folder.mkdir()
+    for number in range(6):
+        for seed, eye in enumerate(("OD", "OS")):
+            pixels = np.random.default_rng(2 * number + seed).integers(0, 256, (16, 16), np.uint8)
+            Image.fromarray(pixels).save(folder / f"pat{number}_{eye}.png")
+    found = doctor(folder, workers=1)
+    assert "'patient=([^/]+)_(?:OD|OS)'" in found.folder.proposal.command
+    show(found)
+    assert "12 images counted as 12 patients; names look like those of 6" in capsys.readouterr().out

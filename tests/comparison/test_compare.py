@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from synthmed.comparison.compare import compare, pictures
 from synthmed.data.dataset import PreparedDataset
@@ -28,7 +29,12 @@ def test_one_page_holds_the_table_and_the_pictures(finished: Path) -> None:
     page = (finished / "comparison" / "comparison.html").read_text()
     for name in RECIPES:
         assert f'<th scope="row">{name}</th>' in page
-    assert "real against real" in page and "data:image/png;base64," in page and "http:" not in page and "https:" not in page
+    assert (
+        "real against real" in page
+        and "data:image/png;base64," in page
+        and "http:" not in page
+        and "https:" not in page
+    )
     told = json.loads((finished / "comparison" / "comparison.json").read_text())
     assert {name: entry["images_seen"] for name, entry in told.items()} == dict.fromkeys(RECIPES, 32)
     assert told["pix2pix_tiny"]["measurements"]["mask_diversity"]["floor"] > 0
@@ -124,3 +130,21 @@ def test_a_set_without_masks_is_refused(tmp_path: Path) -> None:
     prepare(tmp_path / "plain", tmp_path / "data", kind="generic", size=32)
     with pytest.raises(DataError, match="no masks"):
         compare(tmp_path / "data", tmp_path / "out", recipes=["mask_embedding_tiny"])
+
+
+def test_empty_masks_are_refused_before_any_training(tmp_path: Path) -> None:
+    lines = ["file_name,patient_id,split"]
+    for folder in ("images", "masks"):
+        (tmp_path / "source" / folder).mkdir(parents=True)
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(0, 256, (32, 32), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "source" / "images" / f"{number}.png")
+        mask = np.zeros((32, 32), np.uint8)
+        mask[8:20, 8:20] = 255 * (number != 3)
+        Image.fromarray(mask).save(tmp_path / "source" / "masks" / f"{number}.png")
+        lines.append(f"{number}.png,{number},{'test' if number > 1 else 'train'}")
+    (tmp_path / "source" / "metadata.csv").write_text("\n".join(lines))
+    prepare(tmp_path / "source", tmp_path / "data", size=32)
+    with pytest.raises(DataError, match=r"1 of the 2 masks .* in its split test are empty, .* image 000003"):
+        compare(tmp_path / "data", tmp_path / "out", **SHORT)
+    assert not (tmp_path / "out").exists()

@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 import resource
+import signal
 import subprocess
 import sys
 from importlib import import_module
@@ -174,6 +175,34 @@ def test_every_kind_of_error_has_its_exit_code(error, code, capsys, monkeypatch)
 
     monkeypatch.setattr(import_module("synthmed.phantoms"), "phantom", fail)
     assert run(capsys, monkeypatch, "phantom", "retina", "out") == (code, "", "synthmed: It was so.\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_verb_that_is_stopped_says_what_is_kept(number, code, capsys, monkeypatch):
+    def stopped(*words, **more):
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(import_module("synthmed.phantoms"), "phantom", stopped)
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    told = "synthmed: Stopped. Nothing of it is left; the same command begins anew.\n"
+    assert run(capsys, monkeypatch, "phantom", "retina", "out") == (code, "", told)
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_was_stopped_in_its_own_words_has_the_code_of_the_signal(number, code, capsys, monkeypatch):
+    def stopped(*words, **more):
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt as error:
+            raise Interrupted("It was stopped.") from error
+
+    monkeypatch.setattr(import_module("synthmed.phantoms"), "phantom", stopped)
+    assert run(capsys, monkeypatch, "phantom", "retina", "out") == (code, "", "synthmed: It was stopped.\n")
+
+
+def test_the_sentences_of_stopped_verbs_are_of_verbs():
+    assert cli._KEPT.keys() <= VERBS.keys()
 
 
 def test_json_is_one_line_that_a_program_can_read(tmp_path, capsys, monkeypatch):

@@ -101,6 +101,17 @@ def test_the_readme_says_how_to_try_and_to_test_and_what_it_is_not():
     assert "not a medical device" in text.lower()
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/tutorial.md"])
+def test_the_commands_end_with_an_audit_of_a_set_that_can_be_audited(tmp_path, document):
+    given = {words[1]: words[2:] for words in lines(ROOT / document) if words[0] == "synthmed"}
+    assert "audit" in given
+    phantom, prepare = (COMMANDS[verb].make_context(verb, list(given[verb])).params for verb in ("phantom", "prepare"))
+    synthmed.phantom(phantom["kind"], tmp_path / "source", num=phantom["num"], size=64)
+    shares = {name: prepare[name] for name in ("holdout", "test")}
+    data = synthmed.prepare(tmp_path / "source", tmp_path / "data", kind=prepare["kind"], size=16, **shares)
+    assert data.cautions == []
+
+
 def test_versions_agree():
     assert f"## {synthmed.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"version: {synthmed.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
@@ -168,7 +179,7 @@ def command_line() -> str:
         "This page is written from the commands themselves. `synthmed VERB --help` says the same.\n"
         "Each verb is also a Python function of the same name: `synthmed.prepare(...)`.",
         "Exit codes: 0 done; 1 our fault, or a training that went wrong; 2 the input cannot be used, with a\n"
-        "sentence that says why; 3 a gate said no; 130 interrupted, and what was done is saved.",
+        "sentence that says why; 3 a gate said no; 130 and 143 stopped by Ctrl-C and SIGTERM.",
     ]
     for verb, command in COMMANDS.items():
         arguments = [word for word in command.params if word.param_type_name == "argument"]

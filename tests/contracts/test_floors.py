@@ -13,7 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[2] / "src" / "synthmed"
 MODULES = sorted(ROOT.rglob("*.py"))
 
-HELPERS = {"errors", "config", "shapes", "draws", "artifacts", "pictures", "devices", "threads", "progress"}
+HELPERS = {
+    "errors", "harmless", "config", "shapes", "draws", "seals", "paths", "artifacts", "lines", "pictures", "devices",
+    "threads", "progress",
+}  # fmt: skip
 FLOORS = {
     "phantoms": 0,
     "recipes": 0,

@@ -16,8 +16,9 @@ import synthmed
 from synthmed import methods
 from synthmed.draws import Draws
 from synthmed.errors import ArtifactError, ConfigError, DataError
+from synthmed.generation import model_file
 from synthmed.generation.generate import generate
-from synthmed.generation.model import load_model, save_model
+from synthmed.generation.model import load_model
 from synthmed.methods import find_method
 from synthmed.methods._contract import Encodes
 from synthmed.methods.dcgan import DCGAN, DCGANConfig
@@ -172,7 +173,7 @@ def test_images_may_have_a_third_axis(tmp_path: Path) -> None:
         last = update(stage.phases[0], stage, batch, method.networks, optimizers)["distance"]
     assert last < first
     networks = {f"mean.{key}": value for key, value in method.networks["mean"].state_dict().items()}
-    save_model(tmp_path / "model.safetensors", method="volume", config={}, spec=spec, networks=networks, facts={})
+    model_file.write(tmp_path / "model.safetensors", method="volume", config={}, spec=spec, networks=networks, facts={})
     model = load_model(tmp_path / "model.safetensors")
     made = model.generate(3, given=Given(masks=masks[:3]))
     assert made.images.shape == (3, 1, 4, 8, 8) and made.masks is not None and made.masks.shape == (3, 4, 8, 8)
@@ -186,7 +187,7 @@ def test_a_model_file_of_the_old_format_says_what_to_do(data: Path, tmp_path: Pa
         header = json.loads(file.metadata()["synthmed"]) | {"format": 1}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     save_file(tensors, tmp_path / "old.safetensors", metadata={"synthmed": json.dumps(header)})
-    with pytest.raises(ArtifactError, match="is of format 1; this synthmed reads format 2"):
+    with pytest.raises(ArtifactError, match="is of format 1; this synthmed reads format 3"):
         load_model(tmp_path / "old.safetensors")
 
 

@@ -11,6 +11,7 @@ from sources.dicom_files import dataset_of, write
 
 from synthmed.data.account import Account
 from synthmed.data.balance import account_of
+from synthmed.data.keyed_names import list_file
 from synthmed.data.prepare import prepare
 from synthmed.errors import ConfigError, LayoutError, SourceError, SynthmedError
 
@@ -49,8 +50,9 @@ def series(folder, patient, slices=3, **words):
 
 
 def told(out):
-    with (out / "rejected.csv").open(newline="") as file:
-        return {row["file"]: row["reason"] for row in csv.DictReader(file)}
+    """File -> reason, by the list that is kept beside the key."""
+    with list_file(out.parent / "key", out).open(newline="") as file:
+        return {row["file"]: row["reason"] for row in csv.DictReader(file) if row["reason"]}
 
 
 def checked(source, out, **options):
@@ -60,7 +62,7 @@ def checked(source, out, **options):
     assert account.files == sum(not path.is_dir() for path in source.rglob("*"))
     assert account.files == account.images + account.masks + account.tables + account.left_out
     assert account.sentence in dataset.summary
-    rows = told(out)
+    rows = told(out) if dataset.num_rejected else {}
     assert account.left_out == len([file for file in rows if (source / file).exists()])
     return dataset, account, rows
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from data.film import breast_film, letter
+from data.film import breast_film, digital_breast, letter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +36,26 @@ def test_black_around_the_film_is_not_mistaken_for_air():
     found = find_breast(film)
     assert dice(found.mask, breast) > 0.97 and found.side == "left"
     assert abs(found.air - 0.06) < 0.01
+
+
+@pytest.mark.parametrize("fat", [0.12, 0.2, 0.35])
+@pytest.mark.parametrize("density", [0.03, 0.15, 0.4, 0.8])
+def test_a_digital_breast_is_more_than_its_gland(density, fat):
+    picture, breast = digital_breast(density=density, fat=fat)
+    letter(picture, 20, 290)
+    found = find_breast(picture)
+    assert dice(found.mask, breast) > 0.97
+    assert found.air < 0.02 and not found.doubtful
+    assert not ((found.frame | found.markers) & breast).any()
+    assert (found.markers | found.frame)[20:38, 290:294].all()
+
+
+def test_an_outline_of_the_gland_alone_is_doubted(monkeypatch):
+    picture, breast = digital_breast(density=0.2, fat=0.12)
+    monkeypatch.setattr("synthmed.data.breast._with_fat", lambda outline, smooth, frame: outline)
+    found = find_breast(picture)
+    assert dice(found.mask, breast) < 0.7 and ((found.frame | found.markers) & breast).any()
+    assert found.doubtful
 
 
 def test_letters_and_labels_are_markers_and_go():

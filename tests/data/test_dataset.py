@@ -115,7 +115,7 @@ def test_the_digests_of_the_splits_seal_the_source_files(tmp_path):
 def test_a_set_without_masks_or_fields_has_empty_masks_and_full_fields(tmp_path):
     info = INFO.model_copy(update={"mask_labels": {}, "has_fields": False})
     dataset = write(tmp_path / "data", info=info)
-    assert not dataset.has_masks and dataset.spec.num_labels == 1 and dataset.spec.planes == 0
+    assert not dataset.has_masks and dataset.spec.num_labels == 1 and dataset.spec.num_foreground == 0
     assert dataset.masks().shape == (10, 6, 8) and not dataset.masks().any()
     assert dataset.fields_of_view([1, 2]).shape == (2, 6, 8) and dataset.fields_of_view().all()
     assert not list((tmp_path / "data" / "shards").glob("*-masks.npy"))

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from synthmed.data import duplicates
-from synthmed.data.duplicates import SIDE, candidates, correlation, fingerprint
+from synthmed.data.duplicates import SIDE, TURNS, candidates, correlation, fingerprint, likeness
 from synthmed.data.prepare import prepare
 
 
@@ -62,6 +62,49 @@ def test_each_image_finds_its_copy_of_another_patient_and_none_of_its_own(monkey
     patients = np.array([*range(40), 99, 7])
     prints = np.stack([fingerprint(image[None]) for image in images])
     assert [(pair.first, pair.second) for pair in candidates(prints, patients)] == [(3, 40)]
+
+
+def test_the_turns_are_the_eight_of_a_square():
+    square = np.arange(9).reshape(3, 3)
+    turned = {turn(square).tobytes() for turn in TURNS.values()}
+    known = {np.rot90(one, times).tobytes() for one in (square, square[:, ::-1]) for times in range(4)}
+    assert turned == known and len(turned) == 8
+
+
+@pytest.mark.parametrize("exhaustive", [4096, 8])
+@pytest.mark.parametrize("dense", [-1.0, 2.0])
+def test_mirrored_and_turned_copies_are_found_and_the_turn_is_named(monkeypatch, exhaustive, dense):
+    monkeypatch.setattr(duplicates, "_EXHAUSTIVE", exhaustive)
+    monkeypatch.setattr(duplicates, "_DENSE", dense)
+    images = [picture(seed, size=100) for seed in range(40)]
+    copies = [saved(np.ascontiguousarray(turn(image)), 80) for turn, image in zip(TURNS.values(), images, strict=False)]
+    prints = np.stack([fingerprint(image[None]) for image in (*images, *copies)])
+    found = candidates(prints, np.arange(len(prints)))
+    assert [(pair.first, pair.second) for pair in found] == [(place, 40 + place) for place in range(8)]
+    for turn, image, copy in zip(TURNS, images, copies, strict=False):
+        closer, named = likeness(*(fingerprint(one[None], 2 * SIDE) for one in (copy, image)))
+        assert closer > 0.9 and named == turn
+
+
+def test_copies_are_found_where_all_images_share_much(monkeypatch):
+    shared = picture(99).astype(int)
+    images = [((3 * shared + picture(seed)) // 4).astype(np.uint8) for seed in range(40)]
+    prints = [fingerprint(image[None]) for image in (*images, images[5][::-1], images[6].T)]
+    assert {(pair.first, pair.second) for pair in candidates(np.stack(prints), np.arange(42))} >= {(5, 40), (6, 41)}
+
+
+def test_a_set_names_mirrored_patients(tmp_path):
+    (tmp_path / "source").mkdir()
+    for seed in range(6):
+        Image.fromarray(picture(seed)).save(tmp_path / "source" / f"{seed}.png")
+        if seed % 2:
+            Image.fromarray(picture(seed)[:, ::-1]).save(tmp_path / "source" / f"mirrored {seed}.png")
+    dataset = prepare(tmp_path / "source", tmp_path / "data", size=64)
+    with (dataset.path / "duplicates.csv").open() as file:
+        pairs = [(row["id"], row["other_id"], row["identical"], row["turned"]) for row in csv.DictReader(file)]
+    ids = [("000001", "000006"), ("000003", "000007"), ("000005", "000008")]
+    assert [pair[:2] for pair in pairs] == ids
+    assert all(pair[3] == "left to right" for pair in pairs)
 
 
 def test_a_set_lists_its_pairs_and_says_so(tmp_path):

@@ -13,6 +13,7 @@ from PIL import Image
 
 from synthmed.data import shards
 from synthmed.data.geometry import image_to_source, mask_to_source
+from synthmed.data.keyed_names import list_file
 from synthmed.data.prepare import prepare
 from synthmed.data.pseudonyms import default_key_file, pseudonyms, read_key
 from synthmed.data.store import _GrowingArray
@@ -22,8 +23,9 @@ from synthmed.sources.raster import find
 
 
 def rejected(path):
-    with (path / "rejected.csv").open(newline="") as file:
-        return {row["file"]: row["reason"] for row in csv.DictReader(file)}
+    """File -> reason, in full, as the list beside the key has them."""
+    with list_file(default_key_file(), path).open(newline="") as file:
+        return {row["file"]: row["reason"] for row in csv.DictReader(file) if row["reason"]}
 
 
 def test_at_their_own_size_pixels_and_masks_are_stored_exactly(tmp_path, make_source):

@@ -1,12 +1,15 @@
 """Pseudonyms lead back only with the key, and the key stays with the user."""
 
+import errno
+import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from synthmed.data.prepare import prepare
 from synthmed.data.pseudonyms import default_key_file, fingerprint, pseudonyms, read_key
-from synthmed.errors import ConfigError
+from synthmed.errors import ConfigError, StorageError
 
 
 def test_a_key_is_made_once_readable_by_its_owner_alone(tmp_path):
@@ -14,6 +17,33 @@ def test_a_key_is_made_once_readable_by_its_owner_alone(tmp_path):
     assert len(key) == 32 and read_key(tmp_path / "deep" / "key") == key
     assert stat.S_IMODE((tmp_path / "deep" / "key").stat().st_mode) == 0o600
     assert read_key(tmp_path / "other") != key
+
+
+def test_a_key_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StorageError, match="disk is full"):
+            read_key(tmp_path / "key")
+    assert not list(tmp_path.iterdir())
+    assert len(read_key(tmp_path / "key")) == 32
+
+
+def test_processes_that_make_a_key_at_once_get_the_same_one(tmp_path):
+    with ThreadPoolExecutor(8) as threads:
+        for place in range(20):
+            assert len(set(threads.map(read_key, [tmp_path / f"key {place}"] * 8))) == 1
+    assert len(list(tmp_path.iterdir())) == 20
+
+
+def test_where_there_are_no_hard_links_a_key_is_made_all_the_same(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert read_key(tmp_path / "key") == read_key(tmp_path / "key") and len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_file_that_is_no_key_is_not_used_and_not_changed(tmp_path):

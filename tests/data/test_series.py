@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from synthmed.data.kinds import _series, ct
-from synthmed.data.kinds._contrasts import by_headers, stacks_of
+from synthmed.data.kinds._contrasts import by_headers, stacks_of, why_not_together
 from synthmed.data.kinds._series import read_stack, same_grid, series_of, why_no_stack, without_copies
 from synthmed.sources.image import SourceHeader, SourceImage
 
@@ -48,9 +48,32 @@ def test_series_are_told_apart_by_patient_study_and_series():
     assert sorted(map(len, series_of(headers))) == [1, 2]
 
 
-def test_the_same_picture_twice_is_one():
-    kept, copies = without_copies([header(0, 0, instance_id="x"), header(1, 0, instance_id="x")])
-    assert [one.path.name for one in kept] == ["000.dcm"] and copies == [(Path("001.dcm"), Path("000.dcm"))]
+def test_the_same_picture_is_one_with_the_same_pixels_at_the_same_place(monkeypatch):
+    twins = [header(number, 0, instance_id="x") for number in range(3)]
+    elsewhere = header(3, 5, instance_id="x")
+    pictures = {"000.dcm": 1, "001.dcm": 2, "002.dcm": 1}  # of equal headers, one has other pixels
+    decoded = []
+
+    def read(path):
+        decoded.append(path.name)
+        return SourceImage(header=twins[0], pixels=np.full((1, 1, 6, 5), pictures[path.name]))
+
+    monkeypatch.setattr(_series, "read", read)
+    kept, copies = without_copies([*twins, elsewhere])
+    assert [one.path.name for one in kept] == ["000.dcm", "001.dcm", "003.dcm"]
+    assert copies == [(Path("002.dcm"), Path("000.dcm"))]
+    assert sorted(decoded) == sorted(pictures)
+    # One number for all slices, as after a bad anonymisation, costs no decoding.
+    assert len(without_copies([header(n, 5 * n, instance_id="x") for n in range(4)])[0]) == 4
+
+
+def turned(degrees):
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return (cosine, sine, 0.0, -sine, cosine, 0.0)
+
+
+def pair(**second):
+    return [header(0, 0), header(1, 5), header(2, 10, **second)]
 
 
 @pytest.mark.parametrize(
@@ -63,10 +86,38 @@ def test_the_same_picture_twice_is_one():
         (stack([0, 5], orientation=(0.0, 1.0, 0, 0, 0, -1.0)), "not axial"),
         (stack([0, 5], position_mm=()), "how the patient lies"),
         (stack([0], channels=3), "in colour"),
+        (stack([0, 5, 10, 15, 17.5]), "5.00 mm apart, and once 2.50 mm"),
+        (pair(spacing_mm=(0.5, 0.5)), "2 of 1 x 1 mm and 1 of 0.5 x 0.5 mm"),
+        (pair(orientation=turned(1)), "different planes"),
+        (pair(frame_of_reference="2"), "frames of reference"),
+        (pair(unit="HU"), "mean different things"),
+        (pair(photometric="MONOCHROME1"), "mean different things"),
+        (pair(modality="PT"), "different modalities"),
+        (pair(position_mm=(20.0, 0.0, 10.0)), "slanted by 63 degrees"),
+        ([header(0, 0), header(1, 5, position_mm=(3.0, 0, 5)), header(2, 10)], "one begins 3.0 mm aside"),
+        ([header(n, 0, position_mm=(0, 5 * n * np.tan(0.26), 5.0 * n)) for n in range(4)], "a tilted gantry"),
+        ([header(0, 0, frames_alike=False)], "Its frames lie in different planes"),
     ],
 )
 def test_a_series_that_is_not_whole_says_why(series, words):
     assert words in why_no_stack(series, gaps=False)
+
+
+def test_what_headers_round_makes_no_difference():
+    rounded = [
+        header(n, 3 * n, orientation=(1.0, 0.00049 + 1e-5 * n, 0, -0.00049 - 1e-5 * n, 1.0, 0)) for n in range(5)
+    ]
+    rounded += [header(5, 15.04, orientation=turned(0.3)), header(6, 18, spacing_mm=(1.0005, 1.0005))]
+    assert why_no_stack(series_of(rounded)[0], gaps=False) == ""
+
+
+def test_an_oblique_stack_that_is_straight_is_one():
+    normal = np.cross(AXIAL[:3], (0, np.cos(0.2), np.sin(0.2)))
+    oblique = [
+        header(n, 0, orientation=(1.0, 0, 0, 0, np.cos(0.2), np.sin(0.2)), position_mm=tuple(4.0 * n * normal))
+        for n in range(4)
+    ]
+    assert why_no_stack(series_of(oblique)[0], gaps=False) == ""
 
 
 def test_gaps_may_be_accepted():
@@ -129,6 +180,19 @@ def test_phases_under_one_number_are_told_apart():
     assert all(len(one.headers) == 2 for one in stacks)
 
 
+def test_phases_on_one_grid_are_not_lost_to_rounding():
+    headers = [*phases([1]), *phases([2], position_mm=None), *phases([3])]
+    headers = [
+        one if one.position_mm else header(one.instance_number, 0, **{
+            "acquisition_number": 2, "series_id": "2", "series_description": "t1_dyn", "series_number": 2,
+            "position_mm": (0.0, 0.04, 5.0 * (one.instance_number % 10)), "spacing_mm": (1.0004, 1.0004),
+        })
+        for one in headers
+    ]  # fmt: skip
+    found, reason = by_headers(all_stacks(headers), posts=2, t2="", dynamic="dyn", scanner_sub=False)
+    assert reason == "" and len(found) == 3
+
+
 def test_channels_are_matched_by_time_and_contrast():
     headers = [
         *phases([3, 1, 2]),
@@ -145,6 +209,13 @@ def test_channels_are_matched_by_time_and_contrast():
     assert "2 phases" in by_headers(all_stacks(headers), **{**usual, "posts": 3})[1]
     assert "no T2" in by_headers(all_stacks(headers[:6]), **usual)[1]
     assert "0 subtractions" in by_headers(all_stacks(headers[:7]), **usual)[1]
+
+
+def test_contrasts_in_different_frames_of_reference_are_not_laid_over_each_other():
+    stacks = [*all_stacks(phases([1])), *all_stacks(phases([2], frame_of_reference="another"))]
+    found, _ = by_headers(stacks, posts=1, t2="", dynamic="dyn", scanner_sub=False)
+    assert "T1 pre and T1 post1, for instance" in why_not_together(found)
+    assert why_not_together({"T1 pre": found["T1 pre"]}) == ""
 
 
 def test_the_time_of_acquisition_goes_before_its_number():

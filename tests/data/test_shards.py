@@ -1,5 +1,6 @@
 """Shards are cut by the plan alone, and a set is the same whoever makes them and however often it is interrupted."""
 
+import csv
 import errno
 import multiprocessing
 import os
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from synthmed.data import prepare as preparing
 from synthmed.data import shards
 from synthmed.data.dataset import DatasetInfo, Intensity
+from synthmed.data.keyed_names import list_file
 from synthmed.data.prepare import prepare
+from synthmed.data.pseudonyms import default_key_file
 from synthmed.data.store import _GrowingArray
 from synthmed.data.work import CRASHED
 from synthmed.errors import ArtifactError, Interrupted, StorageError
@@ -194,6 +197,11 @@ def make(item, info, settings):
 """
 
 
+def csv_lines(path):
+    with path.open(newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
 def test_an_item_that_kills_its_worker_again_and_again_is_left_out_and_the_rest_goes_on(
     tmp_path, make_source, monkeypatch
 ):
@@ -213,8 +221,11 @@ def test_an_item_that_kills_its_worker_again_and_again_is_left_out_and_the_rest_
     source = make_source(tmp_path / "source", 8)
     dataset = prepare(source, tmp_path / "data", kind="explosive", size=16, workers=2)
     assert len(dataset) == 7
-    assert (dataset.path / "rejected.csv").read_text() == (
-        f'file,reason\nimages/scan 005.png,"{CRASHED}"\nmasks/scan 005.png,Its image is left out.\n'
+    (keyed, file, reason), (mask, beside, left) = csv_lines(list_file(default_key_file(), dataset.path))
+    assert (file, reason) == ("images/scan 005.png", CRASHED)
+    assert (beside, left) == ("masks/scan 005.png", "Its image is left out.")
+    assert sorted((dataset.path / "rejected.csv").read_text().splitlines()[1:]) == sorted(
+        [f'{keyed},"{CRASHED}"', f"{mask},Its image is left out."]
     )
 
 

@@ -53,3 +53,25 @@ def test_the_split_of_a_seed_never_changes_between_releases():
 def test_fractions_that_leave_no_train_are_an_error(holdout, test):
     with pytest.raises(ConfigError, match="together below 1"):
         split_patients({"a": ""}, holdout=holdout, test=test)
+
+
+def test_a_share_that_was_asked_for_is_taken_out_of_the_declared_training_half():
+    declared = {f"p{number}": "train" if number < 20 else "test" for number in range(40)}
+    assert split_patients(declared, holdout=0.2) == declared
+    splits = split_patients(declared, holdout=0.2, from_train=["holdout", "test"])
+    assert [splits[name] for name in declared if declared[name] == "test"] == ["test"] * 20
+    assert list(splits.values()).count("holdout") == 4 and list(splits.values()).count("train") == 16
+
+
+def test_a_declared_holdout_is_kept_and_none_added_to_it():
+    declared = {"a": "holdout", **{f"p{number}": "train" for number in range(20)}}
+    splits = split_patients(declared, holdout=0.2, test=0.1, from_train=["holdout"])
+    assert splits == declared
+
+
+@given(PATIENTS, FRACTIONS, st.integers(0, 5))
+def test_what_is_taken_out_of_train_leaves_the_others_where_they_were(declared, fractions, seed):
+    options = {"holdout": fractions[0], "test": fractions[1], "seed": seed}
+    before, after = split_patients(declared, **options), split_patients(declared, **options, from_train=["holdout"])
+    assert all(declared[name] == "train" and after[name] == "holdout" for name in before if before[name] != after[name])
+    assert "train" in after.values() or "train" not in before.values()

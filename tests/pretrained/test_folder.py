@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from synthmed.errors import ConfigError, WeightsError
+from synthmed.errors import ArtifactError, ConfigError, WeightsError
 from synthmed.pretrained.catalogue import CATALOGUE, Weights
 from synthmed.pretrained.folder import checked_file, weights
 
@@ -122,3 +122,11 @@ def test_every_published_file_is_listed_with_address_or_reason():
         assert one.url.startswith("https://") or not one.url
         assert not one.url or len(one.sha256) >= 8
         assert one.licence and one.about
+
+
+def test_a_download_goes_through_no_link(known, tmp_path):
+    (tmp_path / "mine.txt").write_text("years of work")
+    (tmp_path / ".toy.pth.part").symlink_to("mine.txt")
+    with pytest.raises(ArtifactError, match="is a link"):
+        weights("fetch", ["toy"], folder=tmp_path)
+    assert (tmp_path / "mine.txt").read_text() == "years of work" and not Server.asked

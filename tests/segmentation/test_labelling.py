@@ -3,7 +3,9 @@ import pytest
 from PIL import Image
 
 from synthmed.data.dataset import PreparedDataset
+from synthmed.data.keyed_names import list_file
 from synthmed.data.prepare import prepare
+from synthmed.data.pseudonyms import default_key_file
 from synthmed.errors import DataError, SourceError
 from synthmed.segmentation.labelling import label
 from synthmed.segmentation.segmenter import SegmenterConfig
@@ -40,7 +42,8 @@ def places(tmp_path):
 
 
 def rejected(dataset):
-    return (dataset.path / "rejected.csv").read_text()
+    """The list beside the key: names and reasons in full."""
+    return list_file(default_key_file(), dataset.path).read_text()
 
 
 def test_photographs_join_the_training_split_with_masks_that_fit(places):

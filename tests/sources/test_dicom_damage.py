@@ -1,11 +1,14 @@
 """Damaged DICOM files end in a picture or in a SourceError, whatever is wrong with them."""
 
+import zlib
+
 import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -55,3 +58,26 @@ def test_any_damage_ends_in_a_picture_or_in_a_reason(files, tmp_path, which, fli
             reader(path)
         except SourceError as error:
             assert str(error).startswith("damaged.dcm") and "Secret" not in str(error)
+
+
+def test_a_deflated_stream_must_come_to_its_end(tmp_path):
+    dataset = dataset_of(FRAME, BitsStored=12, HighBit=11)
+    whole = write(tmp_path / "a.dcm", dataset, DeflatedExplicitVRLittleEndian).read_bytes()
+    np.testing.assert_array_equal(read(tmp_path / "a.dcm").pixels[0, 0], FRAME)
+    (tmp_path / "a.dcm").write_bytes(whole[:-4])
+    with pytest.raises(SourceError, match="cut short"):
+        read(tmp_path / "a.dcm")
+
+
+def test_a_deflated_frame_must_end_where_its_pixels_do(tmp_path):
+    for extra, words in ((b"", ""), (b"more", "does not end where it should")):
+        packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+        frame = packer.compress(FRAME.tobytes() + extra) + packer.flush()
+        dataset = compress(dataset_of(FRAME), [frame + bytes(len(frame) % 2)])
+        path = write(tmp_path / "a.dcm", dataset, JPEGLSLossless)  # pydicom does not know the syntax of deflated frames
+        path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.4.80", b"1.2.840.10008.1.2.8.1\0"))
+        if words:
+            with pytest.raises(SourceError, match=words):
+                read(path)
+        else:
+            np.testing.assert_array_equal(read(path).pixels[0, 0], FRAME)

@@ -15,6 +15,14 @@ def test_arrays_of_any_channels_are_read_without_losing_a_bit(shape, dtype, tmp_
     assert pixels.dtype in (np.uint8, np.uint16) and np.array_equal(pixels, array.reshape(pixels.shape))
 
 
+@pytest.mark.parametrize("channels", [1, 3, 7])
+def test_channels_that_stand_last_are_channels(channels, tmp_path, rng):
+    array = rng.integers(0, 255, (20, 30, channels)).astype(np.uint8)
+    np.save(tmp_path / "x.npy", array)
+    assert read_header(tmp_path / "x.npy").channels == channels
+    np.testing.assert_array_equal(read_image(tmp_path / "x.npy"), array.transpose(2, 0, 1))
+
+
 @pytest.mark.parametrize(
     "array, words",
     [

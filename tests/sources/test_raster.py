@@ -61,7 +61,7 @@ def test_one_drive_patient_in_both_halves_is_an_error_that_names_it(tmp_path):
     make_drive(tmp_path)
     touch(tmp_path / "test" / "images" / "21_test.tif", tmp_path / "test" / "1st_manual" / "21_manual1.gif")
     touch(tmp_path / "test" / "mask" / "21_test_mask.gif")
-    with pytest.raises(SourceError, match="Patient 21 is in the splits test and train"):
+    with pytest.raises(SourceError, match=r"The patient of 21_test\.tif is in the splits train and test"):
         find(tmp_path)
 
 
@@ -182,10 +182,10 @@ def test_a_metadata_table_that_is_not_understood_is_an_error(tmp_path, text, wor
         find(tmp_path)
 
 
-def test_one_patient_in_two_declared_splits_is_an_error_that_names_patient_and_splits(tmp_path):
+def test_one_patient_in_two_declared_splits_is_an_error_that_names_image_and_splits(tmp_path):
     touch(tmp_path / "a.png", tmp_path / "b.png")
     (tmp_path / "metadata.csv").write_text("file_name,patient_id,split\na.png,7,train\nb.png,7,holdout\n")
-    with pytest.raises(SourceError, match="Patient 7 is in the splits holdout and train") as raised:
+    with pytest.raises(SourceError, match=r"The patient of b\.png is in the splits train and holdout") as raised:
         find(tmp_path)
     assert raised.value.exit_code == 2
 
@@ -202,3 +202,20 @@ def test_two_folders_of_images_are_an_error(tmp_path):
     touch(tmp_path / "images_left" / "a.png", tmp_path / "images_right" / "a.png")
     with pytest.raises(SourceError, match="images_left, images_right"):
         find(tmp_path)
+
+
+def test_a_loop_of_links_is_one_row_of_what_is_left_out(tmp_path):
+    from synthmed.sources.folders import list_files
+
+    touch(tmp_path / "a.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "to.png").symlink_to("fro.png")
+    (tmp_path / "fro.png").symlink_to("to.png")
+    (tmp_path / "folder").symlink_to("folder")
+    found = find(tmp_path)
+    files, rejected = list_files(tmp_path)
+    assert [image.path.name for image in found.images] == [file.name for file in files] == ["a.png"]
+    told = {rejection.file: rejection.reason for rejection in found.rejected}
+    for reasons in (told, rejected):
+        assert set(reasons) == {"loop.png", "to.png", "fro.png", "folder"}
+        assert all("leads back to itself" in reason for reason in reasons.values())

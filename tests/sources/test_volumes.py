@@ -135,12 +135,19 @@ def damaged(tmp_path, kind):
         return path, raw, "from byte"
     if kind == "vectors":
         return saved(path, np.zeros((2, 2, 2, 1, 3), np.float32), AFFINE), "5 axes"
+    if kind == "several numbers a voxel":
+        return saved(path, np.zeros((4, 5, 3, 2), np.int16), AFFINE, intent_code=1007), "no time points"
+    if kind == "colours as time":
+        return saved(path, np.zeros((4, 5, 3, 3), np.uint8), AFFINE), "may hold colours"
+    if kind == "colours as slices":
+        return saved(path, np.zeros((40, 50, 3), np.uint8), None), "may hold colours"
     if kind == "empty":
         return path, b"", "does not begin"
     return path, b"hello" * 200, "does not begin"
 
 
 KINDS = ["tilted", "coloured", "no spacing", "cut", "cut gzip", "wrong checksum", "promises too much", "bomb"]
+KINDS += ["several numbers a voxel", "colours as time", "colours as slices"]
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "empty axis", "far offset", "vectors", "empty", "text"])
@@ -167,6 +174,36 @@ def test_every_flipped_byte_of_a_header_is_read_or_refused(tmp_path, rng):
             assert nifti.read(tmp_path / "a.nii").pixels.size <= volume.BYTE_LIMIT
         except SourceError as error:
             assert "a.nii" in str(error)
+
+
+@pytest.mark.parametrize("reader", [nifti, slicer])
+@pytest.mark.parametrize("noise", [0, 20])
+def test_a_damaged_packed_file_never_gives_other_voxels(tmp_path, rng, reader, noise):
+    smooth = np.add.outer(np.add.outer(np.arange(32), np.arange(32)), np.arange(4)) // 8
+    voxels = (smooth + rng.normal(0, noise, smooth.shape)).astype(np.int16)
+    if reader is nifti:
+        path, start = saved(tmp_path / "a.nii.gz", voxels, AFFINE), 10
+    else:
+        path = written(tmp_path / "a.nrrd", voxels)
+        start = path.read_bytes().index(b"\n\n") + 12
+    whole, expected = path.read_bytes(), reader.read(path).pixels
+    for place in rng.integers(start, len(whole), 200):
+        broken = bytearray(whole)
+        broken[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(broken)
+        try:
+            np.testing.assert_array_equal(reader.read(path).pixels, expected)
+        except SourceError:
+            continue
+
+
+def test_a_few_bytes_behind_the_voxels_are_no_damage_and_many_are(tmp_path, monkeypatch):
+    raw = saved(tmp_path / "a.nii", anatomy(), AFFINE).read_bytes()
+    (tmp_path / "b.nii.gz").write_bytes(gzip.compress(raw + bytes(512)))
+    np.testing.assert_array_equal(nifti.read(tmp_path / "b.nii.gz").pixels, nifti.read(tmp_path / "a.nii").pixels)
+    monkeypatch.setattr(volume, "OFFSET_LIMIT", 400)
+    with pytest.raises(SourceError, match="more than the 120 bytes"):
+        nifti.read(tmp_path / "b.nii.gz")
 
 
 def written(path, voxels, **fields):
@@ -209,3 +246,25 @@ def test_nrrd_opens_no_other_file_and_believes_no_header(tmp_path):
         (tmp_path / "a.nrrd").write_bytes(raw.replace(old, new) if old in raw else b"NURD" + raw[4:])
         with pytest.raises(SourceError, match=words):
             slicer.read(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        (["RGB-color", "domain", "domain", "domain"], "'rgb-color'"),
+        (["3-vector", "domain", "domain", "domain"], "'3-vector'"),
+        (["list", "domain", "domain", "time"], "'time'"),
+        (None, "not said"),
+        (["time", "space", "space", "space"], ""),
+        (["list", "domain", "domain", "domain"], ""),
+    ],
+)
+def test_only_an_axis_of_time_is_taken_for_time_points(tmp_path, kinds, words):
+    directions = np.vstack([[np.nan] * 3, np.diag([2.0, 3.0, 5.0])])
+    said = {"kinds": kinds} if kinds else {}
+    path = written(tmp_path / "a.nrrd", np.zeros((3, 4, 5, 6), np.uint8), **{"space directions": directions, **said})
+    if not words:
+        assert slicer.read_header(path).volumes == 3
+        return
+    with pytest.raises(SourceError, match=words):
+        slicer.read_header(path)

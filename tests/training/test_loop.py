@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from synthmed.generation.model import load_model
 from synthmed.methods import pix2pix
 from synthmed.progress import Progress
 from synthmed.shapes import Given
+from synthmed.training import checkpoint
 from synthmed.training.loop import plan, train
 
 TINY = "pix2pix_tiny"
@@ -166,6 +168,63 @@ def test_other_settings_or_data_in_the_same_directory_are_refused(toy_dataset: P
         train(TINY, toy_dataset, tmp_path / "run", overrides=[*SHORT, "training.seed=5"])
 
 
+def test_the_same_value_of_another_setting_is_another_setting(toy_dataset: Path, tmp_path: Path) -> None:
+    """As a set of lines the two files were the same: another table has the new line already."""
+    size = ["training.budget=0.001", "config.mask.batch_size=8", "config.photograph.batch_size=8"]
+    train("dual_gan_tiny", toy_dataset, tmp_path / "run", overrides=size)
+    told = r"config\.photograph\.adam\.learning_rate was 0\.001, now 0\.0005"
+    with pytest.raises(ConfigError, match=told):
+        train("dual_gan_tiny", toy_dataset, tmp_path / "run",
+              overrides=[*size, "config.photograph.adam.learning_rate=0.0005"])  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", ["config.discriminator_levels=5", "config.levels=5", "config.smoothing=1e30"])
+def test_networks_that_cannot_see_the_images_are_a_sentence(toy_dataset: Path, tmp_path: Path, setting: str) -> None:
+    with pytest.raises(ConfigError, match=r"[Cc]hange the recipe"):
+        train(TINY, toy_dataset, tmp_path / "run", overrides=[*SHORT, setting])
+
+
+def test_a_run_that_is_a_file_is_a_sentence(toy_dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    for run in (tmp_path / "run", tmp_path / "run" / "below", tmp_path / ("x" * 300)):
+        with pytest.raises(StorageError, match="Give another place"):
+            train(TINY, toy_dataset, run, overrides=SHORT)
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_the_model_of_another_training_is_not_taken_for_this_one(toy_dataset: Path, tmp_path: Path) -> None:
+    model = train(TINY, toy_dataset, tmp_path / "a", overrides=[*SHORT, "config.adam.learning_rate=0.0007"])
+    train(TINY, toy_dataset, tmp_path / "b", overrides=SHORT)
+    shutil.copyfile(model, tmp_path / "b" / "model.safetensors")
+    with pytest.raises(ArtifactError, match="is not the model of this training"):
+        train(TINY, toy_dataset, tmp_path / "b", overrides=SHORT)
+
+
+def test_a_checkpoint_that_was_renamed_or_is_not_finite_is_refused(toy_dataset: Path, tmp_path: Path) -> None:
+    train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
+    folder = tmp_path / "run" / "checkpoints"
+    (tmp_path / "run" / "model.safetensors").unlink()
+    (folder / "s1-000000000").rename(folder / "s2-000000000")
+    with pytest.raises(ArtifactError, match="Give it its name back"):
+        train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
+    networks = torch.nn.ModuleDict({"one": torch.nn.Linear(2, 2)})
+    torch.nn.init.constant_(networks["one"].weight, torch.inf)
+    state = checkpoint.State(networks=networks, averages=torch.nn.ModuleDict(), optimizers={})
+    with pytest.raises(TrainingError, match=r"one\.weight are not finite"):
+        checkpoint.save(tmp_path / "other", checkpoint.Position(stage=0, images=8), state)
+
+
+def test_a_log_that_was_changed_is_told_and_the_training_goes_on_without_it(toy_dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT, progress=stop_after(12))
+    log = tmp_path / "run" / "log.jsonl"
+    log.write_text(log.read_text().replace('"images": 8', '"images": 9'))
+    with pytest.raises(ArtifactError, match=r"log\.jsonl is damaged in line 1 .* move it away"):
+        train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
+    log.unlink()
+    train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
+
+
 def test_a_directory_with_other_things_is_refused(toy_dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(ArtifactError, match="not empty"):
@@ -298,3 +357,15 @@ def test_settings_that_do_not_fit_leave_no_run_behind(toy_dataset: Path, tmp_pat
     with pytest.raises(ConfigError, match="multiples of"):
         train(TINY, toy_dataset, tmp_path / "run", overrides=[*SHORT, "config.levels=6"])
     train(TINY, toy_dataset, tmp_path / "run", overrides=SHORT)
+
+
+def test_a_second_training_in_the_same_process_is_refused_while_one_runs():
+    from synthmed.training.run import one_at_a_time
+
+    @one_at_a_time
+    def train(inner):
+        return inner() if inner else "done"
+
+    with pytest.raises(ConfigError, match="Another training runs in this process"):
+        train(lambda: train(None))
+    assert train(None) == "done"

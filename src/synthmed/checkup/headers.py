@@ -7,7 +7,9 @@ from hashlib import blake2b
 from pathlib import Path
 
 from synthmed import sources
+from synthmed.harmless import printable
 from synthmed.sources.image import SourceHeader, Window
+from synthmed.sources.names import identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,12 @@ def look(path: Path) -> Look:
         SourceError: it is no image, or cannot be read.
     """
     header = sources.open_header(path)
+    patient = identity(header.patient_id)
     return Look(
         format=header.format,
-        modality=header.modality,
+        modality=printable(header.modality),
         syntax=header.transfer_syntax,
-        photometric=header.photometric,
+        photometric=printable(header.photometric),
         height=header.height,
         width=header.width,
         frames=header.frames,
@@ -51,9 +54,9 @@ def look(path: Path) -> Look:
         spacing=" x ".join(f"{length:.3g}" for length in header.spacing_mm),
         window=_windows(header),
         burned_in=header.burned_in,
-        patient=_digest(header.patient_id),
-        study=_digest(header.patient_id, header.study_id),
-        series=_digest(header.patient_id, header.study_id, header.series_id),
+        patient=_digest(patient),
+        study=_digest(patient, header.study_id),
+        series=_digest(patient, header.study_id, header.series_id),
     )
 
 

@@ -9,7 +9,7 @@ import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from synthmed.checkup.reasons import Anonymous
 from synthmed.checkup.subject import subject_of
 from synthmed.checkup.unnamed import pattern_of, unnamed_masks
 from synthmed.config import parse, read_overrides
+from synthmed.data.cautions import of_names
 from synthmed.data.dataset import DatasetInfo
 from synthmed.data.kinds import find_kind, kind_names
 from synthmed.data.kinds._contract import Item, KindSettings, Map
@@ -56,6 +57,7 @@ class Proposal:
         left_out: reason -> files that would be left out for it.
         refused: kind -> what it said, of those that were tried before.
         missing: what has to be given first, as a sentence; "" = nothing.
+        cautions: what to look at before the command is used.
     """
 
     kind: str
@@ -66,6 +68,7 @@ class Proposal:
     left_out: dict[str, int]
     refused: dict[str, str]
     missing: str
+    cautions: tuple[str, ...] = ()
 
 
 class _MissingError(Exception):
@@ -110,7 +113,11 @@ def propose(source: Path, looks: Mapping[Path, Look], run: Map) -> tuple[Proposa
         except InputError as error:
             refused.setdefault(candidate.kind, anonymous.reason(str(error)))
             continue
-        return _proposal(settled, planned, refused, anonymous), planned.items
+        cautions = (of_names(**asdict(planned.siblings)),) if planned.siblings else ()
+        if planned.siblings and planned.siblings.pattern:
+            settled, planned = _with_patients(settled, planned, run)
+        proposal = _proposal(settled, planned, refused, anonymous)
+        return replace(proposal, cautions=cautions), planned.items
     return _nothing(kind, missing, refused), []
 
 
@@ -192,7 +199,7 @@ def _try(candidate: _Candidate, run: Map) -> Plan:
     except (ConfigError, LayoutError) as error:
         raise _MissingError(str(error)) from error
     info = kind.describe(found, settings, *kind.DEFAULT_SIZE)
-    recorded = {"holdout": 0.1, "test": 0.2, "seed": 0}
+    recorded = {"holdout": 0.1, "test": 0.2, "seed": 0, "from_train": ()}
     planned = plan(candidate.folder, found, info, settings, _NO_KEY, recorded, run)
     if not planned.items:
         raise SourceError("It finds nothing that it can use.")
@@ -204,6 +211,16 @@ def _try(candidate: _Candidate, run: Map) -> Plan:
             raise _MissingError(str(outcomes[0]))
         raise outcomes[0]
     return planned
+
+
+def _with_patients(candidate: _Candidate, planned: Plan, run: Map) -> tuple[_Candidate, Plan]:
+    """The same with the pattern for patients that the names call for; as it was where that does not work."""
+    assert planned.siblings is not None
+    told = replace(candidate, settings=(*candidate.settings, f"patient={planned.siblings.pattern}"))
+    try:
+        return told, _try(told, run)
+    except (InputError, _MissingError):
+        return candidate, planned
 
 
 def _made(kind: str, info: DatasetInfo, settings: KindSettings, item: Item) -> int:

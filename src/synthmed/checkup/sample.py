@@ -8,7 +8,7 @@ import numpy as np
 
 from synthmed import sources
 from synthmed.checkup.text import count_letters
-from synthmed.data.duplicates import ALIKE, SIDE, candidates, correlation, fingerprint
+from synthmed.data.duplicates import ALIKE, SIDE, candidates, fingerprint, likeness
 from synthmed.data.kinds._contract import Item, Map
 from synthmed.errors import SourceError
 
@@ -46,7 +46,7 @@ def look_at_pixels(items: Sequence[Item], number: int, run: Map) -> Sample:
         pictures=len(good),
         unreadable=len(files) - len(good),
         with_text=sum(one[0] > 0 for _, one in good),
-        alike=sum(correlation(*closer) >= ALIKE for closer in pairs),
+        alike=sum(likeness(*closer)[0] >= ALIKE for closer in pairs),
     )
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from synthmed.checkup.doctor import Checkup, Folder
 from synthmed.checkup.machine import Machine
+from synthmed.harmless import printable
 
 _MOST = 6
 """Different values of one kind that are shown."""
@@ -29,6 +31,8 @@ def show(checkup: Checkup) -> None:
     elif not proposal.kind:
         console.print("No kind of data set finds images here that it can use.")
     else:
+        for caution in proposal.cautions:
+            console.print(caution, markup=False, soft_wrap=True)
         console.print(f"{proposal.account} {proposal.items} items of {proposal.patients} patients.", soft_wrap=True)
         console.print("To prepare it:")
         print(proposal.command)
@@ -66,7 +70,7 @@ def _folder_table(folder: Folder) -> Table:
         ("Windows", census.windows),
     ):
         if counts:
-            table.add_row(name, _counted(counts))
+            table.add_row(name, escape(_counted(counts)))
     if census.text_declared or census.text_denied:
         table.add_row(
             "Text in the picture", f"the header says yes of {census.text_declared}, no of {census.text_denied}"
@@ -87,7 +91,7 @@ def _reasons_table(left_out: dict[str, int]) -> Table:
     table.add_column("Files", justify="right")
     table.add_column("Reason")
     for reason, count in left_out.items():
-        table.add_row(str(count), reason)
+        table.add_row(str(count), escape(printable(reason)))
     return table
 
 

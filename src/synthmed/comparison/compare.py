@@ -13,26 +13,26 @@ arguments it goes on where it was.
     OUT/comparison          comparison.html (complete in itself), comparison.json, pictures.png
 """
 
-import json
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from synthmed import artifacts
+from synthmed import artifacts, lines
 from synthmed.comparison.page import as_page
-from synthmed.config import Recipe, parse, read_recipe, to_toml
+from synthmed.config import Recipe, parse, read_recipe, read_toml, to_toml
 from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import ArtifactError, ConfigError, DataError
 from synthmed.evaluation._contract import find_metric
 from synthmed.evaluation.report import evaluate
 from synthmed.generation.generate import generate
 from synthmed.methods import find_method
+from synthmed.methods._contract import build
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb, save_png
 from synthmed.progress import Progress, Say, silence, titled, unsaid
 from synthmed.samples import SampleSet
+from synthmed.seals import read_json, sealed, unsealed
 from synthmed.training.loop import plan, train
 from synthmed.training.pace import seconds_of_schedule
 
@@ -93,11 +93,14 @@ def compare(
     dataset = PreparedDataset.open(data)
     asked = {
         "data": dataset.digest, "recipes": list(named), "minutes": minutes, "images": images, "latents": latents,
-        "split": split, "overrides": sorted(overrides), "metrics": list(metrics), "extractor": extractor, "seed": seed,
+        "split": split, "metrics": list(metrics), "extractor": extractor, "seed": seed,
+        "settings": {name: {"method": one.recipe.method, "config": one.recipe.config, "training": one.recipe.training}
+                     for name, one in named.items()},
     }  # fmt: skip
     budgets = _claim(out, asked)
     page = out / "comparison" / "comparison.html"
-    if page.is_file():
+    if page.parent.exists():
+        artifacts.verify(page.parent, "comparison", (page.name,))
         say(f"{out} is finished; its page is {page}.")
         return page
     masks = len(dataset.split(split).where(lambda row: row.mask_source != "none"))
@@ -158,8 +161,15 @@ def _check(
     dataset = PreparedDataset.open(data)
     if split not in dataset.info.splits:
         raise ConfigError(f"There is no split {split!r}; expected one of {', '.join(dataset.info.splits)}.")
-    if not dataset.info.mask_labels or not len(dataset.split(split).where(lambda row: row.mask_source != "none")):
+    usable = dataset.split(split).where(lambda row: row.mask_source != "none")
+    if not dataset.info.mask_labels or not len(usable):
         raise DataError(f"{data} has no masks in its split {split}; expected some to make images under.")
+    empty = [row.id for place, row in enumerate(usable.rows) if not usable.masks([place]).any()]
+    if empty:
+        raise DataError(
+            f"{len(empty)} of the {len(usable)} masks of {data} in its split {split} are empty, the first is that of "
+            f"image {empty[0]}; expected a shape to fill. Name another split by --split, or prepare without these."
+        )
     for name in metrics:
         find_metric(name)
     for one in named.values():
@@ -173,7 +183,7 @@ def _budget(
     if not images:
         return float(f"{60 * minutes / seconds_of_schedule(recipe, data, device=device):.4g}")
     kind = find_method(recipe.method)
-    stages = kind(parse(kind.Config, recipe.config, "config"), dataset.split("train").spec).stages()
+    stages = build(kind, parse(kind.Config, recipe.config, "config"), dataset.split("train").spec).stages()
     return images / sum(stage.images for stage in stages)
 
 
@@ -186,10 +196,10 @@ def _claim(out: Path, asked: Mapping[str, Any]) -> dict[str, float]:
         _note(out, asked, {})
         return {}
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{file} is damaged ({error}). Give another OUT to begin anew.") from error
-    budgets = found.pop("budgets", {})
+        found = unsealed(read_toml(file.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ArtifactError(f"{file} is not as it was written ({error}). Give another OUT to begin anew.") from error
+    budgets: dict[str, float] = found.pop("budgets")
     changed = [key for key in asked if found.get(key) != asked[key]]
     if changed:
         raise ConfigError(
@@ -200,14 +210,13 @@ def _claim(out: Path, asked: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _note(out: Path, asked: Mapping[str, Any], budgets: Mapping[str, float]) -> None:
-    artifacts.write_file(out / _SETTINGS, to_toml({**asked, "budgets": dict(budgets)}))
+    artifacts.write_file(out / _SETTINGS, to_toml(sealed({**asked, "budgets": dict(budgets)})))
 
 
 def trained(run: Path) -> tuple[int, float]:
     """Images that a finished training saw, and about how many minutes it took, from its log."""
     last: dict[int, dict[str, Any]] = {}
-    for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
+    for entry in lines.read(run / "log.jsonl"):
         last[entry["stage"]] = entry
     seconds = sum(entry["images"] / max(entry["images_per_second"], 1e-9) for entry in last.values())
     return sum(entry["images"] for entry in last.values()), seconds / 60
@@ -216,7 +225,8 @@ def trained(run: Path) -> tuple[int, float]:
 def _write_page(
     out: Path, originals: PreparedDataset, names: Sequence[str], budgets: Mapping[str, float], latents: int
 ) -> None:
-    report = json.loads((out / "report" / "report.json").read_text(encoding="utf-8"))
+    artifacts.verify(out / "report", "report", ("report.json",))
+    report = read_json((out / "report" / "report.json").read_bytes())
     found = {names[0]: report["measurements"], **{name: report["compared"][name] for name in names[1:]}}
     trainings = {name: trained(out / "runs" / name) for name in names}
     picture = pictures(originals, {name: SampleSet.open(out / "samples" / name) for name in names}, latents)

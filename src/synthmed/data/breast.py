@@ -28,6 +28,13 @@ _MARGIN = 8  # the soft slope of the skin beyond the outline, never touched
 _LETTER_SIZE = 9  # letters and lines are thinner than this
 _LETTER_CONTRAST = (0.04, 0.12)  # of the range; between the two, 6 times the unevenness of air
 _RINGING = 4  # pixels around a letter that resizing changes
+_BRIGHTEST_AIR = 0.105  # of the breast, both above the background
+_EVEN = 1 / 255  # a background of one value, stored in 8 bits or compressed
+_ROUND = 0.92  # of the rectangle around it; a half ellipse fills 0.79, films 0.95 and more
+_SLOPE = 5  # pixels of skin at each side that say nothing of what lies between
+_FEW = 100  # pixels that are too few to say something
+_BACKGROUND_PART = 25  # a 25th of the picture
+_MOST_ALONG = 0.15  # of the outline; on 388 films at most 0.10
 _SMALLEST_BREAST = 0.03  # of the picture
 
 
@@ -41,6 +48,7 @@ class Breast:
         markers: letters, labels and other bright things in the air.
         air: grey value of the air around the breast, 0 to 1.
         side: where the chest wall lies.
+        doubtful: whether frame and markers lie along so much of the breast that they may be tissue.
     """
 
     mask: np.ndarray
@@ -48,6 +56,7 @@ class Breast:
     markers: np.ndarray
     air: float
     side: Side
+    doubtful: bool = False
 
 
 def find_breast(picture: np.ndarray, mask: np.ndarray | None = None) -> Breast:
@@ -73,8 +82,14 @@ def find_breast(picture: np.ndarray, mask: np.ndarray | None = None) -> Breast:
     air = _air_around(mask | outline, picture, frame)
     bright = _bright_things(picture, mask | outline, air)
     strips = _reaching_the_edge(bright, picture > _DARK) & ~frame
+    beside, around = (frame | strips) & ~mask, bright & ~strips & ~frame
     return Breast(
-        mask=mask, frame=(frame | strips) & ~mask, markers=bright & ~strips & ~frame, air=air, side=side_of(mask)
+        mask=mask,
+        frame=beside,
+        markers=around,
+        air=air,
+        side=side_of(mask),
+        doubtful=_surrounds(beside | around, mask),
     )
 
 
@@ -99,7 +114,32 @@ def _outline_and_frame(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise SourceError("The picture is of one grey value; expected a breast in air. Check the window.")
     threshold = _slope_threshold(smooth)
     rough = _air_around(_outline(smooth, threshold), picture, frame)
-    return _outline(smooth, rough + (threshold - rough) / 2) & ~frame, frame
+    outline = _outline(smooth, rough + (threshold - rough) / 2) & ~frame
+    return _with_fat(outline, smooth, frame), frame
+
+
+def _with_fat(outline: np.ndarray, smooth: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """The outline, or all that stands out from the background where what lies between the two is too bright for air.
+
+    On film the thresholds above find the slope from air to skin. A digital picture has a background of one value and no
+    air, so they may part fat from gland. Air on the films that were looked at (see ``docs/how-to/mammograms.md``) is at
+    most a tenth as bright as the breast, above the darkest part of the picture.
+    """
+    background = _background(smooth[~frame])
+    whole = _outline(smooth, background + _DARK) & ~frame
+    between = ndimage.binary_erosion(whole & ~outline, iterations=_SLOPE)
+    if between.sum() < _FEW or not outline.any() or not _is_round(whole):
+        return outline
+    inside, beside = (float(np.median(smooth[part])) - background for part in (outline, between))
+    return whole if beside > _BRIGHTEST_AIR * inside else outline
+
+
+def _background(values: np.ndarray) -> float:
+    """The darkest grey value that a part of the picture has, and not only noise."""
+    ordered = np.sort(values, axis=None)
+    part = len(ordered) // _BACKGROUND_PART
+    even = np.flatnonzero(ordered[part:] - ordered[: len(ordered) - part] <= _EVEN)
+    return float(ordered[even[0]]) if len(even) else float(ordered[0])
 
 
 def side_of(mask: np.ndarray) -> Side:
@@ -162,9 +202,18 @@ def _air_around(mask: np.ndarray, picture: np.ndarray, frame: np.ndarray) -> flo
     return float(np.median(ring)) if ring.size else 0.0
 
 
+def _is_round(mask: np.ndarray) -> bool:
+    """Whether a part may be a breast by its shape: no film, which fills the rectangle around it, nor all there is."""
+    rows, columns = mask.any(axis=1).sum(), mask.any(axis=0).sum()
+    return bool(mask.sum() <= _ROUND * rows * columns) and not _touches_all_borders(mask)
+
+
+def _touches_all_borders(mask: np.ndarray) -> bool:
+    return bool(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean() > 0.75)
+
+
 def _check(mask: np.ndarray, frame: np.ndarray) -> None:
-    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    if border.mean() > 0.75 or frame.mean() > 0.4:
+    if _touches_all_borders(mask) or frame.mean() > 0.4:
         raise SourceError(
             "The bright part reaches all borders of the picture; expected a breast in dark air. If air is white "
             "here, set invert=true; if the picture shows no air, leave it out."
@@ -194,6 +243,13 @@ def _bright_things(picture: np.ndarray, mask: np.ndarray, air: float) -> np.ndar
     seen[0] = False
     # Resizing rings around sharp letters: what is left of them could still be read.
     return ndimage.binary_dilation(seen[parts], np.ones((3, 3)), iterations=_RINGING) & outside
+
+
+def _surrounds(things: np.ndarray, mask: np.ndarray) -> bool:
+    """Whether things follow the outline of the breast: labels and tape touch it in places, fat does all along."""
+    distance = ndimage.distance_transform_edt(~mask)
+    along = things[(distance > _MARGIN + 1) & (distance <= _MARGIN + 5)]
+    return bool(along.size and along.mean() > _MOST_ALONG)
 
 
 def _reaching_the_edge(bright: np.ndarray, film: np.ndarray) -> np.ndarray:

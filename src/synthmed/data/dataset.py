@@ -1,20 +1,24 @@
 """The only reader of prepared data sets: ``dataset.json``, ``index.csv`` and memory-mapped shards."""
 
 import csv
+import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self, get_type_hints
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from synthmed import artifacts
 from synthmed.data.account import Account
+from synthmed.data.arrays import FIELDS_OF_VIEW, IMAGES, MASKS, Shards
+from synthmed.data.cautions import cautions
 from synthmed.data.geometry import Fit, fit_mask
 from synthmed.data.split import SPLITS
 from synthmed.errors import ArtifactError, DataError
+from synthmed.harmless import cell, from_cell
 
 if TYPE_CHECKING:
     from synthmed.shapes import ImageSpec
@@ -26,13 +30,19 @@ INFO_FILE = "dataset.json"
 INDEX_FILE = "index.csv"
 REJECTED_FILE = "rejected.csv"
 DUPLICATES_FILE = "duplicates.csv"
-IMAGES, MASKS, FIELDS_OF_VIEW = "images", "masks", "fields"
+LOOK_AT = "look at it: "
+"""How a note begins that says what the program cannot know; the summary of a set counts them."""
+_TABLES = (INFO_FILE, INDEX_FILE, REJECTED_FILE, DUPLICATES_FILE)
 
 Indices = Sequence[int] | np.ndarray
+Count = Annotated[int, Field(ge=0)]
+Side = Annotated[int, Field(ge=1, le=1 << 20)]
+"""Pixels."""
 
 
 class _Info(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Strict: a number that stands there as text was not written by us.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Intensity(_Info):
@@ -49,8 +59,8 @@ class Intensity(_Info):
 class SplitInfo(_Info):
     """One split: how much it holds, and a digest of its source files that seals it."""
 
-    images: int
-    patients: int
+    images: Count
+    patients: Count
     digest: str
 
 
@@ -74,9 +84,9 @@ class DatasetInfo(_Info):
 
     schema_version: Literal[2] = SCHEMA
     kind: str
-    channels: list[str]
-    height: int
-    width: int
+    channels: Annotated[list[str], Field(min_length=1)]
+    height: Side
+    width: Side
     bits: Literal[8, 16]
     intensity: Intensity
     mask_labels: dict[str, str]
@@ -89,6 +99,17 @@ class DatasetInfo(_Info):
     def dtype(self) -> np.dtype:
         """The type of stored pixels."""
         return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
+
+    @property
+    def arrays(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+        """What is stored of each image -> its shape and type."""
+        size, byte = (self.height, self.width), np.dtype(np.uint8)
+        found: dict[str, tuple[tuple[int, ...], np.dtype]] = {IMAGES: ((len(self.channels), *size), self.dtype)}
+        if self.mask_labels:
+            found[MASKS] = (size, byte)
+        if self.has_fields:
+            found[FIELDS_OF_VIEW] = (size, byte)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +134,8 @@ class Row:
         low: physical value of stored 0: one for all channels, or one for each.
         high: physical value of the largest stored number, likewise.
         curve: how stored numbers lie between them: "linear", "sigmoid" or "table".
-        notes: what was changed in the picture beside its size, such as "mirrored"; "" = nothing.
+        notes: what was changed in the picture beside its size, such as "mirrored"; "" = nothing. What a person has to
+            judge begins with ``LOOK_AT``.
     """
 
     id: str
@@ -205,12 +227,12 @@ class PreparedDataset:
             ArtifactError: not a prepared set, or a damaged one.
         """
         path = Path(path)
-        manifest = artifacts.verify(path, KIND) if verify else artifacts.read_manifest(path, KIND)
+        manifest = (artifacts.verify if verify else artifacts.read_manifest)(path, KIND, _TABLES)
         try:
             info = DatasetInfo.model_validate_json((path / INFO_FILE).read_bytes())
             rows = _read_rows(path / INDEX_FILE)
-            shards = Shards(path)
-        except (OSError, ValueError, TypeError, ValidationError) as error:
+            shards = Shards(path, info.arrays, manifest.files)
+        except (OSError, ValueError, TypeError, csv.Error, ValidationError) as error:
             raise ArtifactError(
                 f"{path} cannot be read as a prepared data set of schema {SCHEMA} ({type(error).__name__}: "
                 f"{error}). Prepare it anew, or use the synthmed that wrote it."
@@ -272,12 +294,13 @@ class PreparedDataset:
         told = f"{self.path} holds {len(self)} images ({splits}); {self.num_rejected} rejected, see {REJECTED_FILE}."
         if account := self.info.provenance.get("account"):
             told += f" {Account(**account).sentence}"
-        if self.num_alike:
-            told += (
-                f" {self.num_alike} pairs of images look alike though they are of different patients: see "
-                f"{DUPLICATES_FILE}, and give one patient one name."
-            )
-        return told
+        return "\n".join([told, *self.cautions])
+
+    @property
+    def cautions(self) -> list[str]:
+        """What to know before going on: patients that may be fewer, and commands that will refuse this set."""
+        patients = {name: split.patients for name, split in self.info.splits.items()}
+        return cautions(patients, self.info.provenance, self.num_alike)
 
     @property
     def spec(self) -> "ImageSpec":
@@ -317,63 +340,45 @@ class PreparedDataset:
         return self._positions if indices is None else self._positions[np.asarray(indices, dtype=int)]
 
 
-class Shards:
-    """The shard files of one set, mapped when first used.
-
-    Args:
-        path: the set, which holds the folder ``shards``.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._prefixes = sorted(
-            f"shards/{file.name.removesuffix(f'{IMAGES}.npy')}" for file in (path / "shards").glob(f"*-{IMAGES}.npy")
-        )
-        self._maps: dict[tuple[str, int], np.ndarray] = {}
-        counts = [len(self._map(IMAGES, shard)) for shard in range(len(self._prefixes))]
-        self._starts = np.cumsum([0, *counts])
-        self.total = int(self._starts[-1])
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Other processes map the files themselves; a pickled map would carry the pixels.
-        return {**self.__dict__, "_maps": {}}
-
-    def gather(self, what: str, positions: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Copy the pictures at ``positions`` of the whole set, in that order, into one array [N ...]."""
-        gathered = np.empty((len(positions), *shape), dtype)
-        shard_of = np.searchsorted(self._starts, positions, side="right") - 1
-        inside = positions - self._starts[shard_of]
-        # Picture by picture, so that each is copied once: indexing by an array would copy it twice.
-        for place, (shard, index) in enumerate(zip(shard_of.tolist(), inside.tolist(), strict=True)):
-            gathered[place] = self._map(what, shard)[index]
-        return gathered
-
-    def _map(self, what: str, shard: int) -> np.ndarray:
-        if (what, shard) not in self._maps:
-            file = self._path / f"{self._prefixes[shard]}{what}.npy"
-            # A plain view of the map: indexing an np.memmap costs microseconds more.
-            self._maps[what, shard] = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
-        return self._maps[what, shard]
-
-
 def _count_lines(path: Path) -> int:
     with path.open(encoding="utf-8", newline="") as file:
         return sum(1 for _ in csv.reader(file)) - 1
 
 
 def _written(value: Any) -> str:
+    if isinstance(value, str):
+        return cell(value)
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
+def _number(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text!r} is not finite")
+    return number
+
+
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(number) for number in text.split("x")) if text else ()
+    return tuple(map(_number, text.split("x"))) if text else ()
+
+
+def _count(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise ValueError(f"{text!r} is below 0")
+    return number
+
+
+def _split(text: str) -> str:
+    if text not in SPLITS:
+        raise ValueError(f"the split {text!r} is none of {', '.join(SPLITS)}")
+    return sys.intern(text)
 
 
 def _read_rows(path: Path) -> tuple[Row, ...]:
     types: dict[str, Any] = get_type_hints(Row)
-    parsers: dict[str, Callable[[str], Any]] = {
-        name: sys.intern if kind is str else kind if kind in (int, float) else _numbers for name, kind in types.items()
-    }
+    by_type: dict[Any, Callable[[str], Any]] = {
+        str: lambda text: sys.intern(from_cell(text)), int: _count, float: _number,
+    }  # fmt: skip
+    parsers = {name: by_type.get(kind, _numbers) for name, kind in types.items()} | {"split": _split}
     # Most columns repeat themselves: each value is kept once, so that half a million rows stay small.
     known: dict[str, dict[str, Any]] = {name: {} for name in types if name not in ("id", "source_digest")}
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ from synthmed.data.dataset import DatasetInfo
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Map
 from synthmed.data.pseudonyms import fingerprint, pseudonyms
 from synthmed.data.shards import cut
+from synthmed.data.siblings import Siblings, siblings_of
 from synthmed.data.split import split_patients
 from synthmed.errors import SourceError
+from synthmed.phantoms import phantom_kind
+from synthmed.sources.names import identity
 
 _SAMPLE = 4096
 """Bytes at the beginning, in the middle and at the end of files that are compared before all of them is."""
@@ -36,6 +39,7 @@ class Plan:
         ranges: places of the items of each shard.
         account: what every file of the source is.
         digest: names all of this, and the state of every source file.
+        siblings: what the names say where nobody says whose images are; None = nothing.
     """
 
     items: list[Item]
@@ -44,6 +48,7 @@ class Plan:
     ranges: list[range]
     account: Account
     digest: str
+    siblings: Siblings | None
 
 
 def plan(
@@ -63,27 +68,31 @@ def plan(
         info: what it says of the set.
         settings: its settings.
         key: of the pseudonyms.
-        recorded: the settings of the preparation, for the provenance; "holdout", "test" and "seed" make the split.
+        recorded: the settings of the preparation, for the provenance; "holdout", "test", "seed" and "from_train" make
+            the split.
         run: the workers.
 
     Raises:
         SourceError: one patient in two declared splits.
     """
-    ours = {source / artifacts.MANIFEST} if artifacts.phantom_kind(source) else set[Path]()
+    ours = {source / artifacts.MANIFEST} if phantom_kind(source) else set[Path]()
     rejected = [(one.file, one.reason) for one in found.rejected if source / one.file not in ours]
     states: dict[Path, tuple[int, int]] = {}
     items = _present(sorted(found.items, key=lambda item: item.name), states, rejected, source)
-    items = _first_copies(items, states, rejected, source, run)
+    items = _one_spelling(_first_copies(items, states, rejected, source, run))
     tables = {*found.tables, *([Path(settings.table)] if settings.table else []), *ours}
     account = account_of(source, items, tables, rejected)
+    unsaid = [item for item in items if not item.patient_said]
+    siblings = siblings_of([item.name for item in unsaid], [item.patient_id for item in unsaid]) if unsaid else None
     declared = _declared(items)
-    splits = split_patients(declared, holdout=recorded["holdout"], test=recorded["test"], seed=recorded["seed"])
+    splits = split_patients(declared, **{name: recorded[name] for name in ("holdout", "test", "seed", "from_train")})
     names = pseudonyms(declared, key)
     items = [replace(item, patient_id=names[item.patient_id], split=splits[item.patient_id]) for item in items]
     noted = {**recorded, **settings.model_dump(mode="json", exclude={"table"})}
     if settings.table:
         noted["table"] = artifacts.file_digest(Path(settings.table))
-    provenance = {**info.provenance, "layout": found.layout, "settings": noted, "key": fingerprint(key)}
+    alike = {"names_look_like": asdict(siblings)} if siblings else {}
+    provenance = {**info.provenance, **alike, "layout": found.layout, "settings": noted, "key": fingerprint(key)}
     info = info.model_copy(update={"provenance": provenance})
     sizes = [sum(states[file][0] for file in item.files) for item in items]
     return Plan(
@@ -93,6 +102,7 @@ def plan(
         ranges=cut(sizes, [len(item.files) for item in items], info),
         account=account,
         digest=_digest(items, states, info),
+        siblings=siblings,
     )
 
 
@@ -159,6 +169,18 @@ def _sample(files: tuple[Path, ...]) -> bytes:
 
 def _whole(files: tuple[Path, ...]) -> bytes:
     return hashlib.sha256("".join(artifacts.file_digest(file) for file in files).encode()).digest()
+
+
+def _one_spelling(items: list[Item]) -> list[Item]:
+    """Patients whose names differ in capitals alone are one; the first of the spellings stands for all."""
+    spelling: dict[str, str] = {}
+    keys = [identity(item.patient_id) for item in items]
+    for key, item in zip(keys, items, strict=True):
+        spelling[key] = min(spelling.get(key, item.patient_id), item.patient_id)
+    return [
+        item if item.patient_id == spelling[key] else replace(item, patient_id=spelling[key])
+        for key, item in zip(keys, items, strict=True)
+    ]
 
 
 def _declared(items: Iterable[Item]) -> dict[str, str]:

@@ -5,26 +5,31 @@ shards and put together. Whatever the workers, and however often it was interrup
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from synthmed import artifacts
 from synthmed.config import parse, read_overrides
 from synthmed.data import shards
 from synthmed.data.balance import rows_of, settled
 from synthmed.data.dataset import KIND, PreparedDataset
-from synthmed.data.kinds import find_kind
+from synthmed.data.keyed_names import keep_names, list_file, without_names
+from synthmed.data.kinds import find_kind, measured
 from synthmed.data.kinds._contract import KindSettings
 from synthmed.data.planning import Plan, plan
 from synthmed.data.pseudonyms import default_key_file, read_key
 from synthmed.data.store import finish_set
 from synthmed.data.work import CRASHED, Died, Workers
 from synthmed.errors import ConfigError, Interrupted, SourceError, SynthmedError
+from synthmed.phantoms import phantom_kind
 from synthmed.progress import Progress, silence
+from synthmed.sources.folders import real_reason, relative
 from synthmed.sources.layouts import IMAGE_LEFT_OUT
 
 _SIZES = range(8, 8193)
+_USUAL_SHARES = {"holdout": 0.1, "test": 0.2}
 
 
 def prepare(
@@ -33,8 +38,8 @@ def prepare(
     *,
     kind: str = "generic",
     size: tuple[int, int] | int | None = None,
-    holdout: float = 0.1,
-    test: float = 0.2,
+    holdout: float | None = None,
+    test: float | None = None,
     seed: int = 0,
     overrides: Iterable[str] = (),
     table: Path | None = None,
@@ -55,8 +60,9 @@ def prepare(
         out: a new place.
         kind: name of a kind, such as "retina".
         size: (height, width) in pixels, or one number for both; None = the kind's own.
-        holdout: fraction of the patients without a declared split to seal away.
-        test: fraction of those patients to test on.
+        holdout: fraction of the patients to seal away. None = 0.1 of those without a declared split; a number is also
+            taken out of those that the source declares for training, where it declares none for holdout.
+        test: fraction of the patients to test on, likewise; None = 0.2.
         seed: another seed, another split. The key plays no part in it.
         overrides: settings of the kind, as key=value.
         table: a CSV file with patients, labels or classes, as the kind reads it.
@@ -69,7 +75,8 @@ def prepare(
 
     Raises:
         ConfigError: an unknown kind or setting, a size or a fraction out of range, a key that is none.
-        SourceError: no usable images, or one patient in two declared splits.
+        SourceError: no usable images, or one patient in two declared splits. Errors name no file: which one is meant
+            stands in a list beside the key.
         ArtifactError: something with content already stands at ``out``, or is being prepared.
         StorageError: the disk is full or may not be written.
         Interrupted: Ctrl-C; finished shards are kept.
@@ -81,10 +88,12 @@ def prepare(
     artifacts.refuse_existing(out)
     if not source.is_dir():
         raise SourceError(f"{source} is not a folder; expected a folder of images. Check the path.")
-    secret = _key(key, source, out)
-    recorded = dict(kind=kind, height=height, width=width, holdout=holdout, test=test, seed=seed)
-    with Workers(workers, cluster) as pool:
+    key_file = Path(os.path.abspath(key or default_key_file()))
+    secret, listed = _key(key_file, source, out), list_file(key_file, out)
+    recorded = dict(kind=kind, height=height, width=width, seed=seed, **_shares(holdout=holdout, test=test))
+    with Workers(workers, cluster) as pool, without_names(secret, source, listed):
         found = find_kind(kind).find(source, settings, pool.map)
+        found = measured(find_kind(kind), found, settings, pool.map)
         info = find_kind(kind).describe(found, settings, height, width)
         planned = plan(source, found, info, settings, secret, recorded, pool.map)
         del found
@@ -97,8 +106,14 @@ def prepare(
                 raise Interrupted(
                     f"Preparing {out} was stopped; what was finished is kept. The same command goes on from there."
                 ) from error
-            _assemble(planned, folder, source, out)
+            _assemble(planned, folder, source, out, secret, listed)
     return PreparedDataset.open(given, verify=False)
+
+
+def _shares(**given: float | None) -> dict[str, Any]:
+    """The share of each split, and which were given: these are taken out of a declared training half too."""
+    shares: dict[str, Any] = {name: _USUAL_SHARES[name] if share is None else share for name, share in given.items()}
+    return {**shares, "from_train": [name for name, share in given.items() if share is not None]}
 
 
 def _checked_size(kind: str, size: tuple[int, int] | int | None) -> tuple[int, int]:
@@ -122,8 +137,7 @@ def _settings(kind: str, overrides: Iterable[str], table: Path | None, fast_j2k:
     return parse(find_kind(kind).Settings, given, kind)
 
 
-def _key(key: Path | None, source: Path, out: Path) -> bytes:
-    path = Path(os.path.abspath(key or default_key_file()))
+def _key(path: Path, source: Path, out: Path) -> bytes:
     for folder, what in ((out, "the data set"), (source, "the source")):
         if path.is_relative_to(folder):
             raise ConfigError(
@@ -169,8 +183,8 @@ def _make_without_crashes(shard: shards.Shard, pool: Workers) -> None:
             )
 
 
-def _assemble(planned: Plan, folder: Path, source: Path, out: Path) -> None:
-    """Put the finished shards together to the set."""
+def _assemble(planned: Plan, folder: Path, source: Path, out: Path, key: bytes, listed: Path) -> None:
+    """Put the finished shards together to the set; the names of what was left out go to the list beside the key."""
     finished = shards.FinishedShards(folder, len(planned.ranges))
     why = dict(finished.rejected())
     lost = [item for item in planned.items if item.name in why]
@@ -182,19 +196,24 @@ def _assemble(planned: Plan, folder: Path, source: Path, out: Path) -> None:
         "accepted": len(planned.items) - len(lost), "images": finished.images, "rejected": len(rejected),
     }  # fmt: skip
     account = asdict(settled(planned.account, lost, rows))
-    made_by_code = {"phantom": phantom} if (phantom := artifacts.phantom_kind(source)) else {}
+    made_by_code = {"phantom": phantom} if (phantom := phantom_kind(source)) else {}
     provenance = {**planned.info.provenance, "counts": counts, "account": account, **made_by_code}
     info = planned.info.model_copy(update={"provenance": provenance})
     known = finished.manifest_entries()
+    keyed = keep_names(rejected, _names(planned, source), key, listed)
     with artifacts.new_directory(out, KIND, known=known) as directory:
         finished.link_into(directory)
-        finish_set(directory, info, finished.rows(), rejected, finished.prints())
+        finish_set(directory, info, finished.rows(), keyed, finished.prints())
+
+
+def _names(planned: Plan, source: Path) -> Iterator[str]:
+    """Every name of what was not rejected."""
+    for item in planned.items:
+        yield item.name
+        yield from (relative(path, source) for path in (*item.files, *item.partners))
 
 
 def _all_rejected(source: Path, rejected: list[tuple[str, str]]) -> str:
     own = [row for row in rejected if row[1] != IMAGE_LEFT_OUT]
-    file, reason = min(own, default=("", "There is no file."))
-    return (
-        f"{source} holds no usable images: all {len(own)} were left out; expected at least one. "
-        f"The first is {file}: {reason}"
-    )
+    why = real_reason(own) or " There is no file."
+    return f"{source} holds no usable images: all {len(own)} were left out; expected at least one.{why}"

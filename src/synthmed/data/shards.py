@@ -6,7 +6,7 @@ them there and goes on; another source, another setting or another key has anoth
 
 import csv
 import fcntl
-import shutil
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from synthmed import artifacts
+from synthmed.data.arrays import IMAGES
 from synthmed.data.dataset import COLUMNS, DatasetInfo, Row
 from synthmed.data.duplicates import SIDE
 from synthmed.data.kinds import find_kind
@@ -23,10 +24,12 @@ from synthmed.data.kinds._contract import Item, KindSettings, Made
 from synthmed.data.limits import Limits, attempt
 from synthmed.data.store import SHARD_BYTES, SHARD_IMAGES, ShardWriter, bytes_per_image, write_table
 from synthmed.errors import ArtifactError, DataError, SourceError
+from synthmed.paths import open_own
 
 KIND = "shard"
 _LEAST_WORK, _SHARDS = 8 << 20, 256
 """A shard reads and writes at least so many bytes, or its part of so many shards."""
+_LOCK = ".lock"
 _ROWS, _REJECTED, _PRINTS = "rows.csv", "rejected.csv", "prints.npy"
 
 
@@ -120,12 +123,12 @@ def _write(shard: Shard) -> None:
 
 def is_whole(place: Path) -> bool:
     """Whether a finished shard stands there, every byte as it was written; what is damaged is removed."""
-    if not place.exists():
+    if not os.path.lexists(place):
         return False
     try:
-        artifacts.verify(place, KIND)
+        artifacts.verify(place, KIND, (f"{IMAGES}.npy", _ROWS, _REJECTED, _PRINTS))
     except ArtifactError:
-        shutil.rmtree(place)
+        artifacts.remove(place)
         return False
     return True
 
@@ -157,9 +160,11 @@ def working_folder(out: Path, digest: str) -> Iterator[Path]:
         StorageError: it may not be written.
     """
     folder = out.with_name(f".{out.name}.{digest[:12]}.preparing")
+    if folder.is_symlink():
+        raise ArtifactError(f"{folder} is a link; expected a working folder of synthmed or nothing. Remove the link.")
     with artifacts.storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        lock = open_own(folder / _LOCK, "a")
     with lock:
         if not _locks(lock):
             raise ArtifactError(f"Another process is preparing {out}. Wait for it, or give another place.")
@@ -168,14 +173,15 @@ def working_folder(out: Path, digest: str) -> Iterator[Path]:
             yield folder
         except BaseException as error:
             if isinstance(error, (SourceError, DataError)) or not any(folder.glob(f"*/{artifacts.MANIFEST}")):
-                shutil.rmtree(folder)
+                artifacts.remove(folder)
             raise
         # What was begun with other settings can never become this set.
         for other in out.parent.iterdir():
-            if other.name.startswith(f".{out.name}.") and other.name.endswith(".preparing"):
-                with (other / ".lock").open("w") as theirs:
+            is_working = other.name.startswith(f".{out.name}.") and other.name.endswith(".preparing")
+            if is_working and other.is_dir() and not other.is_symlink():
+                with open_own(other / _LOCK, "a") as theirs:
                     if other == folder or _locks(theirs):
-                        shutil.rmtree(other)
+                        artifacts.remove(other)
 
 
 def _locks(file: IO[str]) -> bool:

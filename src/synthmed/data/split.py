@@ -2,27 +2,37 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from synthmed.errors import ConfigError
 
 SPLITS = ("train", "holdout", "test")
+AUDIT_NEEDS = {"train": 3, "holdout": 2}
+"""Patients without whom an audit can tell nothing."""
 
 
 def split_patients(
-    declared: Mapping[str, str], *, holdout: float = 0.1, test: float = 0.2, seed: int = 0
+    declared: Mapping[str, str],
+    *,
+    holdout: float = 0.1,
+    test: float = 0.2,
+    seed: int = 0,
+    from_train: Collection[str] = (),
 ) -> dict[str, str]:
     """Give every patient a split.
 
-    Patients with a declared split keep it. The others are put in the order of a hash of seed and patient, so
-    that neither the order nor the number of files matters; the first of them become test, the next holdout,
-    the rest train. At least one undeclared patient stays in train.
+    Patients with a declared split keep it, but for those that ``from_train`` takes out of a declared train. The
+    others are put in the order of a hash of seed and patient, so that neither the order nor the number of files
+    matters; the first of them become test, the next holdout, the rest train. At least one undeclared patient stays in
+    train.
 
     Args:
         declared: patient -> "train", "holdout" or "test" where the source says so, else "".
         holdout: fraction of the undeclared patients, sealed until the end, 0 to 1.
         test: fraction of the undeclared patients, 0 to 1.
         seed: another seed, another split.
+        from_train: "test", "holdout" or both: that fraction of the patients declared as train is taken as well,
+            where the source declares nobody for it. At least one stays.
 
     Raises:
         ConfigError: fractions below 0 or together not below 1.
@@ -35,13 +45,21 @@ def split_patients(
         raise ConfigError(
             f"holdout {holdout} and test {test} were asked for; expected fractions of 0 or more, together below 1."
         )
+    shares = {"test": test, "holdout": holdout}
+    also = {name: share for name, share in shares.items() if name in from_train and name not in declared.values()}
     free = [patient for patient, split in declared.items() if not split]
-    free.sort(key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).digest())
-    num_test = min(_rounded(test * len(free)), max(0, len(free) - 1))
-    num_holdout = min(_rounded(holdout * len(free)), max(0, len(free) - 1 - num_test))
-    assigned = ["test"] * num_test + ["holdout"] * num_holdout
-    assigned += ["train"] * (len(free) - len(assigned))
-    return {**declared, **dict(zip(free, assigned, strict=True))}
+    taught = [patient for patient, split in declared.items() if split == "train"] if also else []
+    return {**declared, **_shared_out(free, shares, seed), **_shared_out(taught, also, seed)}
+
+
+def _shared_out(patients: list[str], shares: Mapping[str, float], seed: int) -> dict[str, str]:
+    """Each split its share of the patients, in the order of their hashes; the rest is train."""
+    ordered = sorted(patients, key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).digest())
+    assigned: list[str] = []
+    for name, share in shares.items():
+        assigned += [name] * min(_rounded(share * len(ordered)), max(0, len(ordered) - 1 - len(assigned)))
+    assigned += ["train"] * (len(ordered) - len(assigned))
+    return dict(zip(ordered, assigned, strict=True))
 
 
 def _rounded(number: float) -> int:

@@ -2,6 +2,7 @@
 
 import csv
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -12,23 +13,22 @@ import numpy as np
 
 from synthmed import artifacts, pictures
 from synthmed.data import duplicates
+from synthmed.data.arrays import FIELDS_OF_VIEW, IMAGES, MASKS, Shards
 from synthmed.data.dataset import (
     COLUMNS,
     DUPLICATES_FILE,
-    FIELDS_OF_VIEW,
-    IMAGES,
     INDEX_FILE,
     INFO_FILE,
     KIND,
-    MASKS,
+    LOOK_AT,
     REJECTED_FILE,
     DatasetInfo,
     Row,
-    Shards,
     SplitInfo,
 )
 from synthmed.data.split import SPLITS
 from synthmed.errors import DataError
+from synthmed.harmless import cell
 
 SHARD_IMAGES = 1024
 SHARD_BYTES = 256 << 20
@@ -105,7 +105,7 @@ class DatasetWriter:
     Example:
         >>> with DatasetWriter(path, info) as writer:  # doctest: +SKIP
         ...     writer.add(row, image, mask, field)
-        ...     writer.reject("scan 7.png", "It is cut short.")
+        ...     writer.reject("F0c1d2e3f4a5b", "It is cut short.")
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class DatasetWriter:
         self.rows.append(row)
 
     def reject(self, file: str, reason: str) -> None:
-        """Note in ``rejected.csv`` that a source file, named relative to the source, is left out, and why."""
+        """Note in ``rejected.csv`` that a source file is left out, and why; by then without names (``keyed_names``)."""
         self.rejected.append((file, reason))
 
     def _close_shard(self) -> None:
@@ -197,12 +197,14 @@ def finish_set(
     """
     index = _Index(info)
     write_table(directory / INDEX_FILE, COLUMNS, index.numbered(lines))
-    write_table(directory / REJECTED_FILE, ("file", "reason"), sorted(rejected))
-    splits = index.splits()
-    artifacts.write_json(directory / INFO_FILE, info.model_copy(update={"splits": splits}).model_dump())
-    shards = Shards(directory)
+    left_out = sorted((cell(file), cell(reason)) for file, reason in rejected)
+    write_table(directory / REJECTED_FILE, ("file", "reason"), left_out)
+    noted = {**info.provenance, **({"look_at": dict(sorted(index.doubts.items()))} if index.doubts else {})}
+    info = info.model_copy(update={"splits": index.splits(), "provenance": noted})
+    artifacts.write_json(directory / INFO_FILE, info.model_dump())
+    shards = Shards(directory, info.arrays, [f"shards/{file.name}" for file in (directory / "shards").iterdir()])
     candidates = duplicates.candidates(prints, np.array(index.patients))
-    columns = ("id", "other_id", "similarity", "identical")
+    columns = ("id", "other_id", "similarity", "identical", "turned")
     write_table(directory / DUPLICATES_FILE, columns, _alike(candidates, shards, info))
     _write_preview(directory / "preview.png", info, shards, np.array(index.split_numbers))
 
@@ -225,11 +227,13 @@ class _Index:
         self._digests: dict[str, list[str]] = {name: [] for name in SPLITS}
         self.patients = array("l")
         self.split_numbers = array("b")
+        self.doubts: Counter[str] = Counter()
 
     def numbered(self, lines: Iterable[Sequence[str]]) -> Iterable[tuple[str, ...]]:
-        patient_at, split_at, source_at = (COLUMNS.index(name) for name in ("patient_id", "split", "source_digest"))
+        places = [COLUMNS.index(name) for name in ("patient_id", "split", "source_digest", "notes")]
         for number, line in enumerate(lines):
-            patient, split, digest = line[patient_at], line[split_at], line[source_at]
+            patient, split, digest, notes = (line[place] for place in places)
+            self.doubts.update(note.removeprefix(LOOK_AT) for note in notes.split("; ") if note.startswith(LOOK_AT))
             self._check("patient", patient, split)
             self._check("source file", digest, split)
             self.patients.append(self._number_of.setdefault(patient, len(self._number_of)))
@@ -263,9 +267,10 @@ def _alike(pairs: Iterable[duplicates.Pair], shards: Shards, info: DatasetInfo) 
     for pair in pairs:
         one, other = shards.gather(IMAGES, np.array([pair.first, pair.second]), shape, info.dtype)
         closer = [duplicates.fingerprint(image, 2 * duplicates.SIDE) for image in (one, other)]
-        if (similarity := duplicates.correlation(*closer)) >= duplicates.ALIKE:
-            identical = "yes" if np.array_equal(one, other) else "no"
-            yield f"{pair.first:06d}", f"{pair.second:06d}", f"{similarity:.4f}", identical
+        similarity, turn = duplicates.likeness(closer[0], closer[1])
+        if similarity >= duplicates.ALIKE:
+            identical = "yes" if np.array_equal(one, duplicates.TURNS[turn](other)) else "no"
+            yield f"{pair.first:06d}", f"{pair.second:06d}", f"{similarity:.4f}", identical, turn
 
 
 def _write_preview(path: Path, info: DatasetInfo, shards: Shards, split_numbers: np.ndarray) -> None:

@@ -178,7 +178,7 @@ class Workers:
             self._executor = ProcessPoolExecutor(
                 self._workers, mp_context=context, initializer=_begin, initargs=(for_worker(),)
             )
-        with _without_main():
+        with _without_main(), _deaf():
             return self._executor.submit(function, value)
 
     def _stop(self) -> None:
@@ -226,6 +226,19 @@ def _begin(environment: dict[str, str]) -> None:
         os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes that begin now be deaf to Ctrl-C from their first moment: it is the parent's to answer."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -5,8 +5,6 @@ its result, so the same command goes on where a killed one stopped, and any othe
 """
 
 import base64
-import json
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synthmed import __version__
-from synthmed.artifacts import digest_of, storage_errors
+from synthmed import __version__, lines
+from synthmed.artifacts import digest_of
 from synthmed.evaluation._contract import Setup
 from synthmed.progress import titled
 from synthmed.segmentation.segmenter import SegmenterConfig, describe, predict_masks, train_segmenter
@@ -146,25 +144,18 @@ def _keep(file: Path, key: str, one: Trained) -> None:
         "shape": list(one.shown.shape),
         "shown": packed,
     }
-    with storage_errors(file), file.open("a", encoding="utf-8") as lines:
-        # The new line comes first: a line that was cut short must not swallow the next one.
-        lines.write("\n" + json.dumps(line))
-        lines.flush()
-        os.fsync(lines.fileno())
+    lines.append(file, line, flush=True)
 
 
 def _read_finished(file: Path) -> dict[str, Trained]:
+    """The trainings whose lines are as they were written; any other is done again."""
     finished: dict[str, Trained] = {}
-    for text in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
-        try:
-            line = json.loads(text)
-            bits = np.unpackbits(np.frombuffer(zlib.decompress(base64.b64decode(line["shown"])), np.uint8))
-            finished[line["key"]] = Trained(
-                arm=line["arm"],
-                seed=line["seed"],
-                counts=np.array(line["counts"], np.int64),
-                shown=bits[: int(np.prod(line["shape"]))].reshape(line["shape"]),
-            )
-        except (ValueError, KeyError, zlib.error):
-            continue  # a line cut short when the process was killed; that training is done again
+    for line in lines.salvage(file):
+        bits = np.unpackbits(np.frombuffer(zlib.decompress(base64.b64decode(line["shown"])), np.uint8))
+        finished[line["key"]] = Trained(
+            arm=line["arm"],
+            seed=line["seed"],
+            counts=np.array(line["counts"], np.int64),
+            shown=bits[: int(np.prod(line["shape"]))].reshape(line["shape"]),
+        )
     return finished

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 class FeatureConfig(BaseModel):
     """What every metric of features can be told."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     draws: int = Field(default=100, ge=10)
     """Sub-samples for the interval, and halves of the real patients for the floor."""

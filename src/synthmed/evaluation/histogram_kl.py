@@ -27,7 +27,9 @@ _CHUNK = 64
 class Config(BaseModel):
     """How histograms are made and compared."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     bins: int = Field(default=256, ge=2, le=65536)
     """Bins of equal width over the whole stored range (0 to 255, or 0 to 65535)."""

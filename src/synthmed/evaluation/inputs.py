@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from synthmed.artifacts import MANIFEST, digest_of, file_digest
-from synthmed.data.dataset import IMAGES, MASKS, DatasetInfo, Intensity, PreparedDataset, Row, split_infos
+from synthmed.data.arrays import IMAGES, MASKS
+from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, Row, split_infos
 from synthmed.data.masks import holds_two_values
 from synthmed.errors import DataError
 from synthmed.samples import SampleSet

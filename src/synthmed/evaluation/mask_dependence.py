@@ -45,7 +45,9 @@ _LEAST = 20
 class Config(BaseModel):
     """How the regression is made."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     components: int = Field(default=12, ge=1)
     """Principal components of the masks."""

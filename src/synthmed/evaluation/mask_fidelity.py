@@ -50,7 +50,9 @@ _IGNORED = 0.1
 class Config(BaseModel):
     """How many images are segmented, and shown."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     images: int = Field(default=200, ge=2)
     """Images of a side, at most: random ones where there are more."""

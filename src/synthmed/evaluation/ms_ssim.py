@@ -34,7 +34,9 @@ _CHUNK = 16
 class Config(BaseModel):
     """How many pairs are compared."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     pairs: int = Field(default=400, ge=2)
     """Random pairs on each side; fewer where a side has not so many."""

@@ -30,7 +30,9 @@ _CHUNK = 64
 class Config(BaseModel):
     """What is shown of the nearest masks."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     shown: int = Field(default=6, ge=1, le=24)
     """Synthetic masks in the picture: those nearest to a training mask."""

@@ -31,7 +31,9 @@ SCORES = ("precision", "recall", "F1", "Dice")
 class Config(BaseModel):
     """How the comparison is made; every arm is trained alike."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     seeds: int = Field(default=3, ge=1)
     """Trainings of each arm, with seeds 0, 1, 2, ... from the evaluation's seed on."""

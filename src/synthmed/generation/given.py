@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synthmed.artifacts import phantom_kind
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_unit_range
 from synthmed.data.split import SPLITS
 from synthmed.errors import DataError
 from synthmed.generation.model import Model
+from synthmed.phantoms import phantom_kind
 from synthmed.samples import OF_NOBODY, Lineage, SampleSet
 from synthmed.shapes import Given, Image, ImageSpec, Pairs
 from synthmed.sources.pixels import read_image, read_mask

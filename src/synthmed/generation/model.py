@@ -5,29 +5,22 @@ digests of what it was trained on). There is no code in the file, no discriminat
 those would tell more about the patients than the images do.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
-from torch import Tensor
 
-from synthmed import __version__, artifacts
+from synthmed import artifacts
 from synthmed.config import did_you_mean, parse
 from synthmed.devices import find_device
 from synthmed.draws import Draws, seed_of
-from synthmed.errors import ArtifactError, DataError
+from synthmed.errors import ArtifactError, ConfigError, DataError, TrainingError
+from synthmed.generation import model_file
 from synthmed.methods import find_method
-from synthmed.methods._contract import Method
+from synthmed.methods._contract import Method, build
 from synthmed.shapes import Given, ImageSpec, LabelMap, Latent, Pairs
 
-_KEY = "synthmed"
-_FORMAT = 2
 _GROUP = 8
 """Images are always made in the same groups of eight, so that neither their number nor where a run starts
 changes a single bit of any of them."""
@@ -80,6 +73,7 @@ class Model:
 
         Raises:
             DataError: as ``generate`` does, or latents of another shape.
+            TrainingError: an image is not finite.
         """
         num, shape = len(latents), self.method.latent_shape
         if not num:
@@ -97,9 +91,15 @@ class Model:
             for group in rows.split(_GROUP)
         ]
         wanted = slice(start, start + num)
+        images = torch.cat([part.images for part in parts])[wanted].cpu()
+        for place in (~torch.isfinite(images.flatten(1)).all(1)).nonzero().flatten().tolist():
+            raise TrainingError(
+                f"Image {first + place} of the model is not finite; expected pixels in [-1, 1]. The training went "
+                "wrong: train anew, with a lower learning rate."
+            )
         masks = [part.masks for part in parts if part.masks is not None]
         return Pairs(
-            images=torch.cat([part.images for part in parts])[wanted].cpu(),
+            images=images,
             masks=torch.cat(masks)[wanted].cpu() if masks else None,
         )
 
@@ -202,28 +202,6 @@ def image_seed(seed: int, index: int) -> int:
     return seed_of("image", seed, index)
 
 
-def save_model(path: Path, *, method: str, config: Mapping[str, Any], spec: ImageSpec, networks: Mapping[str, Tensor],
-               facts: Mapping[str, Any]) -> str:  # fmt: skip
-    """Write a model file and return its digest.
-
-    Args:
-        path: where, ending in .safetensors.
-        method: the method's name.
-        config: its settings.
-        spec: the images it makes.
-        networks: state of the generator networks, ``network.parameter`` -> tensor.
-        facts: further entries of the header: intensity mapping, recipe, lineage.
-    """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(networks.items())}
-    header = {
-        "format": _FORMAT, "version": __version__, "method": method, "config": config, "images": asdict(spec),
-        "tensors": _tensors_digest(tensors), **facts,
-    }  # fmt: skip
-    content = to_bytes(tensors, metadata={_KEY: json.dumps(header, sort_keys=True)})
-    artifacts.write_file(path, content)
-    return hashlib.sha256(content).hexdigest()
-
-
 def load_model(path: Path | str, device: str = "cpu") -> Model:
     """Open a model file.
 
@@ -234,34 +212,12 @@ def load_model(path: Path | str, device: str = "cpu") -> Model:
         ``load_model("RUN/model.safetensors").generate(16, seed=0)``
     """
     path = Path(path)
-    if not path.is_file():
-        raise ArtifactError(f"{path} is not a file; expected a model such as RUN/model.safetensors. Check the path.")
-    found: object = None
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[_KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        found = header["format"]
-        damaged = found == _FORMAT and _tensors_digest(tensors) != header["tensors"]
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise ArtifactError(
-            f"{path} is not a whole synthmed model ({error}). Train it anew or fetch it again."
-        ) from error
-    if found != _FORMAT:
-        raise ArtifactError(
-            f"{path} is of format {found}; this synthmed reads format {_FORMAT}. Train the model anew, or generate "
-            "with the synthmed that wrote it."
-        )
-    if damaged:
-        raise ArtifactError(f"{path} is damaged: its tensors are not those it was written with. Fetch it again.")
+    header, tensors = model_file.read(path)
     kind = find_method(header["method"])
-    method = kind(parse(kind.Config, header["config"], "config"), ImageSpec(**header["images"]))
-    for name in method.generator_networks:
-        own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
-        method.networks[name].load_state_dict(own)
+    try:
+        method = build(kind, parse(kind.Config, header["config"], "config"), ImageSpec(**header["images"]))
+    except ConfigError as error:
+        raise ArtifactError(f"{path} says what no model can be. {error}") from error
+    model_file.fill({name: method.networks[name] for name in method.generator_networks}, tensors, path)
     method.networks.to(find_device(device)).eval().requires_grad_(False)
     return Model(method=method, header=header, digest=artifacts.file_digest(path))
-
-
-def _tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    return hashlib.sha256(to_bytes(dict(sorted(tensors.items())))).hexdigest()

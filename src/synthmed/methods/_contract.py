@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from synthmed.config import Settings
+from synthmed.errors import ConfigError
 from synthmed.shapes import Batch, Given, Image, ImageSpec, Input, Latent, Logits, Pairs
 
 MaskSource = Literal["manual", "segmenter", "derived"]
@@ -164,3 +165,37 @@ def prefixed(stage: Stage, prefix: str) -> Stage:
     phases = tuple(replace(phase, networks=tuple(prefix + name for name in phase.networks)) for phase in stage.phases)
     private = stage.private and (prefix + stage.private[0], stage.private[1])
     return replace(stage, name=prefix + stage.name, phases=phases, private=private)
+
+
+MOST_NUMBERS = 1 << 32
+"""Weights of all networks of a method together, 16 GiB: more than any of them needs by far."""
+
+
+def build(kind: type[Method], config: Settings, spec: ImageSpec) -> Method:
+    """A method with its networks, whose weights are counted before anything is allocated.
+
+    Raises:
+        ConfigError: the settings do not fit the images, or the networks would be absurdly large.
+    """
+    try:
+        numbers = _count(kind, config, spec)
+        if numbers > MOST_NUMBERS:
+            raise ValueError(f"The networks would hold {numbers:.3g} weights; expected {MOST_NUMBERS:.3g} at most")
+        return kind(config, spec)
+    except (ValueError, RuntimeError, OverflowError, MemoryError) as error:
+        said = str(error).strip().split("\n")[0].rstrip(".")
+        raise ConfigError(f"{said}. Change the recipe, or prepare the images in another way.") from error
+
+
+def _count(kind: type[Method], config: Settings, spec: ImageSpec) -> float:
+    """Weights of all networks; 0 where they cannot be counted without being made."""
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            networks = kind(config, spec).networks
+    except (TypeError, OverflowError) as error:
+        raise ValueError("A setting of the networks is beyond any number of weights") from error
+    except RuntimeError as error:
+        if "overflow" in str(error).lower():
+            raise ValueError("A setting of the networks is beyond any number of weights") from error
+        return 0  # a method may look at its weights while it makes them
+    return sum(float(weights.numel()) for weights in networks.parameters())

@@ -50,7 +50,7 @@ class DCGANConfig(Settings):
     latent_size: int = Field(100, gt=0, description="Numbers that make one image.")
     features: int = Field(32, gt=0, description="Channels of the generator's finest level.")
     cap: int = Field(256, gt=0, description="Most channels of any level.")
-    kernel: int = Field(5, ge=3, description="Side of the generator's kernels; odd.")
+    kernel: int = Field(5, ge=3, le=31, description="Side of the generator's kernels; odd.")
     upsampling: Literal["transposed", "resize"] = Field("transposed", description="How the generator doubles.")
     norm: Norm = Field("batch", description="Normalisation in the generator.")
     discriminator: Literal["dense", "patch"] = Field("dense", description="One logit an image, or one a patch.")
@@ -71,6 +71,8 @@ class DCGANConfig(Settings):
     def _fits_together(self) -> Self:
         if self.privacy.noise and not can_be_private(self):
             raise ValueError("A private discriminator needs logistic loss, no penalty and no norm over batches")
+        if self.kernel % 2 == 0:
+            raise ValueError("A kernel has an odd side")
         return self
 
 

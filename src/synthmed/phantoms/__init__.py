@@ -5,11 +5,12 @@ A kind of image is a file of this folder that offers ``write(out, num, seed, siz
 what hospitals and public data sets have - source images - so that preparing them is part of every exercise.
 """
 
+import os
 from importlib import import_module
 from pathlib import Path
 
 from synthmed import artifacts
-from synthmed.errors import ConfigError
+from synthmed.errors import ArtifactError, ConfigError
 
 SMALLEST_SIZE = 64
 """Below this nothing can be recognised."""
@@ -57,3 +58,22 @@ def phantom(kind: str, out: Path, *, num: int | None = None, seed: int = 0, size
     with artifacts.new_directory(out, "phantom", facts=facts) as directory:
         module.write(directory, num, seed, size)
     return out
+
+
+def phantom_kind(path: Path) -> str:
+    """Which kind of phantom stands at a path, made by code and of no patient; "" = it is none.
+
+    A folder to which a file was added, or in which one was changed, is none: the file could be anyone's.
+
+    Raises:
+        ArtifactError: its manifest is damaged.
+    """
+    if artifacts.kind_of(path) != "phantom":
+        return ""
+    try:
+        manifest = artifacts.verify(path, "phantom")
+    except ArtifactError:
+        return ""
+    found = {Path(place, name).relative_to(path).as_posix() for place, _, names in os.walk(path) for name in names}
+    others = {name for name in found - {artifacts.MANIFEST, *manifest.files} if not Path(name).name.startswith(".")}
+    return "" if others else str(manifest.facts.get("phantom", ""))

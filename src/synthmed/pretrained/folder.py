@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from synthmed.artifacts import file_digest, storage_errors
 from synthmed.errors import ConfigError, WeightsError
+from synthmed.paths import open_own, refuse_link
 from synthmed.pretrained.catalogue import CATALOGUE, Weights, find_weights
 from synthmed.progress import Progress, silence
 
@@ -144,6 +145,7 @@ def fetch(weights: Weights, folder: Path, progress: Progress) -> Path:
 
 
 def _download(url: str, partial: Path, name: str, progress: Progress) -> None:
+    refuse_link(partial)
     done = partial.stat().st_size if partial.is_file() else 0
     _check_address(url)
     request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
@@ -159,7 +161,7 @@ def _download(url: str, partial: Path, name: str, progress: Progress) -> None:
         going_on = answer.status == _PARTIAL
         done = done if going_on else 0
         total = done + int(answer.headers.get("Content-Length") or 0)
-        with partial.open("ab" if going_on else "wb") as file:
+        with open_own(partial, "ab" if going_on else "wb") as file:
             while block := answer.read(_BLOCK):
                 file.write(block)
                 done += len(block)

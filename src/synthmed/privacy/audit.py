@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from synthmed.artifacts import digest_of
 from synthmed.data.dataset import PreparedDataset
+from synthmed.data.split import AUDIT_NEEDS
 from synthmed.errors import DataError
 from synthmed.evaluation.features.extractor import open_extractor
 from synthmed.evaluation.inputs import check_sides
@@ -170,8 +171,8 @@ def _infer_all(
 
 def _sides(true: PreparedDataset) -> tuple[PreparedDataset, PreparedDataset]:
     """Training and holdout images; an audit without a holdout would only pretend."""
-    sides = [true.where(lambda row, name=name: row.split == name) for name in ("train", "holdout")]  # type: ignore[misc]
-    for side, name, needed in zip(sides, ("train", "holdout"), (3, 2), strict=True):
+    sides = [true.where(lambda row, name=name: row.split == name) for name in AUDIT_NEEDS]  # type: ignore[misc]
+    for side, (name, needed) in zip(sides, AUDIT_NEEDS.items(), strict=True):
         count = len({row.patient_id for row in side.rows})
         if count < needed:
             raise DataError(

@@ -16,14 +16,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from synthmed import artifacts
+from synthmed.data.brightness import brightened
 from synthmed.data.dataset import PreparedDataset, Row
 from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
+from synthmed.data.keyed_names import keep_names, list_file, without_names
 from synthmed.data.kinds import find_kind
 from synthmed.data.kinds._contract import rule_of
+from synthmed.data.pseudonyms import default_key_file, read_key
 from synthmed.data.store import DatasetWriter
 from synthmed.errors import DataError, SourceError
 from synthmed.progress import Progress, silence, titled
 from synthmed.segmentation.segmenter import SegmenterConfig, describe, predict_masks, train_segmenter
+from synthmed.sources.folders import list_files, relative
 from synthmed.sources.pixels import read_header, read_image, read_mask
 from synthmed.sources.raster import FoundImage, find
 
@@ -91,7 +95,11 @@ def label(
         progress=titled(told, "training the segmenter"),
     )
     settings = {"data": known.digest, "pairs": len(pairs), "seed": seed, "threshold": THRESHOLD}
-    with DatasetWriter(out, known.info, inputs={"data": known.digest}) as writer:
+    key, listed = read_key(default_key_file()), list_file(default_key_file(), out)
+    with (
+        without_names(key, photographs, listed),
+        DatasetWriter(out, known.info, inputs={"data": known.digest}) as writer,
+    ):
         _copy_rows(known, writer)
         before = len(writer.rows)
         _add_photographs(photographs, known, writer, network, told)
@@ -102,8 +110,14 @@ def label(
                 f"were left out; expected at least one. The first: {reason}"
             )
         labelling = {**settings, "added": len(writer.rows) - before, "segmenter": describe(segmenter)}
+        writer.rejected = keep_names(writer.rejected, _names(photographs), key, listed)
         writer.info = known.info.model_copy(update={"provenance": {**known.info.provenance, "labelling": labelling}})
     return PreparedDataset.open(out, verify=False)
+
+
+def _names(folder: Path) -> Iterator[str]:
+    files, _ = list_files(folder)
+    yield from (relative(path, folder) for path in files)
 
 
 def _manual_pairs(known: PreparedDataset) -> PreparedDataset:
@@ -183,6 +197,8 @@ def _read(image: FoundImage, known: PreparedDataset) -> _Photograph:
             f"of {info.bits} as in the data set. Convert it."
         )
     pixels = read_image(image.path)
+    # The set has one rule of brightness, and these become part of it.
+    shown = brightened(pixels[np.newaxis], None, info.bits, info.intensity.low, info.intensity.high)[0]
     fit = fit_of(pixels.shape[1], pixels.shape[2], info.height, info.width)
     field = None
     if image.field_path is not None:
@@ -195,7 +211,7 @@ def _read(image: FoundImage, known: PreparedDataset) -> _Photograph:
         source=image,
         digest=artifacts.file_digest(image.path),
         fit=fit,
-        image=fit_image(pixels, fit, info.height, info.width),
+        image=fit_image(shown, fit, info.height, info.width),
         field=None if field is None else fit_mask(field, fit, info.height, info.width),
     )
 

@@ -26,7 +26,9 @@ SMALLEST_SIDE = 32
 class SegmenterConfig(BaseModel):
     """How a segmentation network is trained; the same for every arm of a comparison."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     width: int = Field(default=16, ge=4)
     """Channels of the first level; the five levels have w, w, 2w, 4w, 8w, and the output level w."""

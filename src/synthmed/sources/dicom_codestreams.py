@@ -4,6 +4,7 @@ A few bytes can promise a picture that fills the memory, so the promise is compa
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -36,18 +37,8 @@ _ALONE = {0x01, *range(0xD0, 0xD9)}
 
 def jpeg_header(data: bytes) -> Codestream | None:
     """The header of a JPEG or JPEG-LS picture; None where it is not one that can be decoded."""
-    if data[:2] != b"\xff\xd8":
-        return None
-    position, jfif, adobe = 2, False, None
-    while position + 4 <= len(data):
-        if data[position] != 0xFF:
-            return None
-        marker = data[position + 1]
-        if marker == 0xFF or marker in _ALONE:
-            position += 1 if marker == 0xFF else 2
-            continue
-        (length,) = struct.unpack_from(">H", data, position + 2)
-        body = data[position + 4 : position + 2 + length]
+    jfif, adobe = False, None
+    for marker, _, body in jpeg_segments(data):
         if marker in _FRAME_MARKERS and len(body) >= 6:
             return _jpeg_frame(marker, body, jfif, adobe)
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
@@ -56,8 +47,22 @@ def jpeg_header(data: bytes) -> Codestream | None:
             jfif = True
         if marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12:
             adobe = body[11]
-        position += 2 + max(2, length)
     return None
+
+
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Marker, place and content of each part up to the first scan, as far as they make sense."""
+    position = 2 if data[:2] == b"\xff\xd8" else len(data)
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF or marker in _ALONE:
+            position += 1 if marker == 0xFF else 2
+            continue
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        yield marker, position + 4, data[position + 4 : position + 2 + length]
+        if marker == 0xDA:
+            return
+        position += 2 + max(2, length)
 
 
 def _jpeg_frame(marker: int, body: bytes, jfif: bool, adobe: int | None) -> Codestream:

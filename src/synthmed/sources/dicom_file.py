@@ -82,7 +82,8 @@ class BoundedReader(BufferedReader):
         """Bytes that are there, whatever they cost; a negative size means all that follow."""
         rest = max(0, self.size - self.tell())
         found = bytearray(rest if size < 0 else min(size, rest))
-        return found[: self.readinto(found)]
+        del found[self.readinto(found) :]  # no second copy of what may be a volume
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,6 +308,8 @@ def _unpack(packed: bytes, limit: int, path: Path) -> tuple[bytes, bool]:
     try:
         unpacked = unpacker.decompress(packed, limit)
         more = not unpacker.eof and bool(unpacker.decompress(unpacker.unconsumed_tail, 1))
+        if not more and not unpacker.eof:
+            raise cut_short(path)
     except zlib.error as error:
         raise SourceError(f"{path.name} is damaged: its deflated part cannot be unpacked. Copy it again.") from error
     return unpacked, more

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from synthmed.errors import SourceError
+from synthmed.sources import jpeg
 from synthmed.sources.dicom_codestreams import Codestream, jpeg2000_header, jpeg_header, jpeg_is_whole
 from synthmed.sources.dicom_colour import to_rgb
 from synthmed.sources.dicom_elements import octets
@@ -174,7 +175,7 @@ def _used_bits(pixels: np.ndarray, layout: PixelLayout) -> np.ndarray:
         return pixels
     above = layout.allocated - 1 - layout.high_bit
     drop = layout.allocated - layout.stored
-    if not layout.signed and above == drop and not (pixels >> layout.stored).any():
+    if not layout.signed and above == drop and int(pixels.max()) >> layout.stored == 0:
         return pixels
     return (pixels << above) >> drop
 
@@ -258,7 +259,10 @@ def _decode(data: bytes, file: DicomFile, layout: PixelLayout, reduce: int) -> n
             return _decode_rle(data, file, layout)
         if file.syntax == DEFLATED_FRAMES:
             length = layout.raw_bytes(1, subsampled=False)
-            raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, length)
+            unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+            raw = unpacker.decompress(data, length)
+            if not unpacker.eof and (unpacker.decompress(unpacker.unconsumed_tail, 1) or not unpacker.eof):
+                raise _damaged(file, "a deflated frame of it does not end where it should")
             return _unpack_raw(raw, layout, 1, little_endian=True)[0]
         return _decode_codestream(data, file, layout, reduce)
     except SourceError:
@@ -304,7 +308,7 @@ def _decode_codestream(data: bytes, file: DicomFile, layout: PixelLayout, reduce
     if not wavelets and not jpeg_is_whole(data):
         raise cut_short(file.path)
     if file.syntax in JPEG:
-        pixels, rgb = _decode_jpeg(data, header, layout)
+        pixels, rgb = _decode_jpeg(data, header, layout, file.path.name)
     elif file.syntax in JPEG_LS:
         pixels, rgb = imagecodecs.jpegls_decode(data), False
     else:
@@ -317,8 +321,15 @@ def _decode_codestream(data: bytes, file: DicomFile, layout: PixelLayout, reduce
     return pixels if rgb or layout.samples == 1 else to_rgb(pixels, layout.photometric)
 
 
-def _decode_jpeg(data: bytes, header: Codestream, layout: PixelLayout) -> tuple[np.ndarray, bool]:
+def _decode_jpeg(data: bytes, header: Codestream, layout: PixelLayout, name: str) -> tuple[np.ndarray, bool]:
     """Pixels, and whether they are red, green and blue already."""
+    if header.components == 1 and header.bits == 8 and not header.lossless:
+        return jpeg.decode(data, name, grey=True), False
+    if header.lossless and 8 < header.bits < 16 and not layout.signed:
+        pixels = imagecodecs.jpeg8_decode(data)
+        jpeg.refuse_runaway(pixels, header.bits, data, name)
+        return pixels, False
+    jpeg.refuse_broken(data, name)
     if header.components == 1 or header.lossless:
         return imagecodecs.jpeg8_decode(data), False
     ycbcr = layout.photometric.startswith("YBR") if header.ycbcr is None else header.ycbcr

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from synthmed.errors import SourceError
 from synthmed.sources.dicom_colour import PALETTE_ELEMENTS, palette_of
-from synthmed.sources.dicom_elements import FrameValues, integer, item, items, number, numbers, text
+from synthmed.sources.dicom_elements import FrameValues, integer, item, items, number, numbers, octets, text, texts
 from synthmed.sources.dicom_file import DicomFile, cut_short, syntax_name
 from synthmed.sources.dicom_frames import ENCAPSULATED, RAW, PixelLayout
 from synthmed.sources.dicom_values import Modality
@@ -32,7 +32,7 @@ KEYWORDS = (
     *("VOILUTFunction", "VOILUTSequence", "PixelSpacing", "PixelSpacingCalibrationType", "ImagerPixelSpacing"),
     *("NominalScannedPixelSpacing", "SequenceOfUltrasoundRegions", "SpacingBetweenSlices", "GridFrameOffsetVector"),
     *("ImagePositionPatient", "ImageOrientationPatient", "ExtendedOffsetTable", "PixelDataProviderURL"),
-    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *PALETTE_ELEMENTS),
+    *("FrameOfReferenceUID", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *PALETTE_ELEMENTS),
 )
 _PHOTOMETRICS = {
     1: ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"),
@@ -144,7 +144,7 @@ def header_of(file: DicomFile, layout: PixelLayout, modality: Modality) -> Sourc
         spacing_mm=spacing,
         spacing_from=source,
         modality=text(dataset, "Modality"),
-        patient_id=text(dataset, "PatientID"),
+        patient_id=_patient(dataset),
         study_id=text(dataset, "StudyInstanceUID"),
         series_id=text(dataset, "SeriesInstanceUID"),
         instance_id=text(dataset, "SOPInstanceUID"),
@@ -157,12 +157,26 @@ def header_of(file: DicomFile, layout: PixelLayout, modality: Modality) -> Sourc
         laterality=_laterality(dataset, frames),
         position_mm=positions[0] if positions else (),
         frame_positions_mm=positions if layout.frames > 1 else (),
+        frame_of_reference=text(dataset, "FrameOfReferenceUID"),
+        frames_alike=_frames_alike(frames, layout.frames),
         orientation=orientation,
         photometric=layout.photometric,
         transfer_syntax=syntax_name(file.syntax) if file.syntax else "not said",
         windows=windows_of(dataset, modality),
         burned_in={"YES": True, "NO": False}.get(text(dataset, "BurnedInAnnotation").upper()),
     )
+
+
+def _patient(dataset: Dataset) -> str:
+    """Whose it is. Bytes that are not of the character set that the file declares are read as UTF-8, or as Latin-1."""
+    stored = octets(dataset, "PatientID")  # before the next line decodes them
+    said = "\\".join(texts(dataset, "PatientID"))
+    if stored is None or "\ufffd" not in said:
+        return said
+    try:
+        return stored.decode("utf-8")
+    except UnicodeDecodeError:
+        return stored.decode("latin-1")
 
 
 def _spacing(
@@ -229,6 +243,20 @@ def _positions(frames: FrameValues, count: int) -> tuple[tuple[float, ...], ...]
         _finite(frames.numbers(frame, "PlanePositionSequence", "ImagePositionPatient"), 3) for frame in range(described)
     ]
     return tuple(found) if all(found) else ()
+
+
+def _frames_alike(frames: FrameValues, count: int) -> bool:
+    """Whether all frames have one plane and one size of pixels, to the rounding of a header."""
+    for sequence, keyword, tolerance in (
+        ("PlaneOrientationSequence", "ImageOrientationPatient", 5e-3),
+        ("PixelMeasuresSequence", "PixelSpacing", 1e-3),
+    ):
+        first = frames.numbers(0, sequence, keyword)
+        for frame in range(1, count if frames.described >= count else 1):
+            here = frames.numbers(frame, sequence, keyword)
+            if len(here) != len(first) or not np.allclose(here, first, rtol=1e-3, atol=tolerance):
+                return False
+    return True
 
 
 def _finite(values: tuple[float, ...], count: int) -> tuple[float, ...]:

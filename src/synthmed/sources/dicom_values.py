@@ -10,6 +10,7 @@ from synthmed.sources.dicom_elements import FrameValues, item, text, words
 from synthmed.sources.dicom_frames import PixelLayout
 
 _TRANSFORMATION = "PixelValueTransformationSequence"
+_NEVER_HOUNSFIELD = ("MR", "PT", "NM", "US", "MG")
 _INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "i8")
 
 
@@ -181,6 +182,8 @@ def _smallest(low: float, high: float) -> np.dtype:
 
 
 def _unit(dataset: Dataset, said: str, *, rescaled: bool) -> str:
+    if said == "HU" and text(dataset, "Modality") in _NEVER_HOUNSFIELD:
+        said = ""  # some writers fill in what they know from CT
     if said and said != "US":  # "US" is DICOM's "unspecified"
         return said
     if text(dataset, "Modality") == "CT" and rescaled:

@@ -1,9 +1,18 @@
 """Every file below a folder, without ever leaving it."""
 
 import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from synthmed.errors import SourceError
+
+_PARTICULAR = re.compile(r"\S+\.\w+|\d[\d.,]*")
+"""Names of files and numbers, in which two reasons of one kind differ."""
+_NO_IMAGE = re.compile(
+    r"is the index of|does not begin like|extension is not one|is hidden|is a table|image is left out"
+)
 
 
 def list_files(folder: Path) -> tuple[list[Path], dict[str, str]]:
@@ -50,6 +59,34 @@ def list_names(folder: Path) -> tuple[list[str], dict[str, str]]:
     return sorted(names), rejected
 
 
+def real_reason(rejected: Iterable[tuple[str, str]]) -> str:
+    """The reason that most files of a folder are left out for, as the end of a message; "" where none is.
+
+    What is no image in the first place, such as the index of a medium or a text beside the images, counts only where
+    there is nothing else.
+
+    Args:
+        rejected: file and reason.
+
+    Example:
+        >>> real_reason([("D", "It is the index of a medium."), ("a", "It has 9 masks."), ("b", "It has 2 masks.")])
+        ' Of 3 files left out 2 share this reason, such as a: It has 9 masks.'
+    """
+    alike: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for file, reason in sorted(rejected):
+        general = re.sub(rf"(?<!\w){re.escape(file)}(?!\w)", "", reason)
+        alike[_PARTICULAR.sub("", general)].append((file, reason))
+    if not alike:
+        return ""
+    rows = max(alike.values(), key=lambda rows: (not _NO_IMAGE.search(rows[0][1]), len(rows)))
+    file, reason = rows[0]
+    total = sum(len(rows) for rows in alike.values())
+    if total == 1:
+        return f" One file is left out, {file}: {reason}"
+    share = "all share" if len(rows) == total else "one has" if len(rows) == 1 else f"{len(rows)} share"
+    return f" Of {total} files left out {share} this reason, such as {file}: {reason}"
+
+
 def relative(path: Path, folder: Path) -> str:
     """The name of a file below a folder, with / between folders, in characters that can be written down."""
     return written(path.relative_to(folder).as_posix())
@@ -58,6 +95,21 @@ def relative(path: Path, folder: Path) -> str:
 def written(name: str) -> str:
     """A name in characters that can be written down."""
     return name if name.isascii() else name.encode(errors="backslashreplace").decode()
+
+
+def wrong_link(path: Path, inside: Path) -> str:
+    """Why a link below a folder is not followed, as a sentence; "" = it may be, or it is none.
+
+    Args:
+        path: a file or folder below it.
+        inside: the folder, its own links followed.
+    """
+    try:
+        # What is beside a broken link is followed as far as it goes.
+        leads_out = not path.resolve().is_relative_to(inside)
+    except (RuntimeError, OSError):
+        return "It is a symbolic link that leads back to itself. Remove it, or copy the file that was meant."
+    return "It is a symbolic link out of the folder; expected a file inside it. Copy it." if leads_out else ""
 
 
 def _why_not(entry: os.DirEntry[str], hidden: bool, inside: Path) -> str:
@@ -75,12 +127,8 @@ def _why_not(entry: os.DirEntry[str], hidden: bool, inside: Path) -> str:
 
 
 def _why_no_link(path: Path, inside: Path) -> str:
-    try:
-        target = path.resolve(strict=True)
-    except (OSError, RuntimeError):  # RuntimeError: links that lead round in a circle
-        return "It is a broken link. Copy the file itself."
-    if not target.is_relative_to(inside):
-        return "It is a symbolic link out of the folder; expected a file inside it. Copy it."
-    if target.is_dir():
+    if reason := wrong_link(path, inside):
+        return reason
+    if path.is_dir():
         return "It is a symbolic link to a folder. Its files are found where they are."
-    return "" if target.is_file() else "It is no regular file. Copy the file itself."
+    return "" if path.is_file() else "It is no regular file or a broken link. Copy the file itself."

@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from synthmed.sources.names import person
+
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
@@ -50,7 +52,8 @@ class LookupTable:
 class SourceHeader:
     """What a file says of itself, read without decoding its pixels. Unknown text is "", unknown tuples are ().
 
-    Identifiers are the source's own words: they are never logged, only pseudonyms of them are written down.
+    Identifiers are the source's own words, the patient's in one form (``names.person``): they are never logged, only
+    pseudonyms of them are written down.
 
     Args:
         path: the file.
@@ -78,6 +81,10 @@ class SourceHeader:
         spacing_from: where ``spacing_mm`` was measured: "patient", "calibrated" (by an object of known size),
             "detector" (larger than in the patient by the magnification), "film"; "" = unknown.
         frame_positions_mm: ``position_mm`` of every frame in the order of the file, where the file says them.
+        frame_of_reference: DICOM's name of the coordinates that positions are given in; positions of another one cannot
+            be compared with them.
+        frames_alike: whether all frames have one plane and one size of pixels.
+        exif_orientation: 1 to 8, how the file says that its pixels lie; ``read`` gives them upright.
         reduced: how often height and width were halved while decoding, because the user asked for speed.
     """
 
@@ -111,7 +118,13 @@ class SourceHeader:
     burned_in: bool | None = None
     spacing_from: str = ""
     frame_positions_mm: tuple[tuple[float, ...], ...] = ()
+    frame_of_reference: str = ""
+    frames_alike: bool = True
+    exif_orientation: int = 1
     reduced: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "patient_id", person(self.patient_id))
 
 
 @dataclass(frozen=True, kw_only=True)

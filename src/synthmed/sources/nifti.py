@@ -21,6 +21,7 @@ from synthmed.sources.volume import (
     grid_of,
     read_exactly,
     reading,
+    refuse_colours,
     slices_of,
     smallest_type,
     without_holes,
@@ -29,6 +30,8 @@ from synthmed.sources.volume import (
 EXTENSIONS = (".nii", ".nii.gz")
 
 _HEADERS = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
+_NO_SCALARS = {1004, 1005, 1006, 1007, 1008, 1009, 1010, 2003, 2004}
+"""Intents whose further axis is not time: matrices, displacements, vectors, points, triangles, quaternions, colours."""
 _MILLIMETRES = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
 
 
@@ -110,12 +113,21 @@ def _layout(path: Path) -> _Layout:
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise SourceError(f"{path.name} holds colours or complex numbers; expected grey values. Convert it anew.")
     shape = _four_axes(path, header.get_data_shape())
+    if int(header["intent_code"]) in _NO_SCALARS:
+        raise SourceError(
+            f"{path.name} holds several numbers for each voxel ({header.get_intent()[0]}), no time points; expected "
+            "grey values. Save each of them, or the one that matters, as its own volume."
+        )
+    if header.get_xyzt_units()[1] == "unknown":
+        refuse_colours(path, shape[3], dtype)
     offset = int(header.get_data_offset())
     check_claims(path, shape, dtype.itemsize, offset, packed=packed)
     slope, intercept = header.get_slope_inter()
     scale = _MILLIMETRES[header.get_xyzt_units()[0]]
     affine = np.diag([scale, scale, scale, 1.0]) @ header.get_best_affine()
     known = bool(header["sform_code"] or header["qform_code"])
+    if not known and shape[3] == 1:
+        refuse_colours(path, shape[2], dtype)  # a coloured picture that was saved as if it were a volume
     return _Layout(
         shape=shape,
         dtype=dtype,

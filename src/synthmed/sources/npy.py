@@ -1,4 +1,7 @@
-"""NumPy files as images: [H W] or [C H W], uint8 or uint16, any number of channels."""
+"""NumPy files as images: [H W], [C H W] or [H W C], uint8 or uint16, any number of channels.
+
+The shortest of three axes is that of the channels where it is the last one; else they stand first.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +28,7 @@ def layout(path: Path) -> Layout:
         SourceError: pixels that are not whole numbers of 8 or 16 bits, or another number of axes.
     """
     array = _mapped(path)
-    channels, height, width = (1, *array.shape) if array.ndim == 2 else array.shape
+    channels, height, width = array.shape
     return Layout(height=height, width=width, channels=channels, bits=array.dtype.itemsize * 8)
 
 
@@ -36,16 +39,16 @@ def read(path: Path) -> np.ndarray:
         SourceError: as ``layout``.
     """
     array = _mapped(path)
-    planes = array[None] if array.ndim == 2 else array
-    return np.array(planes, dtype=array.dtype.newbyteorder("="))
+    return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
 def _mapped(path: Path) -> np.ndarray:
+    """The array [C H W], on the disk."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise SourceError(
-            f"{path.name} holds an array of shape {list(array.shape)}; expected [height width] or [channels height "
-            "width]. Save one image a file."
+            f"{path.name} holds an array of shape {list(array.shape)}; expected [height width], [channels height "
+            "width] or [height width channels]. Save one image a file."
         )
     if array.dtype.kind == "f":
         lost = int(array.size - np.count_nonzero(np.isfinite(array)))
@@ -56,4 +59,6 @@ def _mapped(path: Path) -> np.ndarray:
         )
     if array.dtype.newbyteorder("=") not in (np.dtype(np.uint8), np.dtype(np.uint16)):
         raise SourceError(f"{path.name} holds {array.dtype} pixels; expected uint8 or uint16. Save it as one of these.")
-    return array
+    if array.ndim == 2:
+        return array[None]
+    return np.moveaxis(array, -1, 0) if array.shape[2] < min(array.shape[:2]) else array

@@ -48,6 +48,9 @@ _TO_RAS = {
     "left-posterior-superior": (-1.0, -1.0, 1.0),
     "lps": (-1.0, -1.0, 1.0),
 }
+_SPACE = {"", "domain", "space", "none"}
+_REPEATS = {"time", "list"}
+"""Kinds of a further axis that are volumes one after another; 3D Slicer calls time points a list."""
 _ENCODINGS = {"raw": False, "gzip": True, "gz": True}
 
 
@@ -133,6 +136,7 @@ def _layout(path: Path) -> _Layout:
         raise SourceError(f"{path.name} has {len(spatial)} axes in space; expected 3. Save it anew.")
     others = [axis for axis in range(len(sizes)) if axis not in spatial]
     dtype = _dtype(path, fields)
+    _check_kinds(path, fields, spatial, others)
     packed = _ENCODINGS[fields["encoding"].lower()]
     check_claims(path, sizes, dtype.itemsize, offset, packed=packed)
     affine = np.eye(4)
@@ -149,6 +153,23 @@ def _layout(path: Path) -> _Layout:
         volumes=sizes[others[0]] if others else 1,
         packed=packed,
     )
+
+
+def _kinds(fields: dict[str, Any], count: int) -> list[str]:
+    """What the header calls each axis, in small letters; "" where it does not say."""
+    said = [str(kind).lower().replace("???", "") for kind in fields.get("kinds", [])]
+    return said if len(said) == count else [""] * count
+
+
+def _check_kinds(path: Path, fields: dict[str, Any], spatial: list[int], others: list[int]) -> None:
+    kinds = _kinds(fields, len(spatial) + len(others))
+    strange = [kinds[axis] for axis in spatial if kinds[axis] not in _SPACE]
+    strange += [kinds[axis] for axis in others if kinds[axis] not in _REPEATS and fields["sizes"][axis] > 1]
+    if strange:
+        raise SourceError(
+            f"{path.name} has an axis of the kind {strange[0][:40] or 'not said'!r}; expected three axes in space and "
+            "at most one of time points, of the kind list or time. Save one grey volume from it."
+        )
 
 
 def _fields(path: Path) -> tuple[dict[str, Any], int]:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 
 from synthmed.errors import SourceError
 from synthmed.sources import netpbm, npy, tiff
+from synthmed.sources.dicom_codestreams import jpeg_header
 from synthmed.sources.image import SourceHeader, SourceImage
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".pgm", ".ppm", ".bmp", ".npy")
@@ -182,6 +184,7 @@ def _header(path: Path, layout: _Layout) -> SourceHeader:
         width=layout.height if turned else layout.width,
         channels=layout.channels,
         bits=layout.bits,
+        exif_orientation=layout.orientation if layout.orientation in range(1, 9) else 1,
     )
 
 
@@ -214,6 +217,8 @@ def _layout(path: Path) -> _Layout:
 
 
 def _pillow_layout(path: Path, kind: str) -> _Layout:
+    if kind == "JPEG":
+        _refuse_deep_jpeg(path)
     with Image.open(path, formats=[kind]) as picture:
         frames = getattr(picture, "n_frames", 1) if kind in ("GIF", "PNG") else 1
         if frames > 1:
@@ -241,6 +246,15 @@ def _pillow_layout(path: Path, kind: str) -> _Layout:
     )
 
 
+def _refuse_deep_jpeg(path: Path) -> None:
+    with path.open("rb") as file:
+        header = jpeg_header(file.read(2**20))
+    if header is not None and header.bits != 8:
+        raise SourceError(
+            f"{path.name} is a JPEG of {header.bits} bits; expected 8, or DICOM. Convert it to PNG or TIFF of 16 bits."
+        )
+
+
 def _png_depth(path: Path) -> int:
     with path.open("rb") as file:
         return file.read(25)[24]
@@ -260,6 +274,8 @@ def _decoder(layout: _Layout) -> Callable[[Path], np.ndarray]:
         return npy.read
     if layout.format == "PNG" and layout.bits == 16:
         return _read_deep_png
+    if layout.format == "JPEG":
+        return partial(_read_jpeg, grey=layout.channels == 1)
     return _read_pillow
 
 
@@ -271,6 +287,12 @@ def _read_deep_png(path: Path) -> np.ndarray:
     if pixels.dtype != np.uint16:
         raise SourceError(f"{path.name} was not decoded to its 16 bits. Save it as TIFF.")
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _read_jpeg(path: Path, *, grey: bool) -> np.ndarray:
+    from synthmed.sources import jpeg
+
+    return jpeg.decode(path.read_bytes(), path.name, grey=grey).transpose(2, 0, 1)
 
 
 def _read_pillow(path: Path) -> np.ndarray:

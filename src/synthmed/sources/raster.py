@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthmed.errors import SourceError
-from synthmed.sources.folders import list_files, relative
+from synthmed.sources.folders import list_files, real_reason, relative
 from synthmed.sources.layouts import IMAGE_LEFT_OUT, arrange
+from synthmed.sources.names import file_key, identity, person
 from synthmed.sources.pixels import EXTENSIONS
 from synthmed.sources.words import place_of, stem
 
@@ -36,9 +37,10 @@ class FoundImage:
         path: the image file.
         mask_paths: its binary masks; what is foreground in any of them is foreground.
         field_path: its field of view (1 where the camera saw something), or None.
-        patient_id: whose image it is, in the words of the source.
+        patient_id: whose image it is, in the words of the source, in one form (``names.person``).
         split: "train", "holdout" or "test" where the source declares it, else "".
         label: its class, "" for none.
+        patient_said: whether the layout or a table says whose it is; else it counts as its own patient, by its name.
     """
 
     path: Path
@@ -47,6 +49,10 @@ class FoundImage:
     patient_id: str
     split: str
     label: str
+    patient_said: bool
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "patient_id", person(self.patient_id))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,14 +71,12 @@ class FoundImages:
         images: what can be used.
         rejected: what cannot.
         layout: "drive", "folders", "patients" or "plain".
-        patients_declared: whether the layout or a table says whose the images are; else each is its own patient.
         tables: the tables that were read.
     """
 
     images: list[FoundImage]
     rejected: list[Rejection]
     layout: str
-    patients_declared: bool
     tables: tuple[Path, ...] = ()
 
 
@@ -109,7 +113,6 @@ def find(
         images=sorted(found, key=lambda image: image.path.as_posix()),
         rejected=sorted(search.rejected, key=lambda rejection: (rejection.file, rejection.reason)),
         layout=layout,
-        patients_declared=layout == "drive" or search.table is not None,
         tables=tuple(path for path in (search.table,) if path is not None),
     )
 
@@ -129,7 +132,11 @@ class _Search:
         self.rejected = [Rejection(file=name, reason=reason) for name, reason in left_out.items()]
         base = len(os.fspath(folder).rstrip("/")) + 1
         names = {os.fspath(path)[base:]: path for path in files}
-        self.files = {name: path for name, path in names.items() if name.lower().endswith(extensions)}
+        self.files = {
+            name: path
+            for name, path in names.items()
+            if name.lower().endswith(extensions) or (".dcm" in extensions and _is_dicom(path))
+        }
         others = names.keys() - self.files.keys()
         self.root = _common_folder(self.files)
         self.table = table or self._metadata(names)
@@ -179,6 +186,16 @@ class _Search:
         return {key: name for key, name in images.items() if key in partners}, partners
 
 
+def _is_dicom(path: Path) -> bool:
+    """Whether a file of any name is DICOM: scanners write IM0001 and 1.2.840.113."""
+    from synthmed.sources.dicom_file import is_dicom
+
+    try:
+        return is_dicom(path)
+    except OSError:
+        return False
+
+
 def _common_folder(names: Iterable[str]) -> str:
     """The folder that all files lie in, with a / at its end; "" where that is the source, or a folder with a role."""
     folders = {name.rpartition("/")[0] for name in names}
@@ -208,6 +225,7 @@ def _find_drive(search: _Search) -> list[FoundImage]:
                 patient_id=number,
                 split=split,
                 label="",
+                patient_said=True,
             )
             for number, name in photographs.items()
         ]
@@ -255,6 +273,7 @@ def _find_by_names(search: _Search, images: str, masks: str) -> tuple[str, list[
                 patient_id=row.get("patient_id") or unicodedata.normalize("NFC", entry.owner),
                 split=row.get("split") or entry.split,
                 label=row.get("label") or entry.label,
+                patient_said="patient_id" in row,
             )
         )
     return arranged.layout, found
@@ -265,14 +284,14 @@ def _rows_of(search: _Search, images: dict[str, str]) -> dict[str, dict[str, str
     if search.table is None:
         return {image: {} for image in images}
     table = read_metadata(search.table)
-    mentioned = {Path(rejection.file).name for rejection in search.rejected}
+    mentioned = {file_key(Path(rejection.file).name) for rejection in search.rejected}
     rows: dict[str, dict[str, str]] = {}
     for image, name in images.items():
-        keys = dict.fromkeys((name.rpartition("/")[2], name, image))
+        keys = dict.fromkeys(map(file_key, (name.rpartition("/")[2], name, image)))
         known = [row for key in keys if (row := table.pop(key, None)) is not None]
         if not known:
             search.reject(name, f"{search.table.name} has no row for it. Add one with its file_name.")
-        elif known[0].get("patient_id") == "":
+        elif not person(known[0].get("patient_id", image)):
             search.reject(name, f"Its row in {search.table.name} has an empty patient_id. Fill it in.")
         else:
             rows[image] = known[0]
@@ -283,7 +302,7 @@ def _rows_of(search: _Search, images: dict[str, str]) -> dict[str, dict[str, str
 
 
 def read_metadata(path: Path, columns: Sequence[str] = COLUMNS) -> dict[str, dict[str, str]]:
-    """file_name -> the row's other columns, of a table in CSV.
+    """file_name, as ``names.file_key`` gives it -> the row's other columns, of a table in CSV.
 
     Args:
         path: the table, UTF-8, separated by commas.
@@ -316,7 +335,7 @@ def _rows_by_name(rows: list[dict[str, str]], path: Path) -> dict[str, dict[str,
         if None in row or None in row.values():
             raise SourceError(f"{path} has too many or too few values in row {number}. Correct the row.")
         values = {column: value.strip() for column, value in row.items()}
-        name = values.pop("file_name")
+        name = file_key(values.pop("file_name"))
         if name in table:
             raise SourceError(f"{path} names {name} twice; expected one row an image. Remove one.")
         if values.get("split", "") not in ("", *_SPLITS):
@@ -328,14 +347,11 @@ def _rows_by_name(rows: list[dict[str, str]], path: Path) -> dict[str, dict[str,
 
 
 def _check_splits(images: Iterable[FoundImage]) -> None:
-    splits: dict[str, set[str]] = defaultdict(set)
+    splits: dict[str, str] = {}
     for image in images:
-        if image.split:
-            splits[image.patient_id].add(image.split)
-    for patient, declared in sorted(splits.items()):
-        if len(declared) > 1:
+        if image.split and (known := splits.setdefault(identity(image.patient_id), image.split)) != image.split:
             raise SourceError(
-                f"Patient {patient} is in the splits {' and '.join(sorted(declared))}; expected one split a "
+                f"The patient of {image.path.name} is in the splits {known} and {image.split}; expected one split a "
                 "patient, or images that were trained on would be tested on. Correct the declared splits."
             )
 
@@ -343,8 +359,8 @@ def _check_splits(images: Iterable[FoundImage]) -> None:
 def _nothing_found(folder: Path, rejected: list[Rejection]) -> str:
     entries = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     content = ", ".join(entries[:5]) + (f" and {len(entries) - 5} more" if len(entries) > 5 else "")
-    first = f" The first file left out is {rejected[0].file}: {rejected[0].reason}" if rejected else ""
+    why = real_reason((one.file, one.reason) for one in rejected)
     return (
         f"{folder} holds no usable images (found: {content or 'nothing'}); expected photographs in it, a "
-        f"folder whose name starts with images, or DRIVE's training and test folders.{first} Check the path."
+        f"folder whose name starts with images, or DRIVE's training and test folders.{why} Check the path."
     )

@@ -9,7 +9,8 @@ from tifffile import TiffFile, TiffPage
 from synthmed.errors import SourceError
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
-_JPEG_COMPRESSIONS = (6, 7)
+_JPEG = 7
+_JPEG_COMPRESSIONS = (6, _JPEG)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def read(path: Path) -> np.ndarray:
     with TiffFile(path) as file:
         page = _only_page(file, path)
         _layout(page, path)
-        _check_whole(page, path)
+        _check_whole(file, page, path)
         pixels = page.asarray()
         planes = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, page.axes.index("S"), 0)
         if page.photometric == _PALETTE:
@@ -101,7 +102,7 @@ def _palette(page: TiffPage) -> np.ndarray:
     return colours[:1] if grey else colours
 
 
-def _check_whole(page: TiffPage, path: Path) -> None:
+def _check_whole(file: TiffFile, page: TiffPage, path: Path) -> None:
     # tifffile fills what a strip or tile lacks with zeros; a photograph with a black half is worse than none.
     size = path.stat().st_size
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
@@ -109,3 +110,9 @@ def _check_whole(page: TiffPage, path: Path) -> None:
             raise SourceError(
                 f"{path.name} is cut short: its header names pixels beyond its {size} bytes. Copy it again."
             )
+        if int(page.compression) == _JPEG:
+            from synthmed.sources.jpeg import refuse_broken
+
+            file.filehandle.seek(offset)
+            strip, tables = file.filehandle.read(count), page.jpegtables or b""
+            refuse_broken(tables[:-2] + strip[2:] if tables else strip, path.name)

@@ -26,7 +26,8 @@ PACKED_LIMIT = 256 << 20
 RATIO_LIMIT = 200
 """Beyond them, bytes unpacked from one byte; images reach 20 and sparse label maps about 100."""
 OFFSET_LIMIT = 16 << 20
-"""Bytes that may stand before the voxels."""
+"""Bytes that may stand before the voxels, and behind them in a compressed file."""
+_DRAINED = 1 << 20
 
 _PERPENDICULAR = 0.02
 """Cosine between two axes that still counts as a right angle: about one degree."""
@@ -136,16 +137,36 @@ def check_claims(path: Path, shape: tuple[int, ...], bytes_per_voxel: int, offse
         )
 
 
-def read_exactly(file: IO[bytes], size: int, name: str) -> bytes:
-    """Read ``size`` bytes, never more; at the end of a compressed file its checksum is compared.
+def refuse_colours(path: Path, count: int, dtype: np.dtype) -> None:
+    """Refuse an axis of 3 or 4 bytes that nobody calls space or time: it may as well be red, green and blue.
 
     Raises:
-        SourceError: fewer are there.
+        SourceError: it is one.
+    """
+    if count in (3, 4) and dtype.itemsize == 1:
+        raise SourceError(
+            f"{path.name} has an axis of {count} small numbers and does not say that it is space or time: it may hold "
+            "colours. Save one grey volume from it, or have its header say what the axis is."
+        )
+
+
+def read_exactly(file: IO[bytes], size: int, name: str) -> bytes:
+    """Read ``size`` bytes, and what a compressed file holds beyond them: its checksum stands at the very end.
+
+    Raises:
+        SourceError: fewer are there, or so many more that the header cannot be meant.
     """
     data = file.read(size)
     if len(data) < size:
         raise SourceError(f"{name} is cut short: {size} bytes were promised, {len(data)} are there. Copy it again.")
-    file.read(1)
+    beyond = 0
+    while part := file.read(_DRAINED):
+        beyond += len(part)
+        if beyond > OFFSET_LIMIT:
+            raise SourceError(
+                f"{name} unpacks to more than the {size} bytes that its header promises; expected the voxels and no "
+                "more. It is damaged: copy it again."
+            )
     return data
 
 

@@ -9,21 +9,24 @@
 The newest two are kept, and the last of every stage (milestones).
 """
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from synthmed import artifacts
-from synthmed.errors import ArtifactError
+from synthmed.errors import ArtifactError, TrainingError
+from synthmed.generation.model_file import first_not_finite
 
 KIND = "checkpoint"
+_FILES = ("networks.safetensors", "averages.safetensors", "optimizers.safetensors")
 KEPT = 2
 
 
@@ -64,9 +67,16 @@ def save(folder: Path, position: Position, state: State) -> Path:
     """Write a checkpoint, point LATEST at it, then remove old ones that are neither kept nor milestones.
 
     Raises:
+        TrainingError: a weight is not finite; the previous checkpoint is intact.
         StorageError: the disk is full; the previous checkpoint is intact.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if name := first_not_finite(state.networks.state_dict()) or first_not_finite(state.averages.state_dict()):
+        raise TrainingError(
+            f"The weights {name} are not finite in stage {position.stage} after {position.images} images. The last "
+            "checkpoint is good; lower the learning rate, and train to another RUN."
+        )
+    with artifacts.storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     place = folder / position.name
     if not place.is_dir():
         facts = {"stage": position.stage, "images": position.images}
@@ -77,7 +87,7 @@ def save(folder: Path, position: Position, state: State) -> Path:
     artifacts.write_file(folder / "LATEST", position.name + "\n")
     for old in _positions(folder)[:-KEPT]:
         if not old.is_milestone:
-            shutil.rmtree(folder / old.name)
+            artifacts.remove(folder / old.name)
     return place
 
 
@@ -91,28 +101,40 @@ def latest(folder: Path) -> Position | None:
     if not positions:
         return None
     try:
-        artifacts.verify(folder / positions[-1].name, KIND)
+        _verify(folder, positions[-1])
     except ArtifactError as error:
-        older = next((old.name for old in reversed(positions[:-1]) if _is_whole(folder / old.name)), "")
+        older = next((old.name for old in reversed(positions[:-1]) if _is_whole(folder, old)), "")
         advice = f"Remove {folder / positions[-1].name} to go on from {older}." if older else "Train anew elsewhere."
         raise ArtifactError(f"{error} {advice}") from error
     return positions[-1]
 
 
 def load_networks(folder: Path, position: Position, state: State) -> None:
-    """Fill the networks and the averages from a checkpoint, in place."""
+    """Fill the networks and the averages from a checkpoint, in place.
+
+    Raises:
+        ArtifactError: it does not hold these networks, or weights that are not finite.
+    """
     load_trained(folder, position, state.networks)
-    state.averages.load_state_dict(load_file(folder / position.name / "averages.safetensors"))
+    _fill(state.averages, folder / position.name / "averages.safetensors")
 
 
 def load_trained(folder: Path, position: Position, networks: nn.ModuleDict) -> None:
-    """Fill the networks alone, as they were trained, from a checkpoint, in place."""
-    networks.load_state_dict(load_file(folder / position.name / "networks.safetensors"))
+    """Fill the networks alone, as they were trained, from a checkpoint, in place; raises as ``load_networks`` does."""
+    _fill(networks, folder / position.name / "networks.safetensors")
 
 
 def load_optimizers(folder: Path, position: Position, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
-    """Fill the optimizers of the stage that the checkpoint stands in, in place."""
-    tensors = load_file(folder / position.name / "optimizers.safetensors")
+    """Fill the optimizers of the stage that the checkpoint stands in, in place.
+
+    Raises:
+        ArtifactError: it does not hold the state of these optimizers.
+    """
+    with _unfit(file := folder / position.name / "optimizers.safetensors"):
+        _fill_optimizers(load_file(file), optimizers)
+
+
+def _fill_optimizers(tensors: Mapping[str, Tensor], optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
     for name, optimizer in optimizers.items():
         state: dict[int, dict[str, Any]] = {}
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -150,9 +172,39 @@ def _positions(folder: Path) -> list[Position]:
     return sorted(found)
 
 
-def _is_whole(place: Path) -> bool:
+def _verify(folder: Path, position: Position) -> None:
+    """Compare a checkpoint with its manifest, and its name with where it says that it stands."""
+    facts = artifacts.verify(folder / position.name, KIND, _FILES).facts
+    if facts != {"stage": position.stage, "images": position.images}:
+        raise ArtifactError(
+            f"{folder / position.name} says of itself that it stands at {facts}; expected what its name says. Give "
+            "it its name back."
+        )
+
+
+def _is_whole(folder: Path, position: Position) -> bool:
     try:
-        artifacts.verify(place, KIND)
+        _verify(folder, position)
     except ArtifactError:
         return False
     return True
+
+
+def _fill(networks: nn.ModuleDict, file: Path) -> None:
+    with _unfit(file):
+        tensors = load_file(file)
+        if name := first_not_finite(tensors):
+            raise ValueError(f"{name} is not finite")
+        networks.load_state_dict(tensors)
+
+
+@contextmanager
+def _unfit(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, RuntimeError, ValueError, LookupError) as error:
+        said = " ".join(str(error).split())
+        raise ArtifactError(
+            f"{file} does not fit the networks of this training ({said[:200]}). Remove its checkpoint to go on from "
+            "an older one, or train anew to another RUN."
+        ) from error

@@ -5,7 +5,6 @@ than others of its kind. It needs the checkpoints of the run, which are never ha
 upper bound of what the training knows of its patients.
 """
 
-import tomllib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,10 +20,11 @@ from synthmed.devices import find_device
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ConfigError, DataError
 from synthmed.methods import find_method
-from synthmed.methods._contract import Method
+from synthmed.methods._contract import Method, build
 from synthmed.shapes import Batch, Given
 from synthmed.training import checkpoint
 from synthmed.training.batches import class_numbers
+from synthmed.training.claim import read_claim
 
 _CHUNK = 16
 
@@ -63,16 +63,8 @@ def discriminator_attacks(
 
 def _trained(run: Path, data: PreparedDataset) -> tuple[Method, set[str]]:
     """The method as it stood at the newest checkpoint, and the names of the networks that had learned by then."""
-    file = run / "config.toml"
-    if not file.is_file():
-        raise ConfigError(f"{run} is no training of synthmed; expected config.toml in it. Check the path of --run.")
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-        kind, config, digest = find_method(table["method"]), table["config"], table["data"]["digest"]
-    except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{file} is not as a training of synthmed writes it ({type(error).__name__}: {error}). Train anew."
-        ) from error
+    asked = read_claim(run)
+    kind, config, digest = find_method(asked["method"]), asked["config"], asked["data"].get("digest", "")
     if digest != data.digest:
         raise DataError(
             f"{run} was trained on a data set with the digest {digest[:12]}, {data.path} has {data.digest[:12]}. Give "
@@ -82,12 +74,12 @@ def _trained(run: Path, data: PreparedDataset) -> tuple[Method, set[str]]:
     if position is None:
         raise ConfigError(f"{run} has no checkpoint yet; expected one in {run / 'checkpoints'}. Train on, then audit.")
     with torch.random.fork_rng():
-        method = kind(parse(kind.Config, config, "config"), data.split("train").spec)
+        method = build(kind, parse(kind.Config, config, "config"), data.split("train").spec)
     checkpoint.load_trained(run / "checkpoints", position, method.networks)
     stages = method.stages()
     begun = stages[: position.stage + (position.images > 0)]
     if begun:  # a network that grows is asked at the size that it has reached
-        length = begun[-1].images * table["training"]["budget"]
+        length = begun[-1].images * asked["training"].get("budget", 1.0)
         begun[-1].on_progress(min(1.0, position.images / length) if position.images else 1.0)
     return method, {name for stage in begun for name in stage.trains}
 

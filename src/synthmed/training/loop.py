@@ -16,31 +16,36 @@ from pydantic import Field
 from torch import nn
 
 from synthmed import artifacts
-from synthmed.config import Recipe, Settings, parse, read_recipe, to_toml
+from synthmed.config import Recipe, Settings, parse, read_recipe
 from synthmed.data.dataset import PreparedDataset
 from synthmed.devices import find_device
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError, ConfigError, Interrupted
-from synthmed.generation.model import load_model, save_model
+from synthmed.generation import model_file as models
+from synthmed.generation.model import load_model
 from synthmed.methods import find_method
-from synthmed.methods._contract import Method, Stage
+from synthmed.methods._contract import Method, Stage, build
 from synthmed.progress import Progress, Say, silence, unsaid
 from synthmed.threads import kept_by
 from synthmed.training import averages, checkpoint
 from synthmed.training.batches import Batches, class_counts, rows_for
 from synthmed.training.checkpoint import Position, State
+from synthmed.training.claim import claim
 from synthmed.training.log import JsonLines
 from synthmed.training.means import Means
 from synthmed.training.private import guarantee
-from synthmed.training.run import LOCK, exclusive, stop_on_signal, write_sample_grid
+from synthmed.training.run import exclusive, one_at_a_time, stop_on_signal, write_sample_grid
 from synthmed.training.updates import optimizers_of, update
+
+_MOST_BATCH, _MOST_IMAGES = 1 << 14, 10**12
+"""Beyond what any training takes; without them a slip of the finger would fill the memory, or never end."""
 
 
 class TrainingSettings(Settings):
     """How long, how often; the same for every method."""
 
-    seed: int = Field(0, ge=0, description="Seed of everything random.")
-    budget: float = Field(1.0, gt=0, description="Multiplies the images of every stage.")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="Seed of everything random.")
+    budget: float = Field(1.0, gt=0, le=1e6, description="Multiplies the images of every stage.")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="Of convolutions and products; weights and optimizers stay in float32."
     )
@@ -49,6 +54,7 @@ class TrainingSettings(Settings):
     sample_images: int = Field(1000, gt=0, description="Images between two sample grids.")
 
 
+@one_at_a_time
 def train(
     recipe: str, data: Path, run: Path, *, overrides: Iterable[str] = (), device: str = "cpu",
     progress: Progress | None = None, say: Say = unsaid,
@@ -84,16 +90,16 @@ def train(
     where = find_device(device)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        method = _build(kind, config, training_set)
-    stages = method.stages()
-    for stage in stages:
-        rows_for(training_set, stage, method)
+        method = build(kind, config, training_set.spec)
+    stages = _stages(method, settings, training_set)
     privacy = _privacy(stages, settings, training_set)
-    run.mkdir(parents=True, exist_ok=True)
+    with artifacts.storage_errors(run):
+        run.mkdir(parents=True, exist_ok=True)
     with exclusive(run), stop_on_signal() as stopped, kept_by(run, say) as threads, torch.random.fork_rng():
-        _claim(run, found, config, settings, dataset, threads)
+        claim(run, _asked(found, config, settings, dataset) | threads)
         model_file = run / "model.safetensors"
-        if model_file.is_file() and load_model(model_file):
+        if model_file.is_file():
+            _refuse_other(model_file, found, config, dataset)
             say(f"{run} is finished; its model is {model_file}.")
             return model_file
 
@@ -137,9 +143,11 @@ def train(
                     for turn in range(phase.repeat):
                         if turn:
                             batch = stage.transform(batches.at(done + turn * total, draws))
-                        terms.add("+".join(phase.networks), update(
-                            phase, stage, batch, method.networks, optimizers, lowered=settings.precision == "bfloat16"
-                        ))  # fmt: skip
+                        with _fitting(stage, begins=done == first):
+                            terms.add("+".join(phase.networks), update(
+                                phase, stage, batch, method.networks, optimizers,
+                                lowered=settings.precision == "bfloat16"
+                            ))  # fmt: skip
                 before, done = done, done + stage.batch_size
                 for name in _averaged(state.averages, stage):
                     averages.update(state.averages[name], method.networks[name], half_life=stage.average_images,
@@ -185,19 +193,38 @@ def plan(recipe: str, data: Path, *, overrides: Iterable[str] = ()) -> dict[str,
     kind = find_method(found.method)
     settings = parse(TrainingSettings, found.training, "training")
     training_set = PreparedDataset.open(data).split("train")
-    method = _build(kind, parse(kind.Config, found.config, "config"), training_set)
-    stages = method.stages()
-    for stage in stages:
-        rows_for(training_set, stage, method)
+    method = build(kind, parse(kind.Config, found.config, "config"), training_set.spec)
+    stages = _stages(method, settings, training_set)
     _privacy(stages, settings, training_set)
     return {stage.name: _length(stage, settings) for stage in stages}
 
 
-def _build(kind: type[Method], config: Settings, training_set: PreparedDataset) -> Method:
+def _stages(method: Method, settings: TrainingSettings, training_set: PreparedDataset) -> list[Stage]:
+    """The stages of a method, which must be able to learn from the training set, and to end."""
+    stages = method.stages()
+    for stage in stages:
+        rows_for(training_set, stage, method)
+        if stage.batch_size > _MOST_BATCH or _length(stage, settings) > _MOST_IMAGES:
+            raise ConfigError(
+                f"Stage {stage.name} would see {_length(stage, settings):.3g} images in batches of "
+                f"{stage.batch_size:.3g}; expected at most {_MOST_IMAGES:.0e} in batches of {_MOST_BATCH}. Set less."
+            )
+    return stages
+
+
+@contextmanager
+def _fitting(stage: Stage, *, begins: bool) -> Iterator[None]:
+    """In a stage's first step, tell what torch cannot do with the images as what it is: a recipe that does not fit."""
     try:
-        return kind(config, training_set.spec)
-    except ValueError as error:
-        raise ConfigError(f"{error}. Change the recipe, or prepare the images in another way.") from error
+        yield
+    except (RuntimeError, ValueError, OverflowError) as error:
+        if not begins:
+            raise
+        said = " ".join(str(error).split())[:200].rstrip(".")
+        raise ConfigError(
+            f"Stage {stage.name} cannot make its first step ({said}). Its networks do not fit the images or the "
+            "memory: change the recipe, or prepare the images in another size."
+        ) from error
 
 
 def _length(stage: Stage, settings: TrainingSettings) -> int:
@@ -212,34 +239,23 @@ def _privacy(stages: list[Stage], settings: TrainingSettings, training_set: Prep
     return guarantee(stages, steps, len({row.patient_id for row in training_set.rows}))
 
 
-def _claim(
-    run: Path, recipe: Recipe, config: Settings, settings: Settings, dataset: PreparedDataset, threads: dict[str, Any]
-) -> None:
-    """Write config.toml, or make sure that the one there says the same."""
-    resolved = to_toml({
+def _asked(recipe: Recipe, config: Settings, settings: Settings, dataset: PreparedDataset) -> dict[str, Any]:
+    """Every setting with its value, for config.toml."""
+    return {
         "method": recipe.method,
         "description": recipe.description,
         "data": {"digest": dataset.digest},
         "training": settings.model_dump(mode="json"),
         "config": config.model_dump(mode="json"),
-        **threads,
-    })  # fmt: skip
-    file = run / "config.toml"
-    if file.is_file():
-        lines = [set(text.splitlines()) for text in (file.read_text(encoding="utf-8"), resolved)]
-        changed = [
-            *(f"there: {line}" for line in lines[0] - lines[1]),
-            *(f"now: {line}" for line in lines[1] - lines[0]),
-        ]
-        if changed:
-            raise ConfigError(
-                f"{run} belongs to a training with other settings or data ({'; '.join(sorted(changed))}). "
-                "Give the same settings to go on, or another RUN to begin anew."
-            )
-        return
-    if any(entry.name != LOCK and not artifacts.is_leftover(entry) for entry in run.iterdir()):
-        raise ArtifactError(f"{run} is not empty and not a training of synthmed. Give another path for RUN.")
-    artifacts.write_file(file, resolved)
+    }
+
+
+def _refuse_other(file: Path, recipe: Recipe, config: Settings, dataset: PreparedDataset) -> None:
+    """A model that stands in a run must be the one that its training makes."""
+    header = load_model(file).header
+    found = [header["method"], header["config"], header.get("data", {}).get("digest")]
+    if found != [recipe.method, config.model_dump(mode="json"), dataset.digest]:
+        raise ArtifactError(f"{file} is not the model of this training. Move it away: the training then goes on.")
 
 
 def _averages(method: Method, stages: list[Stage]) -> nn.ModuleDict:
@@ -303,5 +319,5 @@ def _write_model(
             "splits": {name: split.model_dump() for name, split in info.splits.items()},
         },
     } | ({"privacy": privacy} if privacy else {})
-    save_model(file, method=recipe.method, config=config.model_dump(mode="json"), spec=training_set.spec,
-               networks=networks, facts=facts)  # fmt: skip
+    models.write(file, method=recipe.method, config=config.model_dump(mode="json"), spec=training_set.spec,
+                 networks=networks, facts=facts)  # fmt: skip

@@ -11,7 +11,7 @@ from synthmed.data.dataset import PreparedDataset
 from synthmed.devices import find_device
 from synthmed.draws import Draws
 from synthmed.methods import find_method
-from synthmed.methods._contract import Stage
+from synthmed.methods._contract import Stage, build
 from synthmed.training.batches import Batches
 from synthmed.training.updates import optimizers_of, update
 
@@ -37,7 +37,7 @@ def seconds_of_schedule(recipe: Recipe, data: Path, *, device: str = "cpu", leas
     lowered = recipe.training.get("precision") == "bfloat16"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        method = kind(parse(kind.Config, recipe.config, "config"), dataset.spec)
+        method = build(kind, parse(kind.Config, recipe.config, "config"), dataset.spec)
         method.networks.to(find_device(device))
         begun = deepcopy(method.networks.state_dict())
         total = 0.0

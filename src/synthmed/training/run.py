@@ -5,8 +5,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -14,20 +15,24 @@ import torch
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_stored, to_unit_range
 from synthmed.draws import Draws, seed_of
-from synthmed.errors import ArtifactError
+from synthmed.errors import ArtifactError, ConfigError
 from synthmed.methods._contract import Method
+from synthmed.paths import open_own
 from synthmed.pictures import pairs_grid, save_png
 from synthmed.shapes import Given, Pairs
 from synthmed.training.batches import class_numbers
 
 LOCK = ".lock"
 SHOWN = 8
+P = ParamSpec("P")
+R = TypeVar("R")
+_TRAINING = threading.Lock()
 
 
 @contextmanager
 def exclusive(run: Path) -> Iterator[None]:
     """Hold the run: a second training of the same directory is refused. The lock dies with the process."""
-    with (run / LOCK).open("w") as file:
+    with open_own(run / LOCK, "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -35,6 +40,28 @@ def exclusive(run: Path) -> Iterator[None]:
                 f"Another process is training {run}. Wait for it, stop it, or give another RUN."
             ) from error
         yield
+
+
+def one_at_a_time(train: Callable[P, R]) -> Callable[P, R]:
+    """Refuse a second training in the same process while one runs.
+
+    A process has one stream of random numbers, from which weights are begun, and one number of threads, which a run
+    keeps: two trainings would disturb each other.
+    """
+
+    @wraps(train)
+    def alone(*words: P.args, **more: P.kwargs) -> R:
+        if not _TRAINING.acquire(blocking=False):
+            raise ConfigError(
+                "Another training runs in this process, and both would share its random numbers and its threads; "
+                "expected one at a time. Wait for it, or train in a process of its own."
+            )
+        try:
+            return train(*words, **more)
+        finally:
+            _TRAINING.release()
+
+    return alone
 
 
 @contextmanager

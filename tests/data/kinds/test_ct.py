@@ -133,7 +133,35 @@ def test_slices_with_little_body_are_passed_over(source):
     assert next(image.part for item, image in images if item.patient_id == "anna") == "slice 0001"
 
 
-@pytest.mark.parametrize(("shift", "words"), [(1024, "above 700 HU"), (-1024, "denser than -300 HU")])
+def cross_section(rng, what, noise):
+    """Hounsfield units of a slice [96 96]: ``what`` says of which part, and how it was cut or stored."""
+    y, x = np.mgrid[:96, :96]
+    out = np.hypot(x - 48, y - 48) / 96
+    radius = {"infant": 0.15, "cut to the body": 1.0}.get(what, 0.36)
+    units = np.where(out < radius, np.where(out < 0.9 * radius, 45.0, -95.0), -1000.0)
+    units[(abs(x - 48) < 3) & (abs(y - 60) < 4)] = 500 + 900 * rng.random()
+    if what == "chest":
+        units[(np.hypot(x - 35, y - 46) < 9) | (np.hypot(x - 61, y - 46) < 9)] = -820
+    if what in ("head", "cut to the body"):
+        ring = (out > 0.3) & (out < 0.34)
+        units[ring] = rng.uniform(300, 1900, ring.sum())
+    units = (units + rng.normal(0, noise, units.shape)).clip(-1024, 3071)
+    if what == "round field":
+        units[out > 0.49] = -2048
+    return units
+
+
+@pytest.mark.parametrize("noise", [0, 25])
+@pytest.mark.parametrize("what", ["abdomen", "chest", "head", "infant", "cut to the body", "round field"])
+def test_an_intercept_that_is_wrong_by_1024_is_noticed_in_every_part_of_the_body(rng, what, noise):
+    series = np.stack([cross_section(rng, what, noise) for _ in range(5)] + [np.full((96, 96), -1000.0)])
+    check_hounsfield(series.ravel(), "anna")
+    for shift in (-2048, -1024, 1024):
+        with pytest.raises(SourceError, match="anna holds no plausible Hounsfield units"):
+            check_hounsfield(series.ravel() + shift, "anna")
+
+
+@pytest.mark.parametrize(("shift", "words"), [(1024, "between 850 and 1180 HU"), (-1024, "denser than -300 HU")])
 def test_a_wrong_intercept_is_noticed(shift, words):
     voxels, _ = phantom(shift=shift)
     with pytest.raises(SourceError, match=words):

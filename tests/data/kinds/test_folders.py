@@ -1,6 +1,9 @@
 """No file of a source folder is left out without a word."""
 
+import unicodedata
+
 from synthmed.data.kinds._folders import list_files
+from synthmed.sources.partners import pair
 
 
 def test_a_broken_link_and_a_link_out_are_told_and_the_rest_is_found(tmp_path):
@@ -14,3 +17,9 @@ def test_a_broken_link_and_a_link_out_are_told_and_the_rest_is_found(tmp_path):
     assert files == [source / "a.nii"]
     reasons = {rejection.file: rejection.reason for rejection in rejected}
     assert "broken link" in reasons["broken.nii"] and "out of the folder" in reasons["out.nii"]
+
+
+def test_an_image_and_its_mask_meet_however_their_names_are_composed():
+    composed, decomposed = (unicodedata.normalize(form, "Müller/CT 7.nii.gz") for form in ("NFC", "NFD"))
+    pairs = pair([f"images/{composed}", "images/Müller/CT 8.nii.gz"], [f"masks/{decomposed}"])
+    assert pairs.of == {f"images/{composed}": [f"masks/{decomposed}"]}

@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from data.film import breast_film, letter
+from data.film import breast_film, digital_breast, letter
 from PIL import Image
 from sources.dicom_files import dataset_of, write
 
@@ -64,6 +64,45 @@ def test_a_dicom_mammogram_goes_through_its_window(tmp_path):
     assert abs(shown.mean() - film.mean()) < 0.002
     back = mask_to_source(one.mask, one.fit) > 0
     assert 2 * (back & breast).sum() / (back.sum() + breast.sum()) > 0.97
+
+
+def measured_from(folder, *overrides, size=(512, 256)):
+    """Like ``made_from``, with what only the pixels of the whole set can say."""
+    found, settings = found_in(folder, *overrides)
+    found = KIND.measure(found, settings, run)
+    info = KIND.describe(found, settings, *size)
+    return {item.name: KIND.make(item, info, settings)[0] for item in found.items}
+
+
+def test_twelve_bits_in_sixteen_are_shown_by_the_bits_that_the_set_uses(tmp_path):
+    for seed, name in enumerate("ab"):
+        picture, _ = digital_breast(density=0.2 + 0.4 * seed, fat=0.25, seed=seed)
+        save(tmp_path / f"{name}.png", picture * (4095 if name == "a" else 3000) / 65535, bits=16)
+    save(tmp_path / "c.png", digital_breast(density=0.3, fat=0.25, seed=3)[0])
+    made = measured_from(tmp_path)
+    assert {(one.low, one.high) for name, one in made.items() if name != "c.png"} == {(0, 4095)}
+    assert (made["c.png"].low, made["c.png"].high) == (0, 255)
+    for one in made.values():
+        assert one.image.max() > 150 and "edges" not in one.notes
+        assert 0.3 < (one.mask > 0).mean() < 0.8
+
+
+def test_a_window_of_the_header_goes_before_the_bits_that_are_used(tmp_path):
+    mammogram(tmp_path / "a.dcm", breast_film()[0])
+    assert (measured_from(tmp_path)["a.dcm"].low, measured_from(tmp_path)["a.dcm"].high) == (1000, 3000)
+    assert measured_from(tmp_path, "window=full")["a.dcm"].high == 4095
+
+
+def test_what_surrounds_the_breast_is_left_and_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("synthmed.data.breast._with_fat", lambda outline, smooth, frame: outline)
+    save(tmp_path / "a.png", digital_breast(density=0.2, fat=0.12)[0])
+    one = made_from(tmp_path)[0]["a.png"]
+    assert (
+        one.notes == "look at it: things like markers or edges surround the breast and may be tissue, so they were left"
+    )
+    untouched = made_from(tmp_path, "remove_markers=false", "remove_edges=false")[0]["a.png"]
+    assert untouched.notes == ""
+    np.testing.assert_array_equal(one.image, untouched.image)
 
 
 def test_a_sigmoid_a_named_window_and_a_table_are_recorded(tmp_path):

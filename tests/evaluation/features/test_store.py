@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from synthmed.errors import ArtifactError
+from synthmed.errors import ArtifactError, DataError
 from synthmed.evaluation.features.store import read_features, stored
 
 KEY = {"images": {"set": "a"}, "extractor": {"name": "texture"}, "channels": [[0]]}
@@ -35,6 +35,6 @@ def test_a_damaged_file_is_refused(tmp_path, content):
 
 
 def test_features_that_are_not_finite_are_refused(tmp_path):
-    stored(tmp_path, KEY, lambda: np.full((2, 2), np.nan, np.float32))
-    with pytest.raises(ArtifactError, match="finite"):
-        stored(tmp_path, KEY, lambda: np.zeros((2, 2), np.float32))
+    with pytest.raises(DataError, match="not finite"):
+        stored(tmp_path, KEY, lambda: np.full((2, 2), np.nan, np.float32))
+    assert not list(tmp_path.iterdir())

@@ -2,10 +2,10 @@
 
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import cast
+from typing import Any, cast
 
 from synthmed.config import did_you_mean
-from synthmed.data.kinds._contract import Kind
+from synthmed.data.kinds._contract import Found, Kind, Map
 from synthmed.errors import ConfigError
 
 
@@ -30,3 +30,9 @@ def find_kind(name: str) -> Kind:
             f"{', '.join(kind_names())}."
         )
     return cast(Kind, import_module(f"{__name__}.{name}"))
+
+
+def measured(kind: Kind, found: Found, settings: Any, run: Map) -> Found:
+    """What was found, with what only the pixels of the whole set can say, where the kind asks for that."""
+    measure = getattr(kind, "measure", None)
+    return found if measure is None else cast(Found, measure(found, settings, run))

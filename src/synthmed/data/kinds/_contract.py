@@ -8,13 +8,16 @@ A kind is a file of this folder with these names; preparing knows this page and 
     def describe(found, settings, height, width) -> DatasetInfo
     def make(item, info, settings) -> list[Made]    decode one item; a worker process calls it
 
-A kind may also have, where its pictures allow it::
+A kind may also have, where its pictures ask for it or allow it::
 
+    def measure(found, settings, run) -> Found      what only the pixels of the whole set say
     def field_of_view(picture) -> field      [C H W] pixels -> [H W] uint8 of {0, 1}: where the camera saw something
     def mask_rule(picture) -> mask           [H W] float32 in [0, 1] -> [H W] bool: the rule that finds its masks
 
-``find`` may use many processes through ``run``. ``make`` depends on its arguments alone, so that any number of workers
-gives the same bytes, and raises SourceError for an item that cannot be used: it becomes a row of ``rejected.csv``.
+``find`` and ``measure`` may use many processes through ``run``. ``measure`` adds facts to what was found, such as which
+numbers become black and white; a doctor does without it. ``make`` depends on its arguments alone, so that any number of
+workers gives the same bytes, and raises SourceError for an item that cannot be used: it becomes a row of
+``rejected.csv``.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +31,8 @@ from pydantic import Field
 from synthmed.config import Settings
 from synthmed.data.dataset import DatasetInfo
 from synthmed.data.geometry import Fit
+from synthmed.harmless import printable
+from synthmed.sources.names import person
 
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 """Like ``map``, in order, but over the workers of a preparation.
@@ -42,6 +47,9 @@ class KindSettings(Settings):
 
     table: str = Field("", description="CSV file with labels, classes or patients; empty = none. Set by --table.")
     fast_j2k: bool = Field(False, description="Read JPEG 2000 at a lower resolution where that is enough.")
+    patient: str = Field(
+        "", description=r"Regular expression on the file name whose group is the patient, such as '(\d+)_'."
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,13 +58,16 @@ class Item:
 
     Args:
         name: of its main file or folder relative to the source, for ``rejected.csv`` and for the order.
-        patient_id: in the words of the source; replaced by a pseudonym before it is written down.
+        patient_id: in the words of the source, in one form (``names.person``); replaced by a pseudonym before it is
+            written down.
         files: every file that it is made from, the first one its main file. Their digests make ``source_digest``.
         split: "train", "holdout" or "test" where the source declares it, else "".
         label: its class, "" for none.
         partners: masks and the like that belong to it: not part of ``source_digest``, so that a picture is known
             again whatever its mask; like ``files`` they are made anew where they changed.
         facts: what ``make`` needs besides (small; sent to worker processes).
+        patient_said: whether a header, a table, a pattern or the layout says whose it is; else it counts as a patient
+            of its own, by its name.
     """
 
     name: str
@@ -66,6 +77,11 @@ class Item:
     label: str = ""
     partners: tuple[Path, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    patient_said: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "patient_id", person(self.patient_id))
+        object.__setattr__(self, "label", printable(self.label))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

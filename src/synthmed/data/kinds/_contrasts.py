@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from synthmed.data.kinds._series import height_of, why_no_stack
+from synthmed.data.kinds._one_grid import SAME_MM, same_place
+from synthmed.data.kinds._series import heights_of, why_no_stack
 from synthmed.sources.image import SourceHeader
 
 T2, PRE, SUB = "T2", "T1 pre", "Sub"
@@ -57,8 +58,9 @@ def stacks_of(series: Sequence[SourceHeader], name_of: Callable[[Path], str]) ->
     name = name_of(first.path)
     if first.volumes > 1:
         return [Stack(name=name, headers=(first,), volume=volume) for volume in range(first.volumes)]
-    heights = [height_of(header) for header in series]
-    most = max(np.unique(np.round(heights, 1), return_counts=True)[1])
+    heights = np.sort(heights_of(series))
+    levels = np.concatenate([[0], np.cumsum(np.diff(heights) > SAME_MM)])
+    most = np.bincount(levels).max()
     if most == 1:
         return [Stack(name=name, headers=tuple(series))]
     for key in (lambda header: header.acquisition_number, lambda header: header.acquisition_time):
@@ -116,11 +118,15 @@ def by_headers(
         scanner_sub: whether the scanner's subtraction is a channel.
     """
     usable = [stack for stack in stacks if not _NOT_A_CONTRAST.search(stack.description)]
-    groups: dict[object, list[Stack]] = defaultdict(list)
+    groups: list[list[Stack]] = []
     for stack in usable:
         if re.search(dynamic, stack.description, re.I):
-            groups[_grid_key(stack)].append(stack)
-    largest: list[Stack] = max(groups.values(), key=lambda group: len(group), default=[])
+            own = next((group for group in groups if _same_grid(group[0], stack)), None)
+            if own is None:
+                groups.append([stack])
+            else:
+                own.append(stack)
+    largest: list[Stack] = max(groups, key=len, default=[])
     phases = sorted(largest, key=_time)
     if len(phases) < posts + 1:
         return {}, (
@@ -139,7 +145,7 @@ def by_headers(
         wanted = phases[1].headers[0].acquisition_number
         subs = [stack for stack in stacks if _SUBTRACTION.search(stack.description)]
         fitting = [stack for stack in subs if stack.headers[0].acquisition_number == wanted] or subs
-        if len(fitting) != 1 or _grid_key(fitting[0]) != _grid_key(phases[0]):
+        if len(fitting) != 1 or not _same_grid(fitting[0], phases[0]):
             return {}, f"It has {len(fitting)} subtractions of the first phase; expected one. Set sub=computed."
         found[SUB] = fitting[0]
     return found, ""
@@ -150,10 +156,21 @@ def why_not(stack: Stack, *, gaps: bool) -> str:
     return why_no_stack(stack.headers, gaps=gaps)
 
 
-def _grid_key(stack: Stack) -> object:
-    first = stack.headers[0]
-    place = tuple(np.round([*first.position_mm, *first.orientation, *first.spacing_mm], 1) + 0.0)
-    return (first.height, first.width, len(stack.headers), place)
+def why_not_together(found: Mapping[str, Stack]) -> str:
+    """Why the channels of a study cannot be laid over each other; "" where their headers say nothing against it."""
+    frames: dict[str, str] = {}
+    for channel, stack in found.items():
+        frames.setdefault(stack.headers[0].frame_of_reference, channel)
+    if len(frames) > 1:
+        return (
+            f"Its contrasts have different frames of reference ({' and '.join([*frames.values()][:2])}, for instance), "
+            "as if the patient had moved between them; expected one. Register them to each other and save NIfTI."
+        )
+    return ""
+
+
+def _same_grid(one: Stack, other: Stack) -> bool:
+    return len(one.headers) == len(other.headers) and same_place(one.headers[0], other.headers[0])
 
 
 def _time(stack: Stack) -> tuple[float, int, int, int]:

@@ -26,7 +26,13 @@ class Shown:
     curve: str
 
 
-def show(source: SourceImage, window: str, *, invert: bool = False) -> Shown:
+def is_shown_by_range(source: SourceImage, window: str) -> bool:
+    """Whether nothing in a picture's header says how it is shown, so that what its bits hold does."""
+    windowed = any(is_usable(one) for one in source.header.windows) or bool(source.tables)
+    return window == "full" or (window == "first" and not windowed)
+
+
+def show(source: SourceImage, window: str, *, invert: bool = False, whole: tuple[float, float] | None = None) -> Shown:
     """Apply a window or a table to the first frame of a grey picture.
 
     Args:
@@ -34,6 +40,8 @@ def show(source: SourceImage, window: str, *, invert: bool = False) -> Shown:
         window: "first" = first window, else first table, else "full"; "lut" = first table; "full" = all that the bits
             hold; "image" = darkest to brightest; else the name of a window or table in the header.
         invert: make dark what is bright.
+        whole: black and white of all pictures of the set that are shown by what their bits hold; None = those of this
+            picture.
 
     Raises:
         SourceError: it is coloured, of one value, or has no such window.
@@ -50,7 +58,7 @@ def show(source: SourceImage, window: str, *, invert: bool = False) -> Shown:
     elif window == "first" and first is not None:
         shown = _by_window(pixels, first)
     elif window in ("first", "full", "image"):
-        shown = _by_range(pixels, source, whole=window != "image")
+        shown = _by_range(pixels, source, None if window == "image" else whole or _held(pixels, source))
     elif window in windows:
         shown = _by_window(pixels, windows[window])
     elif window in tables:
@@ -92,12 +100,15 @@ def _by_table(pixels: np.ndarray, table: LookupTable) -> Shown:
     return Shown(values=apply_table(pixels, table), low=table.first, high=last, curve="table")
 
 
-def _by_range(pixels: np.ndarray, source: SourceImage, *, whole: bool) -> Shown:
-    """By what the bits hold; numbers that are not counted from 0 have no such range, so by their own."""
-    if whole and pixels.dtype.kind == "u":
-        low, high = 0.0, float(2**source.header.bits - 1)
-    else:
-        low, high = float(pixels.min()), float(pixels.max())
+def _held(pixels: np.ndarray, source: SourceImage) -> tuple[float, float] | None:
+    """What the bits hold; numbers that are not counted from 0 have no such range."""
+    return (0.0, float(2**source.header.bits - 1)) if pixels.dtype.kind == "u" else None
+
+
+def _by_range(pixels: np.ndarray, source: SourceImage, whole: tuple[float, float] | None) -> Shown:
+    """By a range of numbers, or by the picture's own, padding left out."""
+    seen = pixels if source.padding is None else pixels[~source.padding[0]]
+    low, high = whole or ((float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0))
     if not low < high:
         raise SourceError(f"All its pixels are {low:g}; expected a picture. Export it anew.")
     window = Window(center=(low + high) / 2, width=high - low, function="linear_exact")

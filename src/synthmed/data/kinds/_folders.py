@@ -1,6 +1,7 @@
 """Folders of series and volumes: which files there are, which is the mask of which, and whose they are."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -136,14 +137,7 @@ def patient_of(name: str, header: SourceHeader, pattern: str) -> str:
         ConfigError: the pattern is not a regular expression with a group.
     """
     if pattern:
-        try:
-            match = re.search(pattern, name)
-            return (match[1] or "") if match else ""
-        except (re.error, IndexError) as error:
-            raise ConfigError(
-                f"The setting patient is {pattern!r}; expected a regular expression with one group, such as "
-                r"'(\d+)_' for the number before an underscore."
-            ) from error
+        return in_name(name, pattern)
     if header.patient_id or header.format == "DICOM":
         return header.patient_id
     path = PurePosixPath(name)
@@ -152,6 +146,27 @@ def patient_of(name: str, header: SourceHeader, pattern: str) -> str:
         return match[1]
     owners = place_of(path.parent.as_posix()).owners
     return owners[-1] if owners else file
+
+
+def in_name(name: str, pattern: str) -> str:
+    """The patient that a pattern finds in the name of an item; "" where it does not fit.
+
+    Raises:
+        ConfigError: as ``patient_of``.
+    """
+    try:
+        match = re.search(pattern, unicodedata.normalize("NFC", name))
+        return (match[1] or "") if match else ""
+    except (re.error, IndexError) as error:
+        raise ConfigError(
+            f"The setting patient is {pattern!r}; expected a regular expression with one group, such as "
+            r"'(\d+)_' for the number before an underscore."
+        ) from error
+
+
+def is_said(header: SourceHeader, pattern: str) -> bool:
+    """Whether ``patient_of`` knows whose an item is, and does not take its name or folder for want of better."""
+    return bool(pattern or header.patient_id) or header.format == "DICOM"
 
 
 NO_PATIENT = (

@@ -18,6 +18,9 @@ BODY_ABOVE = -300
 """Hounsfield units that skin, fat and muscle exceed, and that air and most covers of a table do not."""
 
 _DENSE = 700
+_TISSUE, _MUSCLE = (-200, 200), (-50, 150)
+_TISSUE_1024_TOO_HIGH = (850, 1180)
+_THINNER_THAN_AIR = -1150
 _FAT = (-200, -30)
 _BONE, _COMPACT, _COMPACT_SHARE = 180, 450, 0.05
 _AIR_BELOW = -400
@@ -30,25 +33,61 @@ _LUNG_AREA, _VESSEL_AREA = 400.0, 900.0
 def check_hounsfield(values: np.ndarray, name: str) -> None:
     """Refuse values that cannot be Hounsfield units of a body, as after a wrong rescale intercept.
 
+    A body is mostly fat and soft tissue, and what is as dense as these would be 1024 HU higher is bone, whose densities
+    are spread; nothing is thinner than air, but what a scanner writes where it did not measure.
+
     Args:
         values: of one acquisition, padding left out.
         name: of the item, for the message.
 
     Raises:
-        SourceError: nothing is as dense as a body, or a sixth and more of the body is as dense as bone.
+        SourceError: with what was found, and whether the intercept is probably too high or too low.
     """
+    found = _too_low(values) or _too_high(values) or _no_body(values)
+    if found:
+        raise SourceError(
+            f"{name} holds no plausible Hounsfield units: {found}; expected air near -1000, fat near -100 and muscle "
+            "near 50. Its rescale intercept is probably wrong, missing or was applied twice: export it anew."
+        )
+
+
+def _share(values: np.ndarray, band: tuple[float, float]) -> float:
+    return float(((values > band[0]) & (values < band[1])).mean()) if values.size else 0.0
+
+
+def _too_low(values: np.ndarray) -> str:
+    """What shows that values are too low: much that is thinner than air, or air where the body should be."""
+    thin = values[values < _THINNER_THAN_AIR]
+    # Outside the circle that it measured a scanner writes one number: usually -2000, -2048 or -3024.
+    outside = int(np.unique(thin, return_counts=True)[1].max()) if thin.size else 0
+    if thin.size - outside > 0.05 * values.size:
+        return f"{100 * thin.size / values.size:.0f} % of it is thinner than {_THINNER_THAN_AIR} HU"
+    body = float((values > BODY_ABOVE).mean()) if values.size else 0.0
+    if body < (0.015 if outside > 0.05 * values.size else 0.002):
+        return f"{100 * body:.1f} % of it is denser than {BODY_ABOVE} HU"
+    return ""
+
+
+def _too_high(values: np.ndarray) -> str:
+    """What shows that values are too high: soft tissue and fat where bone should be."""
+    dense = values[values > 600]
+    there = len(dense) / max(1, values.size) * _share(dense, _TISSUE_1024_TOO_HIGH)
+    lone = _share(dense, _TISSUE_1024_TOO_HIGH) > 0.5
+    # Metal and rings in test objects are as even, and small; a picture without any air may be cut to the body.
+    if lone and (there > 0.08 or (there > 0.01 and _share(values, (-np.inf, _AIR_BELOW)) < 0.01)):
+        low, high = _TISSUE_1024_TOO_HIGH
+        return f"{100 * there:.0f} % of it lies between {low} and {high} HU, as even as soft tissue and fat"
+    return ""
+
+
+def _no_body(values: np.ndarray) -> str:
+    """What shows that the dense part is no body."""
     body = values[values > BODY_ABOVE]
-    dense = float((body > _DENSE).mean()) if len(body) else 0.0
-    if len(body) < 0.002 * values.size:
-        found = f"{100 * len(body) / max(1, values.size):.1f} % of it is denser than {BODY_ABOVE} HU"
-    elif dense > 0.16:
-        found = f"{100 * dense:.0f} % of what is denser than {BODY_ABOVE} HU is above {_DENSE} HU"
-    else:
-        return
-    raise SourceError(
-        f"{name} holds no plausible Hounsfield units: {found}; expected air near -1000 and muscle near 50. Its rescale "
-        "intercept is probably wrong or was applied twice: export it anew."
-    )
+    for band, least, what in ((_TISSUE, 0.5, "fat or soft tissue"), (_MUSCLE, 0.15, "soft tissue")):
+        if _share(body, band) < least:
+            return f"{100 * _share(body, band):.0f} % of what is denser than {BODY_ABOVE} HU is {what}"
+    dense = float((body > _DENSE).mean())
+    return f"{100 * dense:.0f} % of what is denser than {BODY_ABOVE} HU is above {_DENSE} HU" if dense > 0.16 else ""
 
 
 def body_of(slice_hu: np.ndarray, spacing_mm: tuple[float, float]) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from synthmed.errors import ConfigError
+from synthmed.sources.names import identity
 
 HEALTHY = "healthy"
 
@@ -17,7 +18,7 @@ _NAMES = {"patient": "patient", "patient_id": "patient", "class": "class", "labe
 
 @dataclass(frozen=True, kw_only=True)
 class LesionClasses:
-    """Classes by patient and, where the table has them, by the value of a lesion in the mask.
+    """Classes by patient (``names.identity``) and, where the table has them, by the value of a lesion in the mask.
 
     Args:
         patients: patient -> class.
@@ -51,10 +52,11 @@ def read_classes(path: Path) -> LesionClasses:
         label = row.get("label", "")
         if not row.get("patient") or not row.get("class") or (label and not label.isdecimal()):
             raise ConfigError(f"{path} has an empty or wrong value in row {number}; expected {_EXAMPLE}. Correct it.")
+        patient = identity(row["patient"])
         if label:
-            known = lesions.setdefault(row["patient"], {}).setdefault(int(label), row["class"])
+            known = lesions.setdefault(patient, {}).setdefault(int(label), row["class"])
         else:
-            known = patients.setdefault(row["patient"], row["class"])
+            known = patients.setdefault(patient, row["class"])
         if known != row["class"]:
             raise ConfigError(f"{path} gives two classes for one patient or lesion in row {number}. Remove one.")
     return LesionClasses(patients=patients, lesions=lesions)

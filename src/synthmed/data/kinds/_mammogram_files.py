@@ -1,16 +1,16 @@
 """Which mammograms a folder holds: their masks, patients, sides and views, from headers, names or a table."""
 
 import re
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from synthmed import sources
 from synthmed.data.kinds._contract import Found, Item, Map, Rejection
+from synthmed.data.kinds._folders import in_name
 from synthmed.errors import ConfigError, SourceError
-from synthmed.sources.folders import list_files, relative
+from synthmed.sources.folders import list_files, real_reason, relative
 from synthmed.sources.image import SourceHeader
 from synthmed.sources.layouts import IMAGE_LEFT_OUT
+from synthmed.sources.names import file_key
 from synthmed.sources.partners import pair, refuse_strangers, sort_names
 from synthmed.sources.raster import COLUMNS, METADATA, read_metadata
 
@@ -27,7 +27,7 @@ _NO_PATIENT = (
 
 
 def find_mammograms(
-    source: Path, *, table: str, names: str, masks: str, pairs: bool, must_have_mask: bool, run: Map
+    source: Path, *, table: str, names: str, patient: str, masks: str, pairs: bool, must_have_mask: bool, run: Map
 ) -> Found:
     """The mammograms below a folder; headers only are read.
 
@@ -35,6 +35,7 @@ def find_mammograms(
         source: the folder.
         table: a CSV file; "" = the folder's ``metadata.csv`` where there is one.
         names: regular expression with groups for relative names; "" = none.
+        patient: regular expression whose group is the patient, as all kinds have it; "" = none.
         masks: pattern for the names of masks; "" = by names (``sources.partners``).
         pairs: whether files of consecutive numbers, odd and even, are one patient.
         must_have_mask: whether an image without a mask drawn by hand is left out.
@@ -56,7 +57,7 @@ def find_mammograms(
                 raise look
             if must_have_mask and path not in mask_of:
                 raise SourceError("It has no mask drawn by hand, and labels of tissues need one. Add the mask.")
-            said = _said(name, look, rows, pattern, pairs)
+            said = _said(name, look, rows, pattern, pairs=pairs, patient=patient)
         except SourceError as error:
             left_out[name] = str(error)
             left_out |= {relative(mask, source): IMAGE_LEFT_OUT for mask in mask_of.get(path, ())}
@@ -70,6 +71,7 @@ def find_mammograms(
                 label=said["label"],
                 partners=mask_of.get(path, ()),
                 facts={"laterality": said["laterality"], "view": said["view"]},
+                patient_said=bool(said["said"]),
             )
         )
     if not items:
@@ -117,9 +119,10 @@ def _masks(
         masks = {by_name[image]: tuple(by_name[mask] for mask in mine) for image, mine in pairs.of.items()}
         drawn = set(found.masks)
         return masks, [path for name, path in by_name.items() if name not in drawn]
+    looked_up = {file_key(name): path for name, path in by_name.items()}
     mask_of: dict[Path, tuple[Path, ...]] = {}
     for name, path in by_name.items():
-        if mask := by_name.get(_filled(pattern, name)):
+        if mask := looked_up.get(file_key(_filled(pattern, file_key(name)))):
             mask_of[path] = (mask,)
     used = {mask for mine in mask_of.values() for mask in mine}
     places = {path.parent for path in used} - {path.parent for path in mask_of}
@@ -161,24 +164,33 @@ def _said(
     header: SourceHeader,
     rows: dict[str, dict[str, str]] | None,
     pattern: re.Pattern[str] | None,
+    *,
     pairs: bool,
+    patient: str,
 ) -> dict[str, str]:
-    """Patient, side, view, split and label: the header says them, the name goes before it, the table before both."""
+    """Patient, side, view, split and label: the header says them, the name goes before it, the table before both.
+
+    What is "said" is "" where nobody says whose it is.
+    """
     said = {"patient_id": header.patient_id, "laterality": header.laterality, "view": header.view}
     said |= {"split": "", "label": ""}
-    stem = PurePosixPath(name).stem
-    if not said["patient_id"] and header.format != "DICOM":
-        said["patient_id"] = _pair_of(name) if pairs else stem
+    if patient:
+        said["patient_id"] = in_name(name, patient)
+    elif pairs and not said["patient_id"] and header.format != "DICOM":
+        said["patient_id"] = _pair_of(name)
     if pattern is not None:
         match = pattern.search(name)
         if match is None:
             raise SourceError("Its name does not fit the setting names. Change the pattern or the name.")
         said |= {group: value for group, value in match.groupdict().items() if value}
     if rows is not None:
-        row = rows.get(name) or rows.get(PurePosixPath(name).name)
+        row = rows.get(file_key(name)) or rows.get(file_key(PurePosixPath(name).name))
         if row is None:
             raise SourceError("The table has no row for it. Add one with its file_name.")
         said |= {column: value for column, value in row.items() if value}
+    said["said"] = said["patient_id"]
+    if not said["patient_id"] and header.format != "DICOM" and not patient:
+        said["patient_id"] = PurePosixPath(name).stem
     if not said["patient_id"]:
         raise SourceError(_NO_PATIENT)
     if said["laterality"].upper() not in _SIDES:
@@ -193,7 +205,6 @@ def _pair_of(name: str) -> str:
     return f"{name[: match.start()]}pair {(int(match[1]) + 1) // 2}"
 
 
-def _nothing(source: Path, left_out: dict[str, Any]) -> str:
-    first: Iterable[tuple[str, str]] = sorted(left_out.items())[:1]
-    why = "".join(f" The first of {len(left_out)} files left out is {name}: {reason}" for name, reason in first)
+def _nothing(source: Path, left_out: dict[str, str]) -> str:
+    why = real_reason(left_out.items())
     return f"{source} holds no usable mammogram; expected DICOM of modality MG, or images.{why} Check the path."

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,9 +10,11 @@ import numpy as np
 from pydantic import Field
 
 from synthmed import sources
-from synthmed.data.dataset import DatasetInfo, Intensity
+from synthmed.data.brightness import PICTURES, Span, brightened, range_of, span_of
+from synthmed.data.dataset import LOOK_AT, DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
+from synthmed.data.kinds._folders import NO_PATIENT, in_name
 from synthmed.data.masks import join_masks, refuse_mask
 from synthmed.errors import SourceError
 from synthmed.sources import pixels, raster
@@ -61,18 +64,62 @@ def find(source: Path, settings: PhotographSettings, run: Map) -> Found:
         if isinstance(look, SourceError) or look.kind != usual:
             reason = str(look) if isinstance(look, SourceError) else _unlike(look.kind, usual)
             rejected.append(Rejection(file=name, reason=reason))
-            partners = (*image.mask_paths, *([image.field_path] if image.field_path else []))
-            rejected += [Rejection(file=relative(path, source), reason=IMAGE_LEFT_OUT) for path in partners]
+        elif item := _item(image, name, look.patient_id, settings.patient):
+            items.append(item)
+            continue
         else:
-            items.append(_item(image, name, "" if found.patients_declared else look.patient_id))
+            rejected.append(Rejection(file=name, reason=NO_PATIENT))
+        partners = (*image.mask_paths, *([image.field_path] if image.field_path else []))
+        rejected += [Rejection(file=relative(path, source), reason=IMAGE_LEFT_OUT) for path in partners]
     channels, bits, _ = usual
     facts = {
         "channels": channels,
         "bits": bits,
+        "plain": bits == 8 and all(look.plain for look in looks if not isinstance(look, SourceError)),
         "masks": any("mask" in item.facts for item in items),
         "fields": any("field" in item.facts for item in items),
     }
     return Found(items=items, rejected=rejected, layout=found.layout, tables=found.tables, facts=facts)
+
+
+def measure(found: Found, run: Map) -> Found:
+    """Look at the pixels for the one rule of brightness of the set; a file of another unit is left out."""
+    if found.facts["plain"]:
+        return found
+    items, rejected, spans = _of_one_unit(found.items, run)
+    facts = {**found.facts, **({"range": range_of(spans)} if spans else {})}
+    return replace(found, items=items, rejected=sorted([*found.rejected, *rejected], key=_by_name), facts=facts)
+
+
+def _of_one_unit(items: list[Item], run: Map) -> tuple[list[Item], list[Rejection], list[Span]]:
+    """The items whose numbers mean the same, those that are left out because theirs do not, and all their spans.
+
+    An item that cannot be read stays: it says why when its image is made.
+    """
+    seen = list(run(span_of, [item.files[0] for item in items]))
+    units = Counter(span.unit for span in seen if isinstance(span, Span))
+    usual = max(units, key=lambda unit: (units[unit], unit), default="")
+    kept, rejected = [], []
+    for item, span in zip(items, seen, strict=True):
+        if isinstance(span, Span) and span.unit != usual:
+            reason = (
+                f"Its numbers are of the unit {span.unit}; expected {usual} as of most images here, so that one number "
+                "has one brightness. Prepare it as its own set."
+            )
+            rejected.append(Rejection(file=item.name, reason=reason))
+            rejected += [Rejection(file=_named(item, path), reason=IMAGE_LEFT_OUT) for path in item.partners]
+        else:
+            kept.append(item)
+    return kept, rejected, [span for span in seen if isinstance(span, Span) and span.unit == usual]
+
+
+def _named(item: Item, path: Path) -> str:
+    """The name of a partner relative to the source, as the item is named."""
+    return str(path)[len(str(item.files[0])) - len(item.name) :]
+
+
+def _by_name(rejection: Rejection) -> tuple[str, str]:
+    return rejection.file, rejection.reason
 
 
 def describe(
@@ -81,7 +128,7 @@ def describe(
     """What ``dataset.json`` says of a set of single pictures.
 
     Args:
-        found: what ``find`` gave.
+        found: what ``find`` and ``measure`` gave; without the latter white is the largest number of the bits.
         height: of the stored images.
         width: of the stored images.
         kind: name of the kind.
@@ -89,36 +136,26 @@ def describe(
         computes_fields: whether a field of view is computed for images without one.
     """
     bits = found.facts["bits"]
+    low, high = found.facts.get("range", (0.0, 2.0**bits - 1))
     return DatasetInfo(
         kind=kind,
         channels=_channel_names(found.facts["channels"]),
         height=height,
         width=width,
         bits=bits,
-        intensity=Intensity(low=0, high=2**bits - 1, unit="grey value"),
+        intensity=Intensity(low=low, high=high, unit="grey value"),
         mask_labels={"0": "background", "1": foreground} if found.facts["masks"] else {},
         has_fields=computes_fields or found.facts["fields"],
     )
 
 
-def make(
-    item: Item,
-    info: DatasetInfo,
-    settings: PhotographSettings,
-    *,
-    low: float = 0.0,
-    high: float = 0.0,
-    field_of: FieldOf | None = None,
-) -> list[Made]:
+def make(item: Item, info: DatasetInfo, settings: PhotographSettings, *, field_of: FieldOf | None = None) -> list[Made]:
     """Decode one image with its mask and field and fit them; a file of several frames gives an image for each.
 
     Args:
         item: what ``find`` gave.
-        info: what ``describe`` gave.
+        info: what ``describe`` gave: its intensity says which numbers become black and white.
         settings: where they name the images, a picture of two values is one too.
-        low: physical value of stored 0.
-        high: physical value of the largest stored number. Where it equals ``low``, whole numbers that fit are
-            stored as they are, and others span the range of their own file.
         field_of: computes the field of view where the source gives none.
 
     Raises:
@@ -128,11 +165,13 @@ def make(
     source = sources.read(item.files[0])
     if not settings.images:
         refuse_mask(source.pixels)
-    if source.pixels.shape[1] != len(info.channels) or _is_deeper(source.pixels, info.bits):
-        raise SourceError(f"{item.files[0].name} decodes to other channels or bits than its header says. Save it anew.")
-    stored, low, high = _stored(source.pixels, info.bits, low, high)
-    masks = _partner(item, "mask", "mask", source)
-    fields = _partner(item, "field", "field of view", source)
+    if source.pixels.shape[1] != len(info.channels):
+        raise SourceError(f"{item.files[0].name} decodes to other channels than its header says. Save it anew.")
+    low, high = info.intensity.low, info.intensity.high
+    stored = brightened(source.pixels, source.padding, info.bits, low, high)
+    masks, one = _partner(item, "mask", "mask", source)
+    fields, other = _partner(item, "field", "field of view", source)
+    notes = "; ".join(dict.fromkeys(note for note in (one, other) if note))
     source_height, source_width = stored.shape[2:]
     fit = fit_of(source_height, source_width, info.height, info.width)
     made: list[Made] = []
@@ -148,24 +187,29 @@ def make(
                 part=f"frame {number + 1:04d}" if len(stored) > 1 else "",
                 spacing_mm=tuple(length / fit.scale for length in source.header.spacing_mm[:2]),
                 view=f"{source.header.laterality} {source.header.view}".strip(),
+                notes=notes,
                 low=low,
                 high=high,
-                notes=f"{joined} masks joined" if (joined := len(item.facts.get("mask", ()))) > 1 else "",
             )
         )
     return made
 
 
 class _Look(NamedTuple):
-    """Channels, bits to store and modality of an image file, and its patient; "" = the file does not say."""
+    """Channels, bits to store and modality of an image file, its patient, and whether numbers are stored as shown.
+
+    "" = the file does not say.
+    """
 
     kind: tuple[int, int, str]
     patient_id: str
+    plain: bool
 
 
 def _look(path: Path) -> _Look:
     header = sources.open_header(path)
-    return _Look((header.channels, 8 if header.bits <= 8 else 16, header.modality), header.patient_id)
+    kind = (header.channels, 8 if header.bits <= 8 else 16, header.modality)
+    return _Look(kind, header.patient_id, header.format in PICTURES)
 
 
 def _unlike(kind: tuple[int, int, str], usual: tuple[int, int, str]) -> str:
@@ -180,58 +224,59 @@ def _unlike(kind: tuple[int, int, str], usual: tuple[int, int, str]) -> str:
     )
 
 
-def _item(image: raster.FoundImage, name: str, patient_in_file: str) -> Item:
+def _item(image: raster.FoundImage, name: str, patient_in_file: str, pattern: str) -> Item | None:
+    """The item of an image, or None where the pattern finds no patient in its name.
+
+    Layout and table say whose it is, or else the pattern, or else the file itself, or nobody.
+    """
     partners = {"mask": image.mask_paths, "field": (image.field_path,) if image.field_path else ()}
     facts = {what: paths for what, paths in partners.items() if paths}
+    patient, said = image.patient_id, image.patient_said
+    if not said and (pattern or patient_in_file):
+        patient, said = in_name(name, pattern) if pattern else patient_in_file, True
+    if not patient:
+        return None
     return Item(
         name=name,
-        patient_id=patient_in_file or image.patient_id,
+        patient_id=patient,
         files=(image.path,),
         split=image.split,
         label=image.label,
         partners=tuple(path for paths in facts.values() for path in paths),
         facts=facts,
+        patient_said=said,
     )
 
 
-def _is_deeper(picture: np.ndarray, bits: int) -> bool:
-    return picture.dtype.kind == "u" and picture.dtype.itemsize * 8 > bits
-
-
-def _stored(picture: np.ndarray, bits: int, low: float, high: float) -> tuple[np.ndarray, float, float]:
-    """Stored numbers of physical ones, and the physical values of 0 and of the largest number."""
-    largest = 2**bits - 1
-    dtype = np.uint8 if bits == 8 else np.uint16
-    if low == high:
-        if picture.dtype.kind == "u":
-            return picture.astype(dtype, copy=False), 0.0, float(largest)
-        finite = picture[np.isfinite(picture)]
-        if not finite.size:
-            raise SourceError("It holds no finite number. Export it anew.")
-        low, high = float(finite.min()), float(finite.max())
-        high = high if high > low else low + 1.0
-    scaled = (np.nan_to_num(picture.astype(np.float64), nan=low) - low) * (largest / (high - low))
-    return np.rint(scaled.clip(0, largest)).astype(dtype), low, high
-
-
-def _partner(item: Item, key: str, what: str, source: SourceImage) -> np.ndarray | None:
-    """The masks or fields [F H W] of an image, joined and checked to be of its size."""
+def _partner(item: Item, key: str, what: str, source: SourceImage) -> tuple[np.ndarray | None, str]:
+    """The masks or fields [F H W] of an image, joined and checked to be of its size, and a note on them."""
     paths: tuple[Path, ...] = item.facts.get(key, ())
-    return join_masks([_binary(path, what, source) for path in paths]) if paths else None
+    if not paths:
+        return None, ""
+    read = [_binary(path, what, source) for path in paths]
+    notes = dict.fromkeys(note for _, note in read if note)
+    if len(paths) > 1:
+        notes[f"{len(paths)} {what}s joined"] = None
+    return join_masks([mask for mask, _ in read]), "; ".join(notes)
 
 
-def _binary(path: Path, what: str, source: SourceImage) -> np.ndarray:
-    partner = sources.read(path).pixels
+def _binary(path: Path, what: str, source: SourceImage) -> tuple[np.ndarray, str]:
+    """One mask or field [F H W], and a note where it may lie otherwise."""
+    read = sources.read(path)
+    partner, turned = read.pixels, read.header.exif_orientation != source.header.exif_orientation
     frames, channels, height, width = partner.shape
     if (frames, height, width) != (len(source.pixels), *source.pixels.shape[2:]):
+        why = " Exif turns one of them and not the other: save both upright." if turned else ""
         raise SourceError(
             f"The image has {_extent(source.pixels)} and its {what} {path.name} {_extent(partner)}; expected the "
-            f"same size. Correct the {what}."
+            f"same size. Correct the {what}.{why}"
         )
     if partner.dtype.kind != "u":
         raise SourceError(f"{path.name} holds negative or broken numbers; expected a {what} of 0 and one other value.")
     planes = partner.transpose(1, 0, 2, 3).reshape(channels, frames * height, width)
-    return pixels.binary_mask(planes, path.name).reshape(frames, height, width)
+    # Whether the mask was drawn on the picture as it is stored or as it is shown stands nowhere.
+    note = f"{LOOK_AT}Exif turns the picture and not its {what}, which may lie otherwise" if turned else ""
+    return pixels.binary_mask(planes, path.name).reshape(frames, height, width), note
 
 
 def _extent(picture: np.ndarray) -> str:

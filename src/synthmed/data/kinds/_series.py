@@ -1,20 +1,20 @@
 """Files of one acquisition -> a stack of slices with one place in the patient, or the reason why there is none."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
+from synthmed.data.kinds._one_grid import SAME_MM, why_not_one, why_not_straight
 from synthmed.errors import SourceError
 from synthmed.sources import read
 from synthmed.sources.image import SourceHeader
 
-_SAME_MM = 0.05
-"""Positions that differ by less are the same: headers are rounded to hundredths of a millimetre."""
 _GAP = 1.2
-"""A distance this many times the usual one is a gap."""
+"""A distance this many times the usual one is a gap; one so many times smaller belongs to another series."""
 _AXIAL = 0.85
 """Cosine between the slices' normal and the body's axis: up to 30 degrees of tilt are still axial."""
 
@@ -55,25 +55,25 @@ def series_of(headers: Iterable[SourceHeader]) -> list[list[SourceHeader]]:
             series[(header.patient_id, header.study_id, header.series_id, folder)].append(header)
         else:
             series[(str(header.path),)].append(header)
-    return [sorted(group, key=_order) for group in series.values()]
+    return [in_order(group) for group in series.values()]
 
 
-def _order(header: SourceHeader) -> tuple[float, int, str]:
-    return (_heights([header])[0], header.instance_number, header.path.as_posix())
+def in_order(series: Sequence[SourceHeader]) -> list[SourceHeader]:
+    """Sorted from the feet to the head; where files do not say where they lie, by their numbers and names."""
+    heights = heights_of(series)
+    places = sorted(
+        range(len(series)), key=lambda k: (heights[k], series[k].instance_number, series[k].path.as_posix())
+    )
+    return [series[place] for place in places]
 
 
-def height_of(header: SourceHeader) -> float:
-    """How far towards the head, along its normal, a slice lies; in millimetres; 0 where it does not say."""
-    return float(_heights([header])[0])
-
-
-def _heights(series: Sequence[SourceHeader]) -> np.ndarray:
-    """How far along the slices' normal, towards the head, each slice lies, ascending; in millimetres."""
-    first = series[0]
-    if len(first.position_mm) != 3 or len(first.orientation) != 6:
-        return np.zeros(len(series))
-    normal = _normal(first)
-    return np.sort([np.dot(normal if normal[2] >= 0 else -normal, place) for place in _places(series)])
+def heights_of(series: Sequence[SourceHeader]) -> list[float]:
+    """How far towards the head, along the normal of the first of them, each file lies; in millimetres, 0 = unknown."""
+    if len(series[0].orientation) != 6:
+        return [0.0] * len(series)
+    normal = _normal(series[0])  # of one for all: normals differ by what headers are rounded
+    upward = normal if normal[2] >= 0 else -normal
+    return [float(np.dot(upward, one.position_mm)) if len(one.position_mm) == 3 else 0.0 for one in series]
 
 
 def _places(series: Sequence[SourceHeader]) -> list[tuple[float, ...]]:
@@ -86,16 +86,31 @@ def _normal(header: SourceHeader) -> np.ndarray:
 
 
 def without_copies(series: list[SourceHeader]) -> tuple[list[SourceHeader], list[tuple[Path, Path]]]:
-    """Leave out files that are the same picture again (the same instance); the second list has (copy, first)."""
-    first: dict[str, Path] = {}
-    kept, copies = [], []
+    """Leave out files that are the same picture again; the second list has (copy, first).
+
+    The same picture has the same pixels at the same place. Only files of one number of the instance at one place are
+    decoded: programs that make headers anonymous give all slices the same number.
+    """
+    twins: dict[tuple[str, tuple[float, ...]], list[SourceHeader]] = defaultdict(list)
     for header in series:
-        known = first.setdefault(header.instance_id or str(header.path), header.path)
-        if known == header.path:
-            kept.append(header)
-        else:
-            copies.append((header.path, known))
-    return kept, copies
+        twins[header.instance_id or str(header.path), header.position_mm].append(header)
+    copies: dict[Path, Path] = {}
+    for group in twins.values():
+        first: dict[str, Path] = {}
+        for header in group if len(group) > 1 else []:
+            known = first.setdefault(_print_of(header.path), header.path)
+            if known != header.path:
+                copies[header.path] = known
+    return [header for header in series if header.path not in copies], list(copies.items())
+
+
+def _print_of(path: Path) -> str:
+    """A digest of the pixels of a file; of its name where they cannot be read, which is said when they are needed."""
+    try:
+        pixels = read(path).pixels
+    except SourceError:
+        return str(path)
+    return sha256(str((pixels.shape, pixels.dtype)).encode() + pixels.tobytes()).hexdigest()
 
 
 def why_no_stack(series: Sequence[SourceHeader], *, gaps: bool) -> str:
@@ -106,43 +121,46 @@ def why_no_stack(series: Sequence[SourceHeader], *, gaps: bool) -> str:
         gaps: whether missing slices are accepted.
     """
     first = series[0]
-    if first.channels != 1:
+    if any(header.channels != 1 for header in series):
         return "Its pictures are in colour; expected grey values."
-    if not first.orientation or not first.position_mm or len(first.spacing_mm) < 2:
+    if not all(header.orientation and header.position_mm and len(header.spacing_mm) > 1 for header in series):
         return (
             "It does not say how the patient lies or how large a pixel is; expected position, orientation and spacing. "
             "Export it from the archive anew, with all headers."
         )
-    sizes = Counter((header.height, header.width) for header in series)
-    if len(sizes) > 1:
-        words = " and ".join(f"{count} of {width} x {height}" for (height, width), count in sizes.most_common())
-        return f"Its pictures have different sizes ({words} pixels); expected one. Take the odd ones out."
-    if len({header.orientation for header in map(_rounded, series)}) > 1:
-        return "Its pictures lie in different planes; expected parallel slices. Take the localizers out."
-    if abs(_normal(first)[2]) < _AXIAL:
+    if reason := why_not_one(series):
+        return reason
+    normal = _normal(first)
+    if abs(normal[2]) < _AXIAL:
         return "Its slices are not axial; expected slices across the body. Take another series of the study."
-    return _why_not_even(np.diff(_heights(series)), gaps=gaps)
-
-
-def _rounded(header: SourceHeader) -> SourceHeader:
-    return replace(header, orientation=tuple(np.round(header.orientation, 3) + 0.0))
+    places = np.array(_places(series))
+    places = places[np.argsort(places @ normal, kind="stable")]
+    if reason := _why_not_even(np.diff(places @ normal), gaps=gaps):
+        return reason
+    return why_not_straight(places, normal / np.linalg.norm(normal), min(first.spacing_mm[:2]))
 
 
 def _why_not_even(distances: np.ndarray, *, gaps: bool) -> str:
-    if (distances < _SAME_MM).any():
+    if (distances < SAME_MM).any():
         return (
-            f"Two of its pictures lie at the same height ({int((distances < _SAME_MM).sum())} times); expected one. It "
+            f"Two of its pictures lie at the same height ({int((distances < SAME_MM).sum())} times); expected one. It "
             "may hold two phases or reconstructions: export each as its own series."
         )
-    if len(distances) and not gaps:
-        usual = float(np.median(distances))
-        far = distances > _GAP * usual + _SAME_MM
-        if far.any():
-            missing = int(np.rint(distances[far] / usual - 1).clip(1).sum())
-            return (
-                f"About {missing} of its slices are missing: they lie {usual:.2f} mm apart, and once "
-                f"{distances.max():.2f} mm. Export the series whole, or set gaps=true."
-            )
+    if not len(distances) or gaps:
+        return ""
+    usual = float(np.median(distances))
+    if (distances > _GAP * usual + SAME_MM).any():
+        far = distances[distances > _GAP * usual + SAME_MM]
+        missing = int(np.rint(far / usual - 1).clip(1).sum())
+        return (
+            f"About {missing} of its slices are missing: they lie {usual:.2f} mm apart, and once {far.max():.2f} mm. "
+            "Export the series whole, or set gaps=true."
+        )
+    if (distances < usual / _GAP - SAME_MM).any():
+        return (
+            f"Its slices lie {usual:.2f} mm apart, and once {distances.min():.2f} mm; expected one distance. It may "
+            "hold two reconstructions: export each as its own series, or set gaps=true."
+        )
     return ""
 
 

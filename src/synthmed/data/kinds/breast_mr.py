@@ -18,14 +18,16 @@ from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._common_grid import CommonGrid, grid_over, onto
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
-from synthmed.data.kinds._contrasts import PRE, SUB, T2, Stack, by_headers, by_patterns, post, why_not
-from synthmed.data.kinds._folders import NO_PATIENT, list_files, patient_of, read_headers, reject_all, roles
+from synthmed.data.kinds._contrasts import PRE, SUB, T2, Stack, by_headers, by_patterns, post, why_not, why_not_together
+from synthmed.data.kinds._folders import NO_PATIENT, is_said, list_files, patient_of, read_headers, reject_all, roles
 from synthmed.data.kinds._lesion_classes import HEALTHY, LesionClasses, read_classes
 from synthmed.data.kinds._patches import body_of, breast_of, cut, healthy_centres, lesion_centres
 from synthmed.data.kinds._series import Volume, read_stack, same_grid
 from synthmed.data.kinds._studies import common_folder, studies_of, with_masks
 from synthmed.data.masks import join_masks
 from synthmed.errors import ConfigError, SourceError
+from synthmed.sources.folders import real_reason
+from synthmed.sources.names import identity
 
 DEFAULT_SIZE = (64, 64)
 
@@ -52,9 +54,6 @@ class Settings(KindSettings):
         {}, description="Channel = pattern for file names or descriptions, instead of T2 and the dynamic."
     )
     mask: str = Field("", description="Pattern for the files that are lesion masks; empty = by names.")
-    patient: str = Field(
-        "", description=r"Regular expression on the name whose group is the patient, such as '(\d+)_'."
-    )
     grid: int = Field(512, ge=64, le=2048, description="Pixels on each side of the common grid of a study.")
     slices: int = Field(32, ge=1, le=1024, description="Slices of the common grid.")
     region: Literal["breast", "body"] = Field("breast", description="Where healthy patches are sampled.")
@@ -88,8 +87,8 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     if settings.output == "patches":
         items = _with_known_findings(items, source, rejected)
     if not items:
-        first = f" The first left out is {rejected[0].file}: {rejected[0].reason}" if rejected else ""
-        raise SourceError(f"{source} holds no usable MR study; expected DICOM series or NIfTI volumes.{first}")
+        why = real_reason((one.file, one.reason) for one in rejected)
+        raise SourceError(f"{source} holds no usable MR study; expected DICOM series or NIfTI volumes.{why}")
     return Found(
         items=sorted(items, key=lambda item: item.name),
         rejected=sorted(rejected, key=lambda rejection: (rejection.file, rejection.reason)),
@@ -170,6 +169,7 @@ def _item(
     for channel, stack in found.items():
         problem = why_not(stack, gaps=settings.gaps)
         reason = reason or (f"Its {channel} cannot be used: {problem}" if problem else "")
+    reason = reason or why_not_together(found)
     patient = patient_of(stacks[0].name, stacks[0].headers[0], settings.patient)
     reason = reason or ("" if patient else NO_PATIENT)
     if reason:
@@ -183,10 +183,11 @@ def _item(
     for channel, stack in found.items():
         parts[channel] = (len(files), len(files) + len(stack.headers), stack.volume)
         files += stack.files()
-    label = classes.patients.get(patient, "")
-    first = min(stack.name for stack in stacks)
-    facts = {"parts": parts, "lesions": dict(classes.lesions.get(patient, {})), "first": first}
-    return Item(name=name, patient_id=patient, files=tuple(files), label=label, facts=facts)
+    label = classes.patients.get(identity(patient), "")
+    lesions = dict(classes.lesions.get(identity(patient), {}))
+    facts = {"parts": parts, "lesions": lesions, "first": min(stack.name for stack in stacks)}
+    said = is_said(stacks[0].headers[0], settings.patient)
+    return Item(name=name, patient_id=patient, files=tuple(files), label=label, facts=facts, patient_said=said)
 
 
 def _named_apart(items: list[Item]) -> list[Item]:

@@ -18,6 +18,11 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     return _photographs.find(source, settings, run)
 
 
+def measure(found: Found, settings: Settings, run: Map) -> Found:
+    """What becomes black and white, where headers do not say it."""
+    return _photographs.measure(found, run)
+
+
 def describe(found: Found, settings: Settings, height: int, width: int) -> DatasetInfo:
     """Binary cell masks where there are any."""
     return _photographs.describe(found, height, width, kind="cells", foreground="cell")

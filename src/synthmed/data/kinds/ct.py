@@ -18,6 +18,7 @@ from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.data.kinds._folders import (
     NO_PATIENT,
+    is_said,
     list_files,
     masks_of,
     patient_of,
@@ -32,7 +33,7 @@ from synthmed.data.masks import join_masks, refuse_mask
 from synthmed.errors import ConfigError, SourceError
 from synthmed.sources import read
 from synthmed.sources.contrasts import modality_of, refuse_contrasts
-from synthmed.sources.folders import relative
+from synthmed.sources.folders import real_reason, relative
 from synthmed.sources.image import SourceHeader
 from synthmed.sources.layouts import IMAGE_LEFT_OUT, NO_MASK
 
@@ -61,9 +62,6 @@ class Settings(KindSettings):
     )
     derive: bool = Field(False, description="Make tissue maps by rules on Hounsfield units where there are no masks.")
     gaps: bool = Field(False, description="Accept series with missing slices.")
-    patient: str = Field(
-        "", description=r"Regular expression on the name whose group is the patient, such as '(\d+)_'."
-    )
 
 
 def find(source: Path, settings: Settings, run: Map) -> Found:
@@ -161,7 +159,13 @@ def _items(headers: list[SourceHeader], source: Path, settings: Settings, reject
         bits = settings.bits if unit == "HU" else 16 if series[0].bits > 8 else 8
         files = tuple(header.path for header in series)
         items.append(
-            Item(name=name, patient_id=patient, files=files, facts={"unit": unit, "bits": bits, "series": alone})
+            Item(
+                name=name,
+                patient_id=patient,
+                files=files,
+                facts={"unit": unit, "bits": bits, "series": alone},
+                patient_said=is_said(series[0], settings.patient),
+            )
         )
     return items
 
@@ -239,10 +243,8 @@ def _some_values(mask: Path) -> str:
 
 
 def _nothing(source: Path, rejected: list[Rejection]) -> str:
-    first = (
-        f" The first of {len(rejected)} files left out is {rejected[0].file}: {rejected[0].reason}" if rejected else ""
-    )
-    return f"{source} holds no usable CT; expected DICOM series, NIfTI or NRRD volumes, or grey pictures.{first}"
+    why = real_reason((one.file, one.reason) for one in rejected)
+    return f"{source} holds no usable CT; expected DICOM series, NIfTI or NRRD volumes, or grey pictures.{why}"
 
 
 def _wanted(volume: Volume, settings: Settings) -> list[int]:

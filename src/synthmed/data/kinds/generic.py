@@ -17,14 +17,19 @@ class Settings(_photographs.PhotographSettings):
     low: float = Field(0.0, description="Physical value stored as 0.")
     high: float = Field(
         0.0,
-        description="Physical value stored as the largest number. Where it equals low, whole numbers from 0 are "
-        "stored as they are, and others span the range of their own file.",
+        description="Physical value stored as the largest number. Where it equals low, it is the largest number of the "
+        "bits that the set uses; negative numbers and decimals span the range of the whole set.",
     )
 
 
 def find(source: Path, settings: Settings, run: Map) -> Found:
     """Folders of images and masks, or a plain folder."""
     return _photographs.find(source, settings, run)
+
+
+def measure(found: Found, settings: Settings, run: Map) -> Found:
+    """What becomes black and white, where the settings do not say it."""
+    return found if settings.low != settings.high else _photographs.measure(found, run)
 
 
 def describe(found: Found, settings: Settings, height: int, width: int) -> DatasetInfo:
@@ -38,4 +43,4 @@ def describe(found: Found, settings: Settings, height: int, width: int) -> Datas
 
 def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
     """The image, or one for each frame, with mask and field of view where the source gives them."""
-    return _photographs.make(item, info, settings, low=settings.low, high=settings.high)
+    return _photographs.make(item, info, settings)

@@ -5,7 +5,9 @@ As in Ren et al. 2019 (MICCAI): values by the window of the DICOM header to [0, 
 edge appears at the chest wall; letters, labels and scanner edges are set to the level of the air.
 """
 
+from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +16,11 @@ from pydantic import Field
 
 from synthmed import sources
 from synthmed.data.breast import WORKING_SIDE, Breast, find_breast, find_outline, mirrored, without
-from synthmed.data.dataset import DatasetInfo, Intensity
+from synthmed.data.brightness import Span, range_of, span_in
+from synthmed.data.dataset import LOOK_AT, DatasetInfo, Intensity
 from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
-from synthmed.data.kinds._display import show
+from synthmed.data.kinds._display import is_shown_by_range, show
 from synthmed.data.kinds._mammogram_files import find_mammograms
 from synthmed.data.masks import join_masks, refuse_mask
 from synthmed.errors import ConfigError, SourceError
@@ -27,6 +30,7 @@ from synthmed.sources.pixels import binary_mask
 from synthmed.threads import one_thread
 
 DEFAULT_SIZE = (512, 256)
+_DOUBT = "things like markers or edges surround the breast and may be tissue, so they were left"
 _MARGIN = 0.03  # air left around a breast that is cut out, as a share of its height or width
 
 
@@ -75,11 +79,39 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
         source,
         table=settings.table,
         names=settings.names,
+        patient=settings.patient,
         masks=settings.masks,
         pairs=settings.pairs,
         must_have_mask=len(settings.labels) > 2,
         run=run,
     )
+
+
+def measure(found: Found, settings: Settings, run: Map) -> Found:
+    """Black and white of the pictures that no header says how to show: one for all of a depth.
+
+    Of 16 bits white is the largest number of the bits that are used: 4095 where no picture uses more than 12 of them.
+    """
+    spans = list(run(partial(_span, settings.window), [item.files[0] for item in found.items]))
+    depths: dict[int, list[Span]] = defaultdict(list)
+    for one in spans:
+        if isinstance(one, tuple):
+            depths[one[0]].append(one[1])
+    ranges = {bits: range_of(alike) for bits, alike in depths.items()}
+    items = [
+        replace(item, facts={**item.facts, "range": ranges[one[0]]}) if isinstance(one, tuple) else item
+        for item, one in zip(found.items, spans, strict=True)
+    ]
+    return replace(found, items=items)
+
+
+def _span(window: str, path: Path) -> tuple[int, Span] | None:
+    """Depth and numbers of a picture that is shown by what its bits hold; None for others, and for 8 bits."""
+    header = sources.open_header(path)
+    if header.bits <= 8 or (window == "first" and header.windows) or window not in ("first", "full"):
+        return None
+    source = sources.read(path)
+    return (header.bits, span_in(source)) if is_shown_by_range(source, window) else None
 
 
 def describe(found: Found, settings: Settings, height: int, width: int) -> DatasetInfo:
@@ -105,7 +137,7 @@ def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
     """
     header, source = _read(item.files[0], info, settings)
     refuse_mask(source.pixels)
-    shown = show(source, settings.window, invert=settings.invert)
+    shown = show(source, settings.window, invert=settings.invert, whole=item.facts.get("range"))
     labels = _drawn(item, settings, header.height, header.width)
     small = _small(shown.values)
     breast = find_breast(small, None if labels is None else _nearest(labels, *small.shape) > 0)
@@ -121,9 +153,11 @@ def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
         ("markers", breast.markers, settings.remove_markers),
         ("edges", breast.frame, settings.remove_edges),
     ):
-        if wished and removed.any():
+        if wished and removed.any() and not breast.doubtful:
             image = without(image, fit_mask(removed, fit, info.height, info.width), breast.air)
             notes.append(f"{what} removed ({removed.mean():.2%})")
+    if breast.doubtful and (settings.remove_markers or settings.remove_edges):
+        notes.append(f"{LOOK_AT}{_DOUBT}")
     mask = _fitted_mask(breast.mask, labels, fit, info)
     return [
         Made(

@@ -7,7 +7,7 @@ from synthmed.data.kinds import _photographs
 from synthmed.data.kinds._contract import Found, Item, Made, Map
 from synthmed.data.masks import field_of_view
 
-__all__ = ["DEFAULT_SIZE", "Settings", "describe", "field_of_view", "find", "make"]
+__all__ = ["DEFAULT_SIZE", "Settings", "describe", "field_of_view", "find", "make", "measure"]
 
 DEFAULT_SIZE = (256, 256)
 
@@ -19,6 +19,11 @@ class Settings(_photographs.PhotographSettings):
 def find(source: Path, settings: Settings, run: Map) -> Found:
     """DRIVE's layout, folders of images and masks, or a plain folder."""
     return _photographs.find(source, settings, run)
+
+
+def measure(found: Found, settings: Settings, run: Map) -> Found:
+    """What becomes black and white, where headers do not say it."""
+    return _photographs.measure(found, run)
 
 
 def describe(found: Found, settings: Settings, height: int, width: int) -> DatasetInfo:

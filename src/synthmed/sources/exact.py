@@ -1,0 +1,60 @@
+"""Images that come back exactly as they were written: PNG and TIFF without loss, and ``.npy``."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthmed.errors import ConfigError, DataError
+
+
+def write_pixels(path: Path, image: NDArray[np.integer]) -> None:
+    """Write an image [C H W], uint8 or uint16, so that every pixel comes back; the ending says the format.
+
+    Raises:
+        DataError: other pixels.
+        ConfigError: a format that cannot hold so many channels.
+    """
+    channels = image.shape[0]
+    if image.dtype not in (np.uint8, np.uint16):
+        raise DataError(
+            f"An image to write is {image.dtype} of shape {list(image.shape)}; expected uint8 or uint16 pixels."
+        )
+    if path.suffix == ".npy":
+        np.save(path, image, allow_pickle=False)
+        return
+    if channels not in (1, 3):
+        raise ConfigError(
+            f"The images have {channels} channels; {path.suffix[1:]} files hold 1 or 3. Ask for the format npy."
+        )
+    pixels = np.ascontiguousarray(image[0] if channels == 1 else image.transpose(1, 2, 0))
+    if path.suffix == ".png":
+        import imagecodecs
+
+        path.write_bytes(imagecodecs.png_encode(pixels))
+        return
+    import tifffile
+
+    photometric = "minisblack" if channels == 1 else "rgb"
+    # No description and no software tag: the same pixels give the same bytes.
+    tifffile.imwrite(path, pixels, photometric=photometric, compression="zlib", metadata=None, software=False)
+
+
+def read_pixels(path: Path) -> NDArray[np.integer]:
+    """The stored pixels [C H W] of a file that ``write_pixels`` wrote.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if path.suffix == ".npy":
+        # Mapped first: a header that promises more than the file holds is refused before memory is asked for.
+        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+    if path.suffix == ".png":
+        import imagecodecs
+
+        pixels = imagecodecs.png_decode(path.read_bytes())
+    else:
+        import tifffile
+
+        pixels = tifffile.imread(path)
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
