@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthmed.artifacts import new_directory, refuse_existing, write_file, write_json
-from synthmed.data.dataset import PreparedDataset
+from synthmed.artifacts import file_digest, new_directory, refuse_existing, write_file, write_json
 from synthmed.errors import ConfigError, GateError
-from synthmed.privacy.audit import EXTRACTOR, Attacks, Settings, examine
+from synthmed.evaluation.inputs import open_real
+from synthmed.privacy.examination import EXTRACTOR, Attacks, Settings, examine
 from synthmed.privacy.findings import Findings
 from synthmed.privacy.membership import Attack
+from synthmed.privacy.origin import check_model
 from synthmed.progress import Progress
 from synthmed.samples import SampleSet
 
@@ -49,6 +50,8 @@ def audit(
     Args:
         synthetic: a sample set, or any folder with ``images`` and perhaps ``masks``.
         real: the prepared data set whose split ``train`` the generator was trained on, with its sealed holdout.
+            Without a holdout, or for a folder of real images, single images are looked for among all of them, and no
+            more is said.
         out: a new folder for ``report.html`` (complete in itself; it shows real images) and ``report.json``.
         run: the training behind the images, where it is there: its discriminators attack membership (white box).
         canaries: copies of each kind that are planted to measure the audit's power; 0 = none.
@@ -65,8 +68,9 @@ def audit(
 
     Raises:
         GateError: the release is blocked; the report is written all the same.
-        DataError: there is no holdout, the two sets differ in size, channels or bit depth, or ``run`` was trained on
-            other data.
+        DataError: there are fewer than three real patients, no holdout but attacks on membership, the two sets differ
+            in size, channels or bit depth, the generator or ``run`` learned from other data, ``run`` made another
+            model, or one picture stands twice in ``synthetic``.
         ConfigError: ``canaries`` is below 0, an unknown extractor or channel, or ``run`` is no training.
         ArtifactError: an input is damaged, or something stands at ``out``.
     """
@@ -77,8 +81,10 @@ def audit(
     refuse_existing(out)
     if canaries < 0:
         raise ConfigError(f"--canaries is {canaries}; expected 0 or more.")
-    made, true = SampleSet.open(synthetic), PreparedDataset.open(real)
+    made, true = SampleSet.open(synthetic), open_real(real)
     inside = discriminator_attacks(Path(run), true, device) if run else {}
+    if run and (model := Path(run) / "model.safetensors").is_file():
+        check_model(made, file_digest(model), str(run))
     settings = Settings(canaries=canaries, extractor=extractor, channels=channels, weights=weights, device=device,
                         seed=seed, features=Path(features) if features else out.parent / "features")  # fmt: skip
     found = examine(made, true, settings, Attacks(outside=attacks or {}, inside=inside, scores=scores), progress)

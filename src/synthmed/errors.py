@@ -11,6 +11,7 @@
     │   ├── ConfigError           a recipe, a setting, a flag
     │   ├── ArtifactError         a directory or file of ours that is damaged, missing or of another kind
     │   ├── WeightsError          a file of pretrained weights that is missing, damaged or cannot be fetched
+    │   ├── StudyError            a reader study: its design, an invitation, an answer
     │   └── StorageError          the disk is full or cannot be written
     ├── GateError                 exit code 3: a gate said no
     └── Interrupted               exit code 130: a signal asked to stop, and what was done is saved
@@ -63,6 +64,10 @@ class ArtifactError(InputError):
 
 class WeightsError(InputError):
     """A file of pretrained weights that is missing, damaged, of another kind, or cannot be fetched."""
+
+
+class StudyError(InputError):
+    """A reader study, an invitation or an answer that cannot be used as it is."""
 
 
 class StorageError(InputError):

@@ -16,6 +16,16 @@ import synthmed
 from synthmed import cli
 from synthmed.errors import ArtifactError, GateError, Interrupted, TrainingError
 
+
+def flat(group, before=""):
+    """Every command by its words, those of groups too: "study new"."""
+    found = {}
+    for name, command in group.commands.items():
+        inner = hasattr(command, "commands")
+        found |= flat(command, f"{before}{name} ") if inner else {before + name: command}
+    return found
+
+
 # Frozen: what people have in their scripts. A new verb or flag is added here; one that is here stays.
 VERBS = {
     "demo": "[OUT] --seed",
@@ -34,7 +44,15 @@ VERBS = {
     "weights": "ACTION [NAME]... --folder --json",
     "audit": "SYNTHETIC REAL OUT --canaries --channels --device --extractor --features --json --run --scores --seed "
     "--weights",
+    "study new": "REAL OUT --json --margin --num --paradigm --readers --seed --sessions --set --synthetic",
+    "study invite": "STUDY READER --address --json",
+    "study serve": "STUDY --address --behind-proxy --host --port --tls-cert --tls-key",
+    "study simulate": "STUDY --address --consistency --criterion --d-prime --drift --json --lapse --readers --seed "
+    "--think",
+    "study report": "STUDY|CSV OUT --json",
+    "study backup": "STUDY FILE --json",
 }
+COMMANDS = flat(get_command(cli.app))
 HEAVY = {"jinja2", "matplotlib", "monai", "numpy", "PIL", "safetensors", "scipy", "skimage", "sklearn", "torch"}
 HELP = [sys.executable, "-m", "synthmed", "--help"]
 
@@ -53,7 +71,7 @@ def run(capsys, monkeypatch, *words):
 
 def test_verbs_and_flags_are_the_frozen_ones():
     found = {}
-    for verb, command in get_command(cli.app).commands.items():
+    for verb, command in COMMANDS.items():
         arguments = [word.metavar for word in command.params if word.param_type_name == "argument"]
         flags = sorted(word.opts[0] for word in command.params if word.param_type_name == "option")
         found[verb] = " ".join([*arguments, *flags])
@@ -62,9 +80,10 @@ def test_verbs_and_flags_are_the_frozen_ones():
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_is_a_function_of_the_same_name(verb):
-    function = getattr(synthmed, verb)
-    assert function.__name__ == verb
-    words = {word.name for word in get_command(cli.app).commands[verb].params} - {"as_json", "dry_run"}
+    name = verb.replace(" ", "_")
+    function = getattr(synthmed, name)
+    assert function.__name__ == name
+    words = {word.name for word in COMMANDS[verb].params} - {"as_json", "dry_run"}
     assert words <= inspect.signature(function).parameters.keys()
 
 
@@ -93,7 +112,7 @@ def test_help_imports_nothing_heavy(words):
 def test_help_names_every_verb(capsys, monkeypatch):
     code, out, _ = run(capsys, monkeypatch, "--help")
     assert code == 0
-    assert all(re.search(rf"\b{verb}\b", out) for verb in VERBS)
+    assert all(re.search(rf"\b{verb.split()[0]}\b", out) for verb in VERBS)
 
 
 def test_version_is_the_packages(capsys, monkeypatch):
@@ -129,6 +148,21 @@ WRONG = {
     "nothing to compare on": ["compare", "{}/empty", "{}/out", "--recipes", "pix2pix_tiny"],
     "a comparison of unknown recipes": ["compare", "{}/empty", "{}/out", "--recipes", "pix2pix_tony"],
     "a comparison of no recipes": ["compare", "{}/empty", "{}/out", "--recipes", ","],
+    "a study of nothing": ["study", "new", "{}/empty", "{}/out", "--synthetic", "{}/empty"],
+    "a paradigm that is unknown": [
+        "study",
+        "new",
+        "{}/empty",
+        "{}/out",
+        "--synthetic",
+        "{}/empty",
+        "--paradigm",
+        "afc",
+    ],
+    "no study to serve": ["study", "serve", "{}/empty"],
+    "no study to report": ["study", "report", "{}/empty", "{}/out"],
+    "a table that is not there": ["study", "report", "{}/none.csv", "{}/out"],
+    "no study to invite to": ["study", "invite", "{}/empty", "anna"],
     "nothing to evaluate": ["evaluate", "{}/empty", "{}/empty", "{}/out"],
 }
 

@@ -25,7 +25,19 @@ from synthmed.config import read_recipe, recipe_names, to_toml
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-COMMANDS = get_command(cli.app).commands
+
+
+def flat(group: Any, before: str = "") -> dict[str, Any]:
+    """Every command by its words, those of groups too: "study new"."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        inner = hasattr(command, "commands")
+        found |= flat(command, f"{before}{name} ") if inner else {before + name: command}
+    return found
+
+
+COMMANDS = flat(get_command(cli.app))
+GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
 UPDATE = os.environ.get("SYNTHMED_UPDATE_DOCS") == "1"
 
 
@@ -74,6 +86,8 @@ def test_commands_parse(document):
     for words in lines(document):
         if words[0] == "make":
             assert words[1] in targets
+        if words[0] == "synthmed" and words[1] in GROUPS:
+            words = [words[0], " ".join(words[1:3]), *words[3:]]
         if words[0] == "synthmed" and words[1] in COMMANDS:
             given = COMMANDS[words[1]].make_context(words[1], words[2:]).params
             assert_recipe(given)
@@ -177,7 +191,7 @@ def command_line() -> str:
     parts = [
         "# The command line",
         "This page is written from the commands themselves. `synthmed VERB --help` says the same.\n"
-        "Each verb is also a Python function of the same name: `synthmed.prepare(...)`.",
+        "Each verb is also a Python function of the same name: `synthmed.prepare(...)`, `synthmed.study_new(...)`.",
         "Exit codes: 0 done; 1 our fault, or a training that went wrong; 2 the input cannot be used, with a\n"
         "sentence that says why; 3 a gate said no; 130 and 143 stopped by Ctrl-C and SIGTERM.",
     ]

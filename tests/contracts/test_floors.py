@@ -38,6 +38,7 @@ FLOORS = {
     "comparison": 11,
     "auditing": 11,
     "demonstration": 12,
+    "reading": 12,
     "cli": 13,
     "__main__": 14,
 }
@@ -48,12 +49,15 @@ ONLY = {
 } | {helper: HELPERS for helper in HELPERS}
 """What these know beside themselves, whatever their floor would allow."""
 MAKERS = {"methods", "training", "generation"}
-NEVER = {"evaluation": MAKERS, "privacy": MAKERS}
-"""Images of any tool are measured and audited alike, so neither may know how ours are made."""
+NEVER = {"evaluation": MAKERS, "privacy": MAKERS, "reading": MAKERS}
+"""Images of any tool are measured, audited and judged alike, so none of these may know how ours are made."""
 OWNERS = {
     "monai": {"segmentation/segmenter.py"},
     "sklearn": {"evaluation/_observers.py"},
     "opacus": {"training/private.py"},
+    "starlette": {"reading/server.py", "reading/guard.py"},
+    "uvicorn": {"reading/serving.py"},
+    "httpx": {"reading/simulate.py"},
 }
 """Heavy libraries, and the one file that imports each."""
 FORBIDDEN_IMPORTS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "torchvision", "yaml"}

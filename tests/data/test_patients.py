@@ -112,9 +112,9 @@ def test_prepare_and_a_dry_run_say_what_a_set_lacks(tmp_path, capsys, monkeypatc
 
     phantom("retina", tmp_path / "eyes", num=20, size=64)
     words = ["prepare", tmp_path / "eyes", tmp_path / "data", "--kind", "retina", "--size", 32]
-    assert "audit refuses fewer than 2" in told(*words)
+    assert "cannot be audited in full" in told(*words)
     train = ["train", "pix2pix_tiny"]
-    assert "audit refuses fewer than 2" in told(*train, tmp_path / "data", tmp_path / "run", "--dry-run")
+    assert "cannot be audited in full" in told(*train, tmp_path / "data", tmp_path / "run", "--dry-run")
     again = told(*words[:2], tmp_path / "whole", *words[3:], "--holdout", 0.2)
     assert "10 test" in again and "2 holdout" in again and "refuse" not in again
     assert "refuse" not in told(*train, tmp_path / "whole", tmp_path / "run", "--dry-run")

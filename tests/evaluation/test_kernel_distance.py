@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics.pairwise import polynomial_kernel
 
 from synthmed.evaluation import kernel_distance as module
-from synthmed.evaluation.kernel_distance import kernel_distance
+from synthmed.evaluation.kernel_distance import Config, kernel_distance, measure
 
 
 def by_definition(x, y):
@@ -33,3 +33,10 @@ def test_neither_order_nor_chunks_matter(rng, monkeypatch):
     whole = kernel_distance(x, y)
     monkeypatch.setattr(module, "_ROWS", 7)
     assert kernel_distance(x[::-1], y[rng.permutation(40)]) == pytest.approx(whole)
+
+
+def test_the_number_that_papers_print_is_told(make_dataset, make_samples, setup):
+    real = make_dataset()
+    found = measure(make_samples(real.images()), real, Config(draws=10), setup)
+    assert found.details["times_1000"] == pytest.approx(1000 * found.value)
+    assert "times 1,000, as many papers print it: " in found.sentence and found.unit == "no unit"

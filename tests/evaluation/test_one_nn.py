@@ -32,6 +32,14 @@ def test_copies_are_an_alarm_below_one_half(rng):
     assert one_nn(copies, true) == {"both": 0, "real": 0, "synthetic": 0}
 
 
+def test_of_equally_near_neighbours_none_is_preferred(rng):
+    """Images of few grey levels have many equal features: by chance half of the nearest are of either side."""
+    made, true = rng.integers(0, 3, (2, 300, 2)).astype(np.float32)
+    found = one_nn(made, true)
+    assert found["both"] == pytest.approx(0.5, abs=0.06)
+    assert abs(found["real"] - found["synthetic"]) < 0.12  # with the first of equals, one side would get them all
+
+
 def test_sides_of_different_size_are_made_equal(rng):
     made, true = rng.normal(size=(90, 3)).astype(np.float32), rng.normal(size=(30, 3)).astype(np.float32)
     found = one_nn(made, true, numbers=rng, repeats=40)

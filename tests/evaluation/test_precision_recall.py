@@ -41,6 +41,14 @@ def test_known_answers(rng):
     assert one_kind["precision"] == 1 and one_kind["coverage"] < 0.2
 
 
+@pytest.mark.parametrize("dimensions", [2, 64, 512])
+def test_exact_copies_have_density_one_whatever_is_rounded(dimensions, rng):
+    """Each ball holds its own copy and k - 1 others; the k-th lies on its border, and a ball is open."""
+    real = (rng.normal(size=(150, dimensions)) + 3).astype(np.float32)
+    found = precision_recall(real[rng.permutation(150)], real, 5)
+    assert found == {"precision": 1, "recall": 1, "density": 1, "coverage": 1}
+
+
 def test_too_few_images_are_refused_with_what_to_do(make_dataset, make_samples, setup):
     real = make_dataset()
     with pytest.raises(DataError, match="Lower k"):

@@ -58,9 +58,11 @@ def looked(sides):
     return look(train, masks=train_masks), look(holdout, 60, masks=holdout_masks), look(clean, masks=masks)
 
 
-def dataset(path, train, holdout, masks=None):
-    """A prepared set of one image a patient; ``masks`` = those of training, then of holdout images."""
-    every = np.concatenate([train, holdout])
+def dataset(path, train, holdout, masks=None, test=None):
+    """A prepared set of one image a patient; ``masks`` = those of training, then of holdout and test images."""
+    parts = {"train": train, "holdout": holdout} | ({} if test is None else {"test": test})
+    splits = [name for name, part in parts.items() for _ in part]
+    every = np.concatenate(list(parts.values()))
     info = DatasetInfo(
         kind="generic", channels=["grey"], height=SIDE, width=SIDE, bits=8,
         intensity=Intensity(low=0, high=255, unit="grey value"),
@@ -69,7 +71,7 @@ def dataset(path, train, holdout, masks=None):
     with DatasetWriter(path, info) as writer:
         for index, image in enumerate(every):
             row = Row(
-                id=f"{index:06d}", patient_id=f"P{index:04d}", split="train" if index < len(train) else "holdout",
+                id=f"{index:06d}", patient_id=f"P{index:04d}", split=splits[index],
                 label="", mask_source="none" if masks is None else "manual", source_digest=str(index),
                 source_height=SIDE, source_width=SIDE, scale=1.0, pad_top=0, pad_left=0, low=(0.0,), high=(255.0,),
             )  # fmt: skip
@@ -77,10 +79,10 @@ def dataset(path, train, holdout, masks=None):
     return PreparedDataset.open(path)
 
 
-def samples(path, images, masks=None, facts=None, lineage="sampled"):
+def samples(path, images, masks=None, facts=None, lineage="sampled", inputs=None):
     """A sample set of ours."""
     drawn = (
         (Sample(seed=index, label="", lineage=lineage), image, None if masks is None else masks[index])
         for index, image in enumerate(images)
     )
-    return write_samples(path, drawn, inputs={}, facts=facts or {"run_seed": 0})
+    return write_samples(path, drawn, inputs=inputs or {}, facts=facts or {"run_seed": 0})

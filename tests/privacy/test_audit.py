@@ -10,8 +10,15 @@ import synthmed
 from synthmed import cli
 from synthmed.auditing import audit
 from synthmed.errors import ArtifactError, ConfigError, DataError, GateError
-from synthmed.privacy.audit import Attacks, Settings, examine
+from synthmed.privacy import copies, identity
 from synthmed.privacy.canaries import ALTERATIONS, plant
+from synthmed.privacy.examination import Attacks, Settings, examine
+
+
+@pytest.fixture(autouse=True)
+def without_the_longest_search(monkeypatch):
+    """Bent copies have tests of their own; here they would take most of the time."""
+    monkeypatch.setattr(identity, "SPACES", copies.SPACES)
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +38,8 @@ def folders(sides, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def blocked(folders):
-    """The folder of a report that blocked."""
-    with pytest.raises(GateError, match=r"^BLOCKED\. In pixels, clear .*: 3 of 60 .* Every flagged pair"):
+    """The folder of a report that blocked, all spaces searched."""
+    with pytest.raises(GateError, match=r"^BLOCKED\. 3 of 60 .* split train: copies .* Every flagged pair"):
         audit(folders / "planted", folders / "real", folders / "blocked", canaries=2)
     return folders / "blocked"
 
@@ -42,7 +49,11 @@ def test_a_blocked_release_has_its_report_all_the_same(blocked):
     assert told["blocked"] and told["verdict"].startswith("BLOCKED")
     shown = {pair["sample"]: pair["spaces"] for pair in told["flagged"]}
     assert set(shown) == {0, 1, 2, 7} and shown[7] == ["masks"]
-    assert told["spaces"]["pixels"]["clear_holdout"]["images"] == 0
+    assert told["images of patients"]["train"] == {
+        "images": {"images": 3, "patients": 3},
+        "masks": {"images": 1, "patients": 1},
+    }
+    assert told["images of patients"]["holdout"]["images"]["images"] == 0
     synthmed.artifacts.verify(blocked, "audit")
 
 
@@ -59,9 +70,11 @@ def test_a_clean_set_passes_with_its_number_and_power_and_no_certificate(folders
     assert "power = " in report.verdict and "no certificate" in report.verdict
     power = {(one.of, one.kind): one for one in report.findings.power}
     assert power["images", "turned"].found == power["images", "turned"].planted == 3
-    assert power["images", "all kinds"].planted == 24 and power["images", "all kinds"].found >= 12
+    assert power["images", "all kinds"].planted == 63 and power["images", "all kinds"].found >= 30
     assert power["masks", "all kinds"].planted == 12 and power["masks", "all kinds"].found >= 9
     assert "power for masks = " in report.verdict
+    worst = [one.found / one.planted for one in report.findings.kinds("images")]
+    assert worst == sorted(worst) and "of 1,000 images are copies of these kinds" in report.verdict
     assert not json.loads((folders / "passed" / "report.json").read_text())["blocked"]
 
 
@@ -71,15 +84,33 @@ def test_the_command_line_ends_with_3_if_blocked(folders, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 3
-    assert "\nsynthmed: BLOCKED. In " in "\n" + capsys.readouterr().err
+    assert "\nsynthmed: BLOCKED. 3 of 60 " in "\n" + capsys.readouterr().err
     assert (folders / "by-command" / "report.html").is_file()
 
 
-def test_without_a_holdout_there_is_no_audit(sides, folders, tmp_path):
+def test_without_a_holdout_single_images_are_looked_for_and_the_verdict_says_so(sides, folders, tmp_path):
     dataset(tmp_path / "unsealed", sides[0][0], sides[1][0][:0])
-    with pytest.raises(DataError, match=r"has 0 patients in holdout.*Prepare the images with a holdout"):
-        audit(folders / "clean", tmp_path / "unsealed", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    report = audit(folders / "clean", tmp_path / "unsealed", tmp_path / "out", canaries=1)
+    assert report.verdict.startswith("No image of a known patient was found (n = 60 synthetic images against 60 real")
+    assert "less than an audit" in report.verdict and "No evidence of copying" not in report.verdict
+    assert "there is no holdout" in (tmp_path / "out" / "report.html").read_text()
+    with pytest.raises(GateError, match=r"^BLOCKED\. 3 of 60 .* of 3 patients of the split train"):
+        audit(folders / "planted", tmp_path / "unsealed", tmp_path / "blocked", canaries=0)
+    with pytest.raises(DataError, match=r"0 in holdout; whether it can be told who was trained on needs"):
+        audit(folders / "clean", tmp_path / "unsealed", tmp_path / "x", attacks={"mine": lambda side: np.zeros(60)})
+    dataset(tmp_path / "two", sides[0][0][:2], sides[1][0][:0])
+    with pytest.raises(DataError, match=r"has 2 patients; .* needs at least 3"):
+        audit(folders / "clean", tmp_path / "two", tmp_path / "x", canaries=0)
+
+
+def test_a_plain_folder_of_real_images_will_do(sides, folders, tmp_path):
+    from PIL import Image
+
+    (tmp_path / "known" / "images").mkdir(parents=True)
+    for number, image in enumerate(sides[0][0]):
+        Image.fromarray(image[0]).save(tmp_path / "known" / "images" / f"{number}.png")
+    with pytest.raises(GateError, match="3 of 60 synthetic images are of 3 patients"):
+        audit(folders / "planted", tmp_path / "known", tmp_path / "out", canaries=0)
 
 
 def test_unlike_sets_bad_settings_and_a_taken_place_are_refused(folders, tmp_path):
@@ -130,8 +161,8 @@ def test_features_are_kept_and_the_second_audit_takes_them(folders, sides, tmp_p
     first, second = (
         examine(made, real, Settings(canaries=0, extractor="texture", features=tmp_path / "kept")) for _ in range(2)
     )
-    assert len(list((tmp_path / "kept").iterdir())) == 3
-    assert first.spaces[1].train.relative.tolist() == second.spaces[1].train.relative.tolist()
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    assert first.identities[1].near.relative.tolist() == second.identities[1].near.relative.tolist()
 
 
 def test_a_private_model_is_named_with_epsilon_delta_and_unit(folders, sides, tmp_path):

@@ -3,7 +3,7 @@ import pytest
 from privacy.conftest import population
 
 from synthmed.errors import DataError
-from synthmed.privacy.canaries import ALTERATIONS, MASK_ALTERATIONS, plant
+from synthmed.privacy.canaries import ALTERATIONS, MASK_ALTERATIONS, MIXTURES, plant
 
 
 @pytest.mark.parametrize("kind", ALTERATIONS)
@@ -15,7 +15,8 @@ def test_an_alteration_keeps_shape_and_type_and_changes_something(kind, depth):
     assert all(one.shape == image.shape and one.dtype == depth for one in altered)
     assert any(not np.array_equal(one, image) for one in altered)
     assert np.array_equal(altered[1], ALTERATIONS[kind](image, np.random.default_rng(1)))
-    assert altered[0].mean() == pytest.approx(image.mean(), rel=0.5)
+    if kind not in ("inverted", "of another gamma"):
+        assert altered[0].mean() == pytest.approx(image.mean(), rel=0.5)
 
 
 def test_the_same_seed_plants_the_same_and_says_what_it_copied():
@@ -23,7 +24,7 @@ def test_the_same_seed_plants_the_same_and_says_what_it_copied():
     first, second = (plant(sources, 2, seed=5, backgrounds=others) for _ in range(2))
     assert np.array_equal(first.images, second.images) and first.kinds == second.kinds
     assert first.kinds.count("shifted") == 2 and first.kinds.count("pasted quarter") == 2
-    assert len(first.rows) == len(first.images) == 16
+    assert len(first.rows) == len(first.images) == 2 * (len(ALTERATIONS) + len(MIXTURES))
     with pytest.raises(DataError, match="expected at least 1"):
         plant(sources, 0)
 

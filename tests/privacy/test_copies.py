@@ -9,19 +9,24 @@ from synthmed.privacy._correlation import correlate
 from synthmed.privacy._spaces import nearest
 from synthmed.privacy._tails import fit_tail
 from synthmed.privacy._views import join, orient
-from synthmed.privacy.audit import conclude
 from synthmed.privacy.canaries import ALTERATIONS, paste, plant
-from synthmed.privacy.copies import compare, equal_size_counts, one_a_patient
+from synthmed.privacy.copies import compare, equal_size_counts
+from synthmed.privacy.examination import conclude
 from synthmed.privacy.findings import Findings
+from synthmed.privacy.identity import identify, one_a_patient
 
 KINDS = ("shifted", "brightened", "re-compressed", "turned", "all of it")
 
 
 def findings(samples, train, holdout, spaces=("pixels", "features", "patches")):
-    compared = [compare(name, samples, train, holdout, spaces=len(spaces)) for name in spaces]
+    real = join(train, holdout)
+    identities = [identify(name, samples, real, spaces=len(spaces)) for name in spaces]
+    compared = [compare(one, samples, train, holdout) for one in identities]
     inferences, tests = conclude(compared, samples, train, holdout)
-    return Findings(num=len(samples), patients={"train": 60, "holdout": 40}, spaces=tuple(compared),
-                    inferences=inferences, tests=tests, power=(), statement="", warnings=())  # fmt: skip
+    return Findings(num=len(samples), sealed=True, patients={"train": 60, "holdout": 40},
+                    persons={"train": frozenset(range(60)), "holdout": frozenset(range(60, 100)), "test": frozenset()},
+                    identities=tuple(identities), spaces=tuple(compared), inferences=inferences, tests=tests,
+                    power=(), statement="", unproven="", warnings=())  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +114,11 @@ def test_copied_masks_are_found_and_empty_ones_are_not(sides, looked):
     masks = sides[2][1][:30].copy()
     masks[0] = sides[0][1][9][:, ::-1]
     masks[1] = 0
-    found = compare("masks", look(sides[2][0][:30], masks=masks), train, holdout, spaces=4)
-    assert found.clear.tolist() == [True] + 29 * [False] and found.blocks
-    assert found.train.patients[0, 0] == 9 and found.train.relative[1] == 1
-    assert not compare("masks", clean, train, holdout, spaces=4).clear.any()
+    real = join(train, holdout)
+    found = identify("masks", look(sides[2][0][:30], masks=masks), real, spaces=4)
+    assert found.clear.tolist() == [True] + 29 * [False]
+    assert found.near.patients[0, 0] == 9 and found.near.relative[1] == 1
+    assert not identify("masks", clean, real, spaces=4).clear.any()
 
 
 def test_a_copied_part_in_another_image_is_found(sides, looked, rng):
@@ -121,10 +127,10 @@ def test_a_copied_part_in_another_image_is_found(sides, looked, rng):
     sources, synthetic = sides[0][0].copy(), sides[2][0][:30].copy()
     sources[5, :, 10:34, 12:36] = lesion
     synthetic[0, :, 20:44, 8:32] = lesion
-    found = compare("patches", look(synthetic), look(sources), holdout, spaces=3)
-    assert found.clear[0] and found.train.patients[0, 0] == 5
-    assert found.train.places is not None
-    row, column, other_row, other_column = found.train.places[0, 0]
+    found = identify("patches", look(synthetic), join(look(sources), replace(holdout, planes=None)), spaces=3)
+    assert found.clear[0] and found.near.patients[0, 0] == 5
+    assert found.near.places is not None
+    row, column, other_row, other_column = found.near.places[0, 0]
     assert (row - other_row, column - other_column) == (10, -4)
     assert found.clear[1:].sum() == 0
 

@@ -36,8 +36,9 @@ from synthmed.seals import read_json, sealed, unsealed
 from synthmed.training.loop import plan, train
 from synthmed.training.pace import seconds_of_schedule
 
-METRICS = ("kernel_distance", "mask_fidelity", "mask_diversity")
-"""How near to real images, how true to the mask, how different under one mask."""
+METRICS = ("kernel_distance", "mask_fidelity", "mask_diversity", "one_nn", "precision_recall")
+"""How near to real images, how true to the mask, how different under one mask; and what tells a copier from a
+generator: the side of the nearest neighbour, and coverage."""
 _SETTINGS = "compare.toml"
 _SHOWN = 6
 

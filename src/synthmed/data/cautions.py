@@ -53,7 +53,7 @@ def shortcomings(patients: Mapping[str, int]) -> list[str]:
 
     Example:
         >>> [told.partition(":")[0] for told in shortcomings({"train": 20, "holdout": 0, "test": 20})]
-        ['It cannot be audited']
+        ['It cannot be audited in full']
     """
     train, holdout, test = (patients.get(name, 0) for name in SPLITS)
     told = []
@@ -69,8 +69,8 @@ def shortcomings(patients: Mapping[str, int]) -> list[str]:
     if holdout < AUDIT_NEEDS["holdout"]:
         found = f"{holdout} patient{'s' * (holdout != 1)}"
         told.append(
-            f"It cannot be audited: it has {found} in holdout, and audit refuses fewer than {AUDIT_NEEDS['holdout']}. "
-            + _advice("holdout", train + holdout, AUDIT_NEEDS["holdout"])
+            f"It cannot be audited in full: it has {found} in holdout, and below {AUDIT_NEEDS['holdout']} audit looks "
+            "for copies of single images alone. " + _advice("holdout", train + holdout, AUDIT_NEEDS["holdout"])
         )
     return told
 

@@ -378,7 +378,8 @@ def _read_rows(path: Path) -> tuple[Row, ...]:
     by_type: dict[Any, Callable[[str], Any]] = {
         str: lambda text: sys.intern(from_cell(text)), int: _count, float: _number,
     }  # fmt: skip
-    parsers = {name: by_type.get(kind, _numbers) for name, kind in types.items()} | {"split": _split}
+    parsers = {name: by_type.get(kind, _numbers) for name, kind in types.items()}
+    parsers |= {"split": _split, "pad_top": int, "pad_left": int}  # what was cut off is a padding below 0
     # Most columns repeat themselves: each value is kept once, so that half a million rows stay small.
     known: dict[str, dict[str, Any]] = {name: {} for name in types if name not in ("id", "source_digest")}
 

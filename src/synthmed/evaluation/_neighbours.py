@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 CHUNK_BYTES = 128 << 20
 """Memory of one block of distances."""
+_ROUNDING = 1e-5
+"""Share of the squared lengths by which squared distances of 32 bits may be wrong."""
 PRODUCTS = 2**23
 """Products that are held at once by ``nearest_groups``."""
 
@@ -46,19 +48,50 @@ def blocks(queries: Features, references: Features) -> Iterator[tuple[slice, NDA
         yield part, np.maximum(squared, 0, out=squared)
 
 
-def kth_distances(points: Features, k: int) -> NDArray[np.float32]:
-    """The squared distance [N] of each point to its k-th nearest other point.
+def kth_distances(points: Features, k: int) -> NDArray[np.float64]:
+    """The squared distance [N] of each point to its k-th nearest other point, exact.
 
     Example:
         >>> kth_distances(np.array([[0.0], [1.0], [3.0]], np.float32), 1).tolist()
         [1.0, 1.0, 4.0]
     """
-    found = np.empty(len(points), np.float32)
+    found = np.empty(len(points))
     for part, squared in blocks(points, points):
         rows = np.arange(len(squared))
         squared[rows, rows + part.start] = np.inf  # itself
-        found[part] = np.partition(squared, k - 1, axis=1)[:, k - 1]
+        # Rounding may exchange neighbours that are nearly as far: a few more are compared exactly.
+        near = np.argpartition(squared, min(k + 1, len(points) - 1), axis=1)[:, : min(k + 2, len(points) - 1)]
+        exact = np.stack([squared_distances(points[part], points[near[:, place]]) for place in range(near.shape[1])], 1)
+        found[part] = np.partition(exact, k - 1, axis=1)[:, k - 1]
     return found
+
+
+def squared_distances(one: Features, other: Features) -> NDArray[np.float64]:
+    """The squared distance [N] of each row to the row beside it, in 64 bits: the same for (x, y) and (y, x).
+
+    Example:
+        >>> squared_distances(np.array([[0.0, 1.0]], np.float32), np.array([[3.0, 5.0]], np.float32)).tolist()
+        [25.0]
+    """
+    return np.square(one.astype(np.float64) - other).sum(1)
+
+
+def nearer(
+    queries: Features, references: Features, squared: NDArray[np.float32], radii: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Whether distances are below radii, those that rounding leaves in doubt compared exactly.
+
+    Args:
+        queries: [n D].
+        references: [M D].
+        squared: [n M] their squared distances, rounded.
+        radii: squared, [M] or [n 1].
+    """
+    spread = np.square(queries.astype(np.float64)).sum(1)[:, None] + np.square(references.astype(np.float64)).sum(1)
+    within, limits = squared < radii, np.broadcast_to(radii, squared.shape)
+    rows, columns = np.nonzero(np.abs(squared - limits) <= _ROUNDING * spread)
+    within[rows, columns] = squared_distances(queries[rows], references[columns]) < limits[rows, columns]
+    return within
 
 
 def nearest(
@@ -68,6 +101,7 @@ def nearest(
     reference_groups: Sequence[str] | NDArray | None = None,
     *,
     themselves: bool = False,
+    ties: np.random.Generator | None = None,
 ) -> Neighbours:
     """The nearest reference of each query, references of the query's own group left out.
 
@@ -77,6 +111,7 @@ def nearest(
         query_groups: the patient of each query, or None.
         reference_groups: of each reference.
         themselves: queries and references are the same rows; no row is its own neighbour.
+        ties: draws one of references that are equally near; None = the first counts.
 
     Returns:
         Distance infinite, index 0 where nothing is left.
@@ -91,7 +126,7 @@ def nearest(
             squared[rows, rows + part.start] = np.inf
         if kin is not None:
             squared[kin.pairs(part)] = np.inf
-        best = squared.argmin(1)
+        best = squared.argmin(1) if ties is None else _drawn(queries[part], references, squared, ties)
         index[part] = best
         apart = queries[part].astype(np.float64) - references[best]
         distance[part] = np.where(np.isinf(squared[rows, best]), np.inf, np.sqrt(np.square(apart).sum(1)))
@@ -154,6 +189,21 @@ def _best_groups(
             first, last = starts[top[place]], ends[top[place]]
             rows[place] = first + scores[place[0], first:last].argmax()
     return best, names[top], rows
+
+
+def _drawn(
+    queries: Features, references: Features, squared: NDArray[np.float32], numbers: np.random.Generator
+) -> NDArray[np.intp]:
+    """The nearest reference of each query [n], one drawn where several are equally near."""
+    best = squared.argmin(1)
+    lengths = np.square(queries.astype(np.float64)).sum(1) + np.square(references.astype(np.float64)).sum(1).max()
+    close = squared <= (squared[np.arange(len(best)), best] + _ROUNDING * lengths)[:, None]
+    for row in np.flatnonzero(close.sum(1) > 1):
+        columns = np.flatnonzero(close[row])
+        exact = squared_distances(np.repeat(queries[row : row + 1], len(columns), 0), references[columns])
+        exact[np.isinf(squared[row, columns])] = np.inf
+        best[row] = numbers.choice(columns[exact == exact.min()])
+    return best
 
 
 class _Kin:

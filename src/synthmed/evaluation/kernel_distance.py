@@ -43,11 +43,14 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
         config,
         setup,
     )
+    value = float(judged.compared.value[0])
     return judged.measurement(
         title="Kernel distance (KID)",
-        unit="squared kernel units",
+        unit="no unit",
         direction="lower is better",
-        what="The kernel distance between synthetic and real features",
+        what=f"The kernel distance between synthetic and real features (times 1,000, as many papers print it: "
+        f"{1000 * value:.1f})",
+        details={"times_1000": 1000 * value},
     )
 
 

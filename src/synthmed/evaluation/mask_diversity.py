@@ -3,7 +3,8 @@
 The mean distance of features over pairs of synthetic images of one mask stands beside that over pairs of real images
 of different patients with similar masks: each with the few whose masks overlap its own most. Pairs of real images also
 differ a little in shape, so a generator that is as diverse as patients may lie slightly below. Where pairs of one mask
-differ by less than a tenth of what pairs of real images do, the latents are ignored, and an alarm is raised.
+differ by less than a quarter of what pairs of real images do, the latents are ignored, and an alarm is raised: three
+images that differ by one grey level reach a ninth of it.
 """
 
 from typing import TYPE_CHECKING
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 Pairs = NDArray[np.intp]
 """[P 2] rows."""
 
-_IGNORED = 0.1
+_IGNORED = 0.25
+"""Share of the real distance below which the latents are said to be ignored."""
 
 
 class Config(FeatureConfig):
@@ -152,7 +154,7 @@ def distances(features: NDArray[np.floating], pairs: Pairs) -> NDArray[np.float6
 
 
 def latents_are_ignored(diversity: float, real: float) -> bool:
-    """Whether images of one mask differ by less than a tenth of what real images of similar masks do."""
+    """Whether images of one mask differ by less than a quarter of what real images of similar masks do."""
     return diversity < _IGNORED * real
 
 

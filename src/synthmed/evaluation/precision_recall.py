@@ -22,7 +22,7 @@ from synthmed.evaluation._contract import Measurement, Setup, Table, number
 from synthmed.evaluation._featured import FeatureConfig, judge
 from synthmed.evaluation._intervals import percentiles
 from synthmed.evaluation._jackknife import Points
-from synthmed.evaluation._neighbours import blocks, kth_distances
+from synthmed.evaluation._neighbours import blocks, kth_distances, nearer
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:
@@ -119,11 +119,11 @@ def precision_recall(synthetic: NDArray[np.float32], real: NDArray[np.float32], 
     inside, balls = np.zeros(len(synthetic), bool), 0
     recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
     for part, squared in blocks(synthetic, real):  # [n m]
-        within = squared < radii_real
+        within = nearer(synthetic[part], real, squared, radii_real)
         inside[part] = within.any(1)
         balls += int(within.sum())
         covered |= within.any(0)
-        recalled |= (squared < radii_synthetic[part, None]).any(0)
+        recalled |= nearer(synthetic[part], real, squared, radii_synthetic[part, None]).any(0)
     return {
         "precision": float(inside.mean()),
         "recall": float(recalled.mean()),

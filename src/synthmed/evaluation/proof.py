@@ -47,7 +47,7 @@ def prove(synthetic: SampleSet, real: "PreparedDataset") -> Proof:
         synthetic: the samples; for a folder of another tool nothing can be shown.
         real: the data set of the evaluation.
     """
-    splits = _recorded_splits(synthetic.facts)
+    splits = recorded_splits(synthetic.facts)
     checks = [
         Check(
             claim="The sample set records the data its model was trained on",
@@ -69,7 +69,8 @@ def prove(synthetic: SampleSet, real: "PreparedDataset") -> Proof:
     return Proof(shown=failed is None, sentence=sentence, checks=tuple(checks))
 
 
-def _recorded_splits(facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def recorded_splits(facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The splits of the data that the model behind a sample set learned from; None where they are not recorded."""
     model = facts.get("model") or {}
     splits = (model.get("data") or {}).get("splits") or {}
     return splits if {"train", "test"} <= set(splits) else None

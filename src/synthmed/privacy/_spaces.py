@@ -1,12 +1,13 @@
-"""The nearest patients of every image, in four spaces; distance 0 is a copy.
+"""The nearest patients of every image, space by space; distance 0 is a copy.
 
 A distance alone says little: a plain mammogram is near to many. What marks a copy is that one patient is much
 nearer than all others. So for every image the nearest and the second nearest *patient* are found, and their
 quotient, the relative distance, is what the audit judges.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmed.evaluation._neighbours import nearest_groups
+from synthmed.privacy._bending import lay_over
 from synthmed.privacy._correlation import coarse_step, correlate
+from synthmed.privacy._overlays import nearest_parts, nearest_whole
 from synthmed.privacy._views import PATCH, Views, orient, orientations
 
 CANDIDATES = 12
@@ -36,6 +39,7 @@ class NearPatients:
         orientations: [N K] how the image was mirrored and turned to match.
         shifts: [N K 2] rows and columns, as parts of the image's longest side.
         places: [N K 4] of the patch space: row and column of the patch in the image and in the reference.
+        shared: [N] how many patients an image may be made of, 1 or more; None = one each.
     """
 
     distances: NDArray[np.float32]
@@ -44,12 +48,29 @@ class NearPatients:
     orientations: NDArray[np.intp]
     shifts: NDArray[np.float32]
     places: NDArray[np.intp] | None = None
+    shared: NDArray[np.intp] | None = None
 
     @property
     def relative(self) -> NDArray[np.float64]:
-        """[N] distance of the nearest patient by that of the second nearest, 0 to 1; 1 where both are 0."""
-        first, second = self.distances[:, 0].astype(float), self.distances[:, 1].astype(float)
-        return np.where(second > 1e-6, first / np.maximum(second, 1e-6), 1.0)
+        """[N] distance of the nearest patient by that of the second nearest, 0 to 1; 1 where both are 0.
+
+        Of an image that may be made of s patients, the distance of the s-th by that of the next.
+        """
+        quotients = _quotients(self.distances)
+        return quotients[np.arange(len(quotients)), 0 if self.shared is None else self.shared - 1]
+
+    def shows(self, persons: Iterable[int]) -> NDArray[np.bool_]:
+        """[N] whether one of these persons is among those that an image may be made of."""
+        return np.asarray(np.isin(self.owners, list(persons)).any(1))
+
+    @property
+    def owners(self) -> NDArray[np.intp]:
+        """[N S] the persons that an image may be made of; -1 where there are fewer."""
+        most = 1 if self.shared is None else int(self.shared.max(initial=1))
+        owners = self.patients[:, :most].copy()
+        if self.shared is not None:
+            owners[np.arange(most)[None] >= self.shared[:, None]] = -1
+        return owners
 
     def of(self, chosen: NDArray[np.intp]) -> "NearPatients":
         """The neighbours of some of the images."""
@@ -57,6 +78,7 @@ class NearPatients:
             distances=self.distances[chosen], patients=self.patients[chosen], rows=self.rows[chosen],
             orientations=self.orientations[chosen], shifts=self.shifts[chosen],
             places=None if self.places is None else self.places[chosen],
+            shared=None if self.shared is None else self.shared[chosen],
         )  # fmt: skip
 
 
@@ -64,7 +86,7 @@ def nearest(space: str, queries: Views, references: Views, *, exclude_own: bool 
     """The nearest patients of every query in one space.
 
     Args:
-        space: "pixels", "features", "patches" or "masks".
+        space: "pixels", "bent", "overlays", "parts", "features", "patches" or "masks".
         queries: N images with their features in every orientation.
         references: images of at least two patients, three if one may be left out.
         exclude_own: leave out the query's own patient (for real queries).
@@ -78,6 +100,12 @@ def nearest(space: str, queries: Views, references: Views, *, exclude_own: bool 
         case "masks":
             assert queries.planes is not None and ordered.planes is not None, "a mask space needs masks"
             found = _aligned(queries.planes, ordered.planes, ordered.patients, own)
+        case "bent":
+            found = _bent(queries.fine, ordered.fine, ordered.patients, own)
+        case "overlays":
+            found = _overlaid(queries.fine, ordered.fine, ordered.patients, own)
+        case "parts":
+            found = _in_part(queries.fine, ordered.fine, ordered.patients, own)
         case "features":
             known = orientations(*queries.small.shape[-2:])
             found = _by_features(queries.features, ordered.features[0], ordered.patients, own, known)
@@ -87,8 +115,14 @@ def nearest(space: str, queries: Views, references: Views, *, exclude_own: bool 
             raise AssertionError(f"no space {space}")
     return NearPatients(
         distances=found.distances, patients=found.patients, rows=order[found.rows],
-        orientations=found.orientations, shifts=found.shifts, places=found.places,
+        orientations=found.orientations, shifts=found.shifts, places=found.places, shared=found.shared,
     )  # fmt: skip
+
+
+def _quotients(distances: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Each distance [N K] by the next one, [N K-1]; 1 where both are 0."""
+    ordered = distances.astype(float)
+    return np.where(ordered[:, 1:] > 1e-6, ordered[:, :-1] / np.maximum(ordered[:, 1:], 1e-6), 1.0)
 
 
 def _unit(flat: Tensor) -> NDArray[np.float32]:
@@ -133,6 +167,41 @@ def _aligned(
     return _sorted(np.sqrt(np.maximum(0, 2 - 2 * correlation)), who, rows, codes, shifts)
 
 
+def _bent(
+    queries: Tensor, references: Tensor, patients: NDArray[np.intp], own: NDArray[np.intp] | None
+) -> NearPatients:
+    """By what is left of the difference once the query is laid over the reference, bent where it must be."""
+    parts = list(lay_over(queries, references, patients, own))
+    distances, who, rows, codes = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("distances", "patients", "rows", "orientations")
+    )
+    return _sorted(distances, who, rows, codes, None)
+
+
+def _overlaid(
+    queries: Tensor, references: Tensor, patients: NDArray[np.intp], own: NDArray[np.intp] | None
+) -> NearPatients:
+    """By the finest structure of the whole: one patient may be its origin, or two who are laid over each other."""
+    found = _sorted(*nearest_whole(queries, references, patients, own), None)
+    return replace(found, shared=_quotients(found.distances)[:, :2].argmin(1) + 1)
+
+
+def _in_part(
+    queries: Tensor, references: Tensor, patients: NDArray[np.intp], own: NDArray[np.intp] | None
+) -> NearPatients:
+    """By the one part of an image whose nearest patient stands out most."""
+    parts = [_sorted(*part, None) for part in nearest_parts(queries, references, patients, own)]
+    best = np.stack([part.relative for part in parts]).argmin(0)
+    chosen = np.arange(len(queries))
+
+    def of(name: str) -> NDArray[Any]:
+        return np.stack([getattr(part, name) for part in parts])[best, chosen]
+
+    return NearPatients(distances=of("distances"), patients=of("patients"), rows=of("rows"),
+                        orientations=of("orientations"), shifts=of("shifts"))  # fmt: skip
+
+
 def _by_features(
     queries: NDArray[np.float32], references: NDArray[np.float32], patients: NDArray[np.intp],
     own: NDArray[np.intp] | None, known: Sequence[int],
@@ -150,7 +219,7 @@ def _by_features(
     chosen = stack[which, np.arange(len(which))[:, None]]
     distances = np.linalg.norm(chosen - stored[rows], axis=-1).astype(np.float32)
     codes = np.asarray(known)[which]
-    return _sorted(distances, who, rows, codes, np.zeros((*who.shape, 2), np.float32))
+    return _sorted(distances, who, rows, codes, None)
 
 
 def _by_patches(queries: Views, references: Views, own: NDArray[np.intp] | None) -> NearPatients:
@@ -175,8 +244,7 @@ def _by_patches(queries: Views, references: Views, own: NDArray[np.intp] | None)
         for first in range(0, len(chosen), 8 * _PAIRS):
             place = tuple(chosen[first : first + 8 * _PAIRS].T)
             correlation[place] = _slide(turned[place[0]], wide[rows[place]]).numpy()
-    nothing = np.zeros((*who.shape, 2), np.float32)
-    found = _sorted(np.sqrt(np.maximum(0, 2 - 2 * correlation)), who, rows, codes, nothing)
+    found = _sorted(np.sqrt(np.maximum(0, 2 - 2 * correlation)), who, rows, codes, None)
     best = found.relative.reshape(count, points).argmin(1)
     place = np.arange(count) * points + best
     rows = found.rows[place]
@@ -209,8 +277,9 @@ def _slide(patches: Tensor, wide: Tensor) -> Tensor:
 
 def _sorted(
     distances: NDArray[np.float32], patients: NDArray[np.intp], rows: NDArray[np.intp], codes: NDArray[np.intp],
-    shifts: NDArray[np.float32],
+    shifts: NDArray[np.float32] | None,
 ) -> NearPatients:  # fmt: skip
+    shifts = np.zeros((*patients.shape, 2), np.float32) if shifts is None else shifts
     order = np.argsort(distances, axis=1, kind="stable")
     take = lambda array: np.take_along_axis(array, order, 1)  # noqa: E731
     return NearPatients(

@@ -43,11 +43,12 @@ class Tail:
         return self.start * min(1.0, probability / self.share) ** (1 / self.low_power)
 
 
-def fit_tail(relative: NDArray[np.float64]) -> Tail:
-    """Fit the tail to the relative distances of real queries, one a patient.
+def fit_tail(relative: NDArray[np.float64], persons: int | None = None) -> Tail:
+    """Fit the tail to the relative distances of real queries.
 
     Args:
         relative: [n] in [0, 1], n >= 3; the lowest fifth of them, or at least ten, is the tail.
+        persons: whose images the queries are; the interval counts persons, not images. None = one image each.
     """
     ordered = np.sort(np.maximum(relative, 1e-6))
     count = min(len(ordered) - 1, max(10, len(ordered) // 5))
@@ -55,8 +56,23 @@ def fit_tail(relative: NDArray[np.float64]) -> Tail:
     logs = np.log(start / ordered[:count])
     power = float(count / max(logs.sum(), 1e-9))  # Hill: number / sum of log(start / value)
     # 2 * count * power / estimate is chi-squared with 2 * count degrees of freedom.
-    low = power * stats.chi2.ppf(1 - LEVEL, 2 * count) / (2 * count)
+    free = 2 * count * (persons or len(ordered)) / len(ordered)
+    low = power * stats.chi2.ppf(1 - LEVEL, free) / free
     return Tail(start=float(start), share=count / len(ordered), power=power, low_power=float(low), count=count)
+
+
+def middle_tail(relative: NDArray[np.float64]) -> Tail:
+    """The same law by the middle of the tail, which up to half of it may be copies of each other without moving.
+
+    Args:
+        relative: [n] in [0, 1], n >= 3.
+    """
+    ordered = np.sort(np.maximum(relative, 1e-6))
+    count = min(len(ordered) - 1, max(10, len(ordered) // 5))
+    start = ordered[count]
+    # log(start / value) is exponential with the power as its rate, its median log 2 / power.
+    power = float(np.log(2) / max(np.median(np.log(start / ordered[:count])), 1e-9))
+    return Tail(start=float(start), share=count / len(ordered), power=power, low_power=power, count=count)
 
 
 def proportion(hits: int, total: int) -> tuple[float, float]:

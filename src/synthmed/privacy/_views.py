@@ -18,11 +18,11 @@ from torch.nn import functional
 from synthmed.evaluation.features._contract import Extractor
 from synthmed.evaluation.features.channels import channel_views
 from synthmed.evaluation.features.images import Images, chunks, image_features
-from synthmed.evaluation.features.reduction import gaussian, reduced, shares, smooth
+from synthmed.evaluation.features.reduction import area, gaussian, reduced, shares, smooth
 from synthmed.progress import Progress, silence
 
 SMALL_SIDE, PATCH_SIDE = 64, 128
-"""Longest side, in pixels, at which whole images and patches are compared."""
+"""Longest side, in pixels, at which whole images are compared, and patches and bent images."""
 PATCH = 13
 """Side of a patch; odd, so that its centre stays when it is turned."""
 POINTS = 32
@@ -36,6 +36,7 @@ class Views:
     Args:
         patients: [N] the patient of each; synthetic images are each on their own.
         small: [N C h w] reduced images.
+        fine: [N 1 H W] grey images, less reduced.
         patches: [N P 13 13] around conspicuous points, [row column] of which in ``points`` at ``PATCH_SIDE``.
         wide: [N P 17 17] the same with a border of two pixels.
         points: [N P 2].
@@ -45,6 +46,7 @@ class Views:
 
     patients: NDArray[np.intp]
     small: Tensor
+    fine: Tensor
     patches: Tensor
     wide: Tensor
     points: NDArray[np.intp]
@@ -54,23 +56,28 @@ class Views:
     def __len__(self) -> int:
         return len(self.patients)
 
+    def of(self, patients: NDArray[np.intp]) -> "Views":
+        """The same images with other numbers for their patients [N]."""
+        return replace(self, patients=patients)
+
     def rows(self, chosen: NDArray[np.intp]) -> "Views":
         """The views of some of the images."""
         index = torch.from_numpy(np.ascontiguousarray(chosen))
         return Views(
-            patients=self.patients[chosen], small=self.small[index], patches=self.patches[index],
-            wide=self.wide[index], points=self.points[chosen], features=self.features[:, chosen],
+            patients=self.patients[chosen], small=self.small[index], fine=self.fine[index],
+            patches=self.patches[index], wide=self.wide[index], points=self.points[chosen],
+            features=self.features[:, chosen],
             planes=None if self.planes is None else self.planes[index],
         )  # fmt: skip
 
 
 def join(first: Views, second: Views) -> Views:
     """The views of both, one after the other."""
-    both = [(getattr(first, name), getattr(second, name)) for name in ("small", "patches", "wide")]
-    small, patches, wide = (torch.cat(pair) for pair in both)
+    both = [(getattr(first, name), getattr(second, name)) for name in ("small", "fine", "patches", "wide")]
+    small, fine, patches, wide = (torch.cat(pair) for pair in both)
     planes = None if first.planes is None or second.planes is None else torch.cat([first.planes, second.planes])
     return Views(
-        patients=np.concatenate([first.patients, second.patients]), small=small, patches=patches, wide=wide,
+        patients=np.concatenate([first.patients, second.patients]), small=small, fine=fine, patches=patches, wide=wide,
         points=np.concatenate([first.points, second.points]),
         features=np.concatenate([first.features, second.features], axis=1), planes=planes,
     )  # fmt: skip
@@ -133,11 +140,12 @@ class Look:
             key: names the content of the set, so that its features are kept; None = they are not.
             progress: hears how far it is.
         """
-        parts: dict[str, list[Tensor]] = {name: [] for name in ("small", "patches", "wide", "points", "planes")}
+        parts: dict[str, list[Tensor]] = {name: [] for name in ("small", "fine", "patches", "wide", "points", "planes")}
         for done, stored in chunks(images):
             progress(done, len(images))
             pixels = shares(stored)
             parts["small"].append(reduced(pixels, SMALL_SIDE))
+            parts["fine"].append(area(pixels.mean(1, keepdim=True), PATCH_SIDE))
             wide, points = _conspicuous(reduced(pixels, PATCH_SIDE).mean(1, keepdim=True))
             parts["wide"].append(wide)
             parts["patches"].append(wide[..., 2:-2, 2:-2])
@@ -146,8 +154,9 @@ class Look:
                 parts["planes"].append(self.planes(images.masks(range(done, done + len(stored)))))
         whole = {name: torch.cat(tensors) for name, tensors in parts.items() if tensors}
         return Views(
-            patients=np.asarray(patients, np.intp), small=whole["small"], patches=whole["patches"], wide=whole["wide"],
-            points=whole["points"].numpy().astype(np.intp), features=self.features(images, key, progress),
+            patients=np.asarray(patients, np.intp), small=whole["small"], fine=whole["fine"],
+            patches=whole["patches"], wide=whole["wide"], points=whole["points"].numpy().astype(np.intp),
+            features=self.features(images, key, progress),
             planes=whole.get("planes"),
         )  # fmt: skip
 

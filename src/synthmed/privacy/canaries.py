@@ -8,6 +8,7 @@ audit makes one by itself. A twin of the *run* is trained on a set into which ca
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from synthmed.errors import DataError
 
 Alteration = Callable[[NDArray[np.integer], np.random.Generator], NDArray[np.integer]]
 """A stored image [C H W], and numbers -> an altered copy of the same shape and type."""
+
+Mixture = Callable[[NDArray[np.integer], NDArray[np.integer], np.random.Generator], NDArray[np.integer]]
+"""A stored image [C H W], another one and numbers -> what is made of both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +51,8 @@ def plant(
         sources: [M C H W] stored pixels, for instance training images.
         num: copies of each kind.
         seed: source of all draws.
-        backgrounds: images into which parts of sources are pasted (the kinds of ``PARTS``); None = none are.
-        kinds: name -> alteration; None = those of ``ALTERATIONS``.
+        backgrounds: images that sources are mixed with (the kinds of ``MIXTURES``); None = they are not.
+        kinds: name -> alteration; None = those of ``ALTERATIONS``, and the mixtures.
 
     Raises:
         DataError: there is nothing to copy.
@@ -56,7 +60,7 @@ def plant(
     Example:
         >>> eyes = np.random.default_rng(0).integers(0, 255, (3, 1, 32, 32)).astype(np.uint8)
         >>> plant(eyes, 2).images.shape
-        (12, 1, 32, 32)
+        (34, 1, 32, 32)
     """
     if not len(sources) or num < 1:
         raise DataError(f"{num} copies of {len(sources)} images were asked for; expected at least 1 of each.")
@@ -68,12 +72,11 @@ def plant(
             images.append(alter(sources[row], numbers))
             rows.append(row)
             names.append(name)
-    for name, parts in PARTS.items() if backgrounds is not None and len(backgrounds) else ():
+    for name, mix in MIXTURES.items() if backgrounds is not None and len(backgrounds) and kinds is None else ():
         assert backgrounds is not None
-        for row, behind in zip(
-            numbers.integers(0, len(sources), num), numbers.integers(0, len(backgrounds), num), strict=True
-        ):
-            images.append(paste(sources[row], backgrounds[behind], numbers, parts))
+        behind = numbers.integers(0, len(backgrounds), num)
+        for row, other in zip(numbers.integers(0, len(sources), num), behind, strict=True):
+            images.append(mix(sources[row], backgrounds[other], numbers))
             rows.append(row)
             names.append(name)
     return Planted(images=np.stack(images), rows=np.asarray(rows, np.intp), kinds=tuple(names))
@@ -116,9 +119,127 @@ def turn(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np
 
 
 def noise(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
-    """With Gaussian noise of 3 % of the range."""
+    """With Gaussian noise of 5 % of the range."""
+    return _noisy(image, numbers, 0.05)
+
+
+def strong_noise(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """With Gaussian noise of 15 % of the range."""
+    return _noisy(image, numbers, 0.15)
+
+
+def _noisy(image: NDArray[np.integer], numbers: np.random.Generator, share: float) -> NDArray[np.integer]:
+    return _stored(image + numbers.normal(0, share * np.iinfo(image.dtype).max, image.shape), image)
+
+
+def _stored(values: NDArray[np.floating], like: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Rounded, clipped and of the type of an image."""
+    return np.clip(np.rint(values), 0, np.iinfo(like.dtype).max).astype(like.dtype)
+
+
+def curve(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Another gamma, 0.5 to 2."""
     top = np.iinfo(image.dtype).max
-    return np.clip(np.rint(image + numbers.normal(0, 0.03 * top, image.shape)), 0, top).astype(image.dtype)
+    return _stored(top * (image / top) ** 2 ** numbers.uniform(-1, 1), image)
+
+
+def blur(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Blurred by a Gaussian of 1/64 to 1/32 of the longest side."""
+    from scipy import ndimage
+
+    sigma = max(image.shape[1:]) * numbers.uniform(1 / 64, 1 / 32)
+    return _stored(ndimage.gaussian_filter(image.astype(np.float64), (0, sigma, sigma)), image)
+
+
+def rotate(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Turned by 2 to 10 degrees, either way."""
+    angle = np.deg2rad(numbers.uniform(2, 10) * numbers.choice((-1, 1)))
+    return _mapped(image, np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]))
+
+
+def resize(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Made larger or smaller by 3 to 10 %; the border repeats."""
+    return _mapped(image, np.eye(2) * (1 + numbers.uniform(0.03, 0.1) * numbers.choice((-1, 1))))
+
+
+def squash(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Made narrower or lower by 3 to 8 %."""
+    shares = np.ones(2)
+    shares[numbers.integers(0, 2)] += numbers.uniform(0.03, 0.08)
+    return _mapped(image, np.diag(shares))
+
+
+def crop(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """With 3 to 8 % of each side cut off, and brought to the old size."""
+    low, high = numbers.uniform(0.03, 0.08, (2, 2))
+    sides = np.array(image.shape[1:]) - 1
+    return _mapped(image, np.diag(1 - low - high), sides * low)
+
+
+def bend(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Bent smoothly, by 1/32 of the longest side at most."""
+    return _bent(image, numbers, 1 / 32)
+
+
+def bend_strongly(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Bent smoothly, by 1/16 of the longest side at most."""
+    return _bent(image, numbers, 1 / 16)
+
+
+def _mapped(
+    image: NDArray[np.integer], matrix: NDArray[np.floating], offset: NDArray[np.floating] | None = None
+) -> NDArray[np.integer]:
+    """The image read at ``matrix`` times a place; about its middle, if no offset is given."""
+    from scipy import ndimage
+
+    middle = (np.array(image.shape[1:]) - 1) / 2
+    start = middle - matrix @ middle if offset is None else offset
+    planes = [ndimage.affine_transform(plane.astype(np.float64), matrix, start, order=1, mode="nearest")
+              for plane in image]  # fmt: skip
+    return _stored(np.stack(planes), image)
+
+
+def _bent(image: NDArray[np.integer], numbers: np.random.Generator, share: float) -> NDArray[np.integer]:
+    from scipy import ndimage
+
+    longest = max(image.shape[1:])
+    away = np.stack([ndimage.gaussian_filter(numbers.normal(size=image.shape[1:]), longest * 3 / 32) for _ in "yx"])
+    places = np.indices(image.shape[1:]) + share * longest * away / np.abs(away).max()
+    planes = [ndimage.map_coordinates(plane.astype(np.float64), places, order=1, mode="nearest") for plane in image]
+    return _stored(np.stack(planes), image)
+
+
+def invert(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """The negative."""
+    return np.iinfo(image.dtype).max - image
+
+
+def several(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
+    """Altered two or three times, by kinds drawn at random: what generators make of what they learned by heart."""
+    kinds = (rotate, resize, squash, crop, bend, blur, brighten, noise, turn)
+    for place in numbers.permutation(len(kinds))[: numbers.integers(2, 4)]:
+        image = kinds[place](image, numbers)
+    return image
+
+
+def blend(
+    image: NDArray[np.integer], other: NDArray[np.integer], numbers: np.random.Generator
+) -> NDArray[np.integer]:  # fmt: skip
+    """Half the image, half another one, laid over each other."""
+    return _stored(image / 2 + other / 2, image)
+
+
+def paste_half(
+    image: NDArray[np.integer], other: NDArray[np.integer], numbers: np.random.Generator
+) -> NDArray[np.integer]:  # fmt: skip
+    """The middle of the left or right half of the image, whichever holds more, in its place in another one."""
+    height, width = image.shape[1:]
+    rows = slice(height // 4, height // 4 + height // 2)
+    halves = [(slice(None), rows, slice(left, left + width // 2)) for left in (0, width - width // 2)]
+    part = max(halves, key=lambda half: float(image[half].std()))
+    made = other.copy()
+    made[part] = image[part]
+    return made
 
 
 def everything(image: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
@@ -151,10 +272,6 @@ def _eventful(image: NDArray[np.integer], height: int, width: int, numbers: np.r
         for _ in range(16)
     ]
     return max(places, key=lambda at: np.median(steepness[at[0] : at[0] + height, at[1] : at[1] + width]))
-
-
-PARTS: Mapping[str, int] = {"pasted third": 3, "pasted quarter": 4}
-"""Kinds of pasted parts, by how many times the part's sides are in the image's."""
 
 
 def redraw(mask: NDArray[np.integer], numbers: np.random.Generator) -> NDArray[np.integer]:
@@ -194,5 +311,24 @@ ALTERATIONS: Mapping[str, Alteration] = {
     "turned": turn,
     "with noise": noise,
     "all of it": everything,
+    "rotated": rotate,
+    "resized": resize,
+    "squashed": squash,
+    "cropped": crop,
+    "bent": bend,
+    "strongly bent": bend_strongly,
+    "of another gamma": curve,
+    "blurred": blur,
+    "with strong noise": strong_noise,
+    "altered several times": several,
+    "inverted": invert,
 }
-"""Kinds of copies that the audit plants; the pasted parts come to them."""
+"""Kinds of copies that the audit plants."""
+
+MIXTURES: Mapping[str, Mixture] = {
+    "blended with another": blend,
+    "half pasted": paste_half,
+    "pasted third": partial(paste, parts=3),
+    "pasted quarter": partial(paste, parts=4),
+}
+"""Kinds of copies that are made of two images, of which one is somebody else's."""

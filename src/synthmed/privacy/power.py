@@ -12,60 +12,54 @@ from synthmed.privacy._spaces import nearest
 from synthmed.privacy._tails import proportion
 from synthmed.privacy._views import InMemory, Look, Views
 from synthmed.privacy.canaries import MASK_ALTERATIONS, plant
-from synthmed.privacy.copies import Space
 from synthmed.privacy.findings import ALL_KINDS, Power
+from synthmed.privacy.identity import Identity
+from synthmed.privacy.people import People, part_of
 
 
-def image_power(
-    train: PreparedDataset, holdout: PreparedDataset, known: Views, spaces: Sequence[Space], look: Look, num: int,
-    seed: int,
-) -> tuple[Power, ...]:  # fmt: skip
-    """Of altered copies of training images, how many some space finds; parts are pasted into holdout images.
+def measure_power(
+    true: PreparedDataset, people: People, real: Views, identities: Sequence[Identity], look: Look, num: int, seed: int
+) -> tuple[Power, ...]:
+    """Of altered copies of training images and masks, how many some space knows as their own patient's.
 
     Args:
-        train: the training images.
-        holdout: those of the holdout.
-        known: the views of ``train``.
-        spaces: of the audit; their thresholds are used, those of masks left out.
+        true: the data set; without a split train, all its images are copied.
+        people: the persons of the set.
+        real: the views of all its images.
+        identities: spaces of the audit, whose thresholds are used.
         look: how the audit looks at images.
         num: copies of each kind.
         seed: source of all draws.
     """
-    planted = plant(train.images(), num, seed=seed, backgrounds=holdout.images())
+    train, holdout = people.rows("train"), people.rows("holdout")
+    train = train if len(train) else np.arange(len(true))
+    images = part_of(true, train)
+    others = part_of(true, holdout if len(holdout) else train).images()
+    planted = plant(images.images(), num, seed=seed, backgrounds=others)
+    owners = people.numbers[train][planted.rows]
     views = replace(look, num_labels=0).at(InMemory(pixels=planted.images), range(len(planted.images)))
-    seeing = [space for space in spaces if space.name != "masks"]
-    return _counted("images", planted.kinds, _found(seeing, views, known, planted.rows))
+    seeing = [one for one in identities if one.name != "masks"]
+    power = _counted("images", planted.kinds, _found(seeing, views, real, owners))
+    of_masks = [one for one in identities if one.name == "masks"]
+    filled = (
+        np.flatnonzero(images.masks().any((1, 2))) if of_masks else np.empty(0, np.intp)
+    )  # empty masks are nobody's
+    if len(filled):
+        planted = plant(images.masks()[filled, None], num, seed=seed, kinds=MASK_ALTERATIONS)
+        rows = train[filled[planted.rows]]
+        views = replace(real.rows(rows), planes=look.planes(planted.images[:, 0].astype(np.uint8)))
+        power += _counted("masks", planted.kinds, _found(of_masks, views, real, people.numbers[rows]))
+    return power
 
 
-def mask_power(
-    train: PreparedDataset, known: Views, space: Space, look: Look, num: int, seed: int
-) -> tuple[Power, ...]:
-    """Of altered copies of training masks, how many the mask space finds; empty masks are nobody's.
-
-    Args:
-        train: the training images with their masks.
-        known: the views of the same.
-        space: of masks.
-        look: how the audit looks at masks.
-        num: copies of each kind.
-        seed: source of all draws.
-    """
-    masks = train.masks()
-    filled = np.flatnonzero(masks.any((1, 2)))
-    if not len(filled):
-        return ()
-    planted = plant(masks[filled, None], num, seed=seed, kinds=MASK_ALTERATIONS)
-    rows = filled[planted.rows]
-    views = replace(known.rows(rows), planes=look.planes(planted.images[:, 0].astype(np.uint8)))
-    return _counted("masks", planted.kinds, _found([space], views, known, rows))
-
-
-def _found(spaces: Sequence[Space], views: Views, known: Views, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Whether each copy is a clear copy of its own patient in some space."""
-    owners, found = known.patients[rows], np.zeros(len(rows), bool)
+def _found(
+    spaces: Sequence[Identity], views: Views, real: Views, owners: NDArray[np.intp]
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Whether each copy is known as its own patient's in some space."""
+    found = np.zeros(len(owners), bool)
     for space in spaces:
-        near = nearest(space.name, views, known)
-        found |= (near.relative < space.clear_below) & (near.patients[:, 0] == owners)
+        near = nearest(space.name, views, real)
+        found |= (near.relative < space.below) & (near.owners == owners[:, None]).any(1)
     return found
 
 

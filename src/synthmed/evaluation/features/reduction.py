@@ -17,11 +17,15 @@ def reduced(images: Tensor, longest: int) -> Tensor:
 
     The smoothing makes a copy that was shifted by a part of a reduced pixel, or re-compressed, look the same.
     """
+    return smooth(area(images, longest), torch.tensor([1.0, 2.0, 1.0]) / 4)
+
+
+def area(images: Tensor, longest: int) -> Tensor:
+    """Images [N C H W] by area averaging to a longest side of ``longest``; smaller ones stay as they are."""
     height, width = images.shape[-2:]
     scale = min(1.0, longest / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = functional.adaptive_avg_pool2d(images, size) if scale < 1 else images
-    return smooth(small, torch.tensor([1.0, 2.0, 1.0]) / 4)
+    return functional.adaptive_avg_pool2d(images, size) if scale < 1 else images
 
 
 def smooth(images: Tensor, kernel: Tensor) -> Tensor:

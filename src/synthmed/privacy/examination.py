@@ -5,29 +5,37 @@ The verb that opens the folders and writes the report is ``auditing.audit``; thi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthmed.artifacts import digest_of
 from synthmed.data.dataset import PreparedDataset
-from synthmed.data.split import AUDIT_NEEDS
+from synthmed.data.split import AUDIT_NEEDS, SPLITS
 from synthmed.errors import DataError
 from synthmed.evaluation.features.extractor import open_extractor
+from synthmed.evaluation.features.images import chunks
 from synthmed.evaluation.inputs import check_sides
+from synthmed.privacy import copies, identity
 from synthmed.privacy._tails import holm
 from synthmed.privacy._views import Look, Views, join
-from synthmed.privacy.copies import SPACES, Space, compare
+from synthmed.privacy.copies import Space, compare
 from synthmed.privacy.findings import Findings, Power, Test
+from synthmed.privacy.identity import Identity, identify
 from synthmed.privacy.membership import Attack, Inference, infer, known_attacks, read_scores
-from synthmed.privacy.power import image_power, mask_power
+from synthmed.privacy.origin import origin_of
+from synthmed.privacy.people import People, find_people, part_of
+from synthmed.privacy.power import measure_power
 from synthmed.progress import Progress, silence, titled
 from synthmed.samples import OF_NOBODY, SampleSet
 
 EXTRACTOR = "random_filters"
 """What makes the features unless said otherwise: quick, and it needs no weights."""
 FEW_PATIENTS = 30
+"""Patients of a split without whom both sides cannot be compared."""
+LEAST = 3
+"""Real patients without whom nothing can be told from chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,62 +87,86 @@ def examine(
 
     Args:
         made: the synthetic images.
-        true: the prepared data set whose split ``train`` the generator was trained on, with its sealed holdout.
+        true: the prepared data set whose split ``train`` the generator was trained on, with its sealed holdout; without
+            one, single images are looked for and nothing else.
         settings: how it looks.
         attacks: further membership attacks.
         progress: hears how far it is.
 
     Raises:
-        DataError: there is no holdout, the sets differ in size, channels or bit depth, or one is no set of pictures.
+        DataError: there are too few patients, attacks but no holdout, the sets differ in size, channels or bit depth,
+            or one is no set of pictures.
         ConfigError: an unknown extractor or channel.
         WeightsError: the extractor's weights are not there.
     """
     settings, attacks = settings or Settings(), attacks or Attacks()
     tell = progress or silence
     flat = check_sides(made, true)
-    train, holdout = _sides(true)
-    masks = made.has_masks and all(row.mask_source != "none" for row in (*train.rows, *holdout.rows))
+    unproven = origin_of(made, true)
+    _check_copies_within(made)
+    masks = made.has_masks and all(row.mask_source != "none" for row in true.rows if row.split in AUDIT_NEEDS)
     look = Look(
         extractor=open_extractor(settings.extractor, device=settings.device, weights=settings.weights),
         channels=true.info.channels, seen=settings.channels, folder=settings.features,
         num_labels=max(2, len(true.info.mask_labels)) if masks else 0,
     )  # fmt: skip
-    numbers = {name: number for number, name in enumerate(sorted({row.patient_id for row in true.rows}))}
-
-    def seen(side: PreparedDataset, what: str) -> Views:
-        key = {"set": true.digest, "rows": digest_of([row.id for row in side.rows])}
-        return look.at(side, [numbers[row.patient_id] for row in side.rows], key,
-                       titled(tell, f"looking at {what}"))  # fmt: skip
-
-    known, sealed = seen(train, "training images"), seen(holdout, "holdout images")
+    real = look.at(true, np.zeros(len(true), np.intp), {"set": true.digest},
+                   titled(tell, "looking at real images"))  # fmt: skip
+    people = find_people(true, real)
+    real = real.of(people.numbers)
+    sealed = _is_sealed(true, people, attacks)
     asked = look.at(made, range(len(made)), {"set": made.digest},
                     titled(tell, "looking at synthetic images"))  # fmt: skip
-    names = [name for name in SPACES if name != "masks" or masks]
-    spaces = []
+    names = [name for name in identity.SPACES if name != "masks" or masks]
+    identities = []
     for place, name in enumerate(names):
         tell(place, len(names), f"comparing {name}")
-        spaces.append(compare(name, asked, known, sealed, spaces=len(names), seed=settings.seed))
-    tell(0, 1, "membership")
-    inferences, tests = conclude(spaces, asked, known, sealed, _given_scores(train, holdout, attacks),
-                                 seed=settings.seed)  # fmt: skip
-    insiders = _infer_all(_scored(train, holdout, attacks.inside), known, sealed, (settings.seed, 2), inside=True)
+        identities.append(identify(name, asked, real, spaces=len(names), seed=settings.seed))
+    tell(0, 1, "comparing both sides")
+    both = _compare_sides(true, people, asked, real, identities, attacks, settings.seed) if sealed else _Both()
     power: tuple[Power, ...] = ()
     if settings.canaries:
         tell(0, 1, "planted copies")
-        power = image_power(train, holdout, known, spaces, look, settings.canaries, settings.seed)
-        if masks:
-            power += mask_power(train, known, spaces[-1], look, settings.canaries, settings.seed)
-    counts = {name: len(np.unique(side.patients)) for name, side in (("train", known), ("holdout", sealed))}
+        power = measure_power(true, people, real, identities, look, settings.canaries, settings.seed)
+    counts = {name: len(np.unique(people.numbers[people.rows(name)])) for name in SPLITS}
     return Findings(
         num=len(made),
+        sealed=sealed,
         patients=counts,
-        spaces=tuple(spaces),
-        inferences=(*inferences, *insiders),
-        tests=tests,
+        persons={split: people.of(split) for split in SPLITS},
+        identities=tuple(identities),
+        spaces=both.spaces,
+        inferences=(*both.inferences, *both.insiders),
+        tests=both.tests,
         power=power,
         statement=_statement(made),
-        warnings=(*_warnings(made, spaces, counts, masks, insiders), *flat),
+        unproven=unproven,
+        warnings=(*_warnings(made, people, counts, masks, both.insiders), *flat),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Both:
+    """What the comparison of training and holdout tells; nothing, where there is no holdout."""
+
+    spaces: tuple[Space, ...] = ()
+    inferences: tuple[Inference, ...] = ()
+    insiders: tuple[Inference, ...] = ()
+    tests: tuple[Test, ...] = ()
+
+
+def _compare_sides(
+    true: PreparedDataset, people: People, asked: Views, real: Views, identities: Sequence[Identity],
+    attacks: Attacks, seed: int,
+) -> _Both:  # fmt: skip
+    train, holdout = (people.rows(side) for side in AUDIT_NEEDS)
+    known, sealed = real.rows(train), real.rows(holdout)
+    spaces = [compare(one, asked, known, sealed, seed=seed) for one in identities if one.name in copies.SPACES]
+    sides = part_of(true, train), part_of(true, holdout)
+    given = _given_scores(*sides, attacks)
+    inferences, tests = conclude(spaces, asked, known, sealed, given, seed=seed)
+    insiders = _infer_all(_scored(*sides, attacks.inside), known, sealed, (seed, 2), inside=True)
+    return _Both(spaces=tuple(spaces), inferences=inferences, insiders=insiders, tests=tests)
 
 
 def conclude(
@@ -169,18 +201,42 @@ def _infer_all(
     return tuple(infer(name, values, patients, members, draws, inside=inside) for name, values in scores.items())
 
 
-def _sides(true: PreparedDataset) -> tuple[PreparedDataset, PreparedDataset]:
-    """Training and holdout images; an audit without a holdout would only pretend."""
-    sides = [true.where(lambda row, name=name: row.split == name) for name in AUDIT_NEEDS]  # type: ignore[misc]
-    for side, (name, needed) in zip(sides, AUDIT_NEEDS.items(), strict=True):
-        count = len({row.patient_id for row in side.rows})
-        if count < needed:
-            raise DataError(
-                f"{true.path} has {count} patients in {name}; the audit compares with patients the generator has "
-                f"never seen and needs at least {needed}, better {FEW_PATIENTS} or more. Prepare the images with a "
-                "holdout (--holdout 0.2), train anew on that set, and audit then."
-            )
-    return sides[0], sides[1]
+def _is_sealed(true: PreparedDataset, people: People, attacks: Attacks) -> bool:
+    """Whether there are training patients and a holdout to hold them against; else single images are all that is left.
+
+    Raises:
+        DataError: too few patients even for that, or attacks on membership were asked for.
+    """
+    persons = len(np.unique(people.numbers))
+    if persons < LEAST:
+        raise DataError(
+            f"{true.path} has {persons} patients; the audit learns from real patients how alike strangers are and "
+            f"needs at least {LEAST}, better {FEW_PATIENTS} or more. Give more real images."
+        )
+    counts = {side: len(np.unique(people.numbers[people.rows(side)])) for side in AUDIT_NEEDS}
+    sealed = all(counts[side] >= needed for side, needed in AUDIT_NEEDS.items())
+    if not sealed and (attacks.outside or attacks.inside or attacks.scores):
+        raise DataError(
+            f"{true.path} has {counts['train']} patients in train and {counts['holdout']} in holdout; whether it can "
+            f"be told who was trained on needs at least {AUDIT_NEEDS['train']} and {AUDIT_NEEDS['holdout']}. Prepare "
+            "the images with a holdout (--holdout 0.2) and train anew on that set, or audit without attacks on "
+            "membership."
+        )
+    return sealed
+
+
+def _check_copies_within(made: SampleSet) -> None:
+    """Refuse a set that holds one picture twice: it would be counted as two."""
+    known: dict[bytes, int] = {}
+    for done, stored in chunks(made):
+        for place, image in enumerate(stored, done):
+            first = known.setdefault(sha256(image.tobytes()).digest(), place)
+            if first != place:
+                one, other = (made.samples[index].file_name for index in (first, place))
+                raise DataError(
+                    f"{one} and {other} in {made.path.name} are the same picture; expected each once, since images "
+                    "are counted. Leave the second one out."
+                )
 
 
 def _scored(
@@ -228,13 +284,12 @@ def _statement(made: SampleSet) -> str:
 
 
 def _warnings(
-    made: SampleSet, spaces: Sequence[Space], counts: Mapping[str, int], masks: bool,
-    insiders: Sequence[Inference],
-) -> list[str]:  # fmt: skip
+    made: SampleSet, people: People, counts: Mapping[str, int], masks: bool, insiders: Sequence[Inference]
+) -> list[str]:
     warnings = [
         f"There are only {count} {name} patients: thresholds are rough and the power is low."
         for name, count in counts.items()
-        if count < FEW_PATIENTS
+        if name in AUDIT_NEEDS and 0 < count < FEW_PATIENTS
     ]
     if made.has_masks and not masks:
         warnings.append("The masks were not audited: some real images have none.")
@@ -243,13 +298,13 @@ def _warnings(
         warnings.append(
             f"{taken} synthetic images were made from real masks or images: they carry a patient's shape on."
         )
-    for space in spaces:
-        leaked = int((space.real[: space.holdout_patients] < space.clear_below).sum())
-        if leaked:
-            warnings.append(
-                f"In {space.name}, {leaked} holdout patients are themselves clear copies of training patients: the "
-                "holdout is not sealed, or one patient stands under two names."
-            )
+    warnings += people.divided()
+    if people.twins:
+        one, other = people.twins[0]
+        warnings.append(
+            f"{len(people.twins)} pairs of patients are one person under two names, such as {one} and {other}; they "
+            "are counted as one."
+        )
     warnings += [
         f"The attack '{one.name}' tells training from holdout patients (AUC {one.auc:.2f}, {one.low:.2f} to "
         f"{one.high:.2f}). It needs what is not handed on with the images, so it does not block them; the run with its "

@@ -1,0 +1,145 @@
+"""The verbs that make: from source images to synthetic ones."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synthmed.cli._app import Computing, Data, Device, Json, Out, Seed, app, progress_bar, size_of, tell
+from synthmed.errors import ConfigError
+
+
+@app.command(cls=Computing)
+def demo(out: Annotated[Path, typer.Argument(metavar="[OUT]", help="New directory.")] = Path("demo"),
+         seed: Seed = 0) -> None:  # fmt: skip
+    """From nothing to a report on phantoms, in about three minutes on two cores."""
+    from synthmed.demonstration import demo as run
+
+    run(out, seed=seed)
+
+
+@app.command()
+def doctor(source: Annotated[Path | None, typer.Argument(metavar="[SOURCE]", help="Folder of images.")] = None,
+           pixels: Annotated[int, typer.Option(help="Pictures whose pixels are looked at too.")] = 0,
+           workers: Annotated[int | None, typer.Option(help="Processes; as many as cores if not given.")] = None,
+           as_json: Json = False) -> None:  # fmt: skip
+    """Tell what the machine has and what a folder holds, and the command to prepare it."""
+    from synthmed.checkup.doctor import doctor as run
+    from synthmed.checkup.tables import show
+
+    with progress_bar("Reading") as progress:
+        found = run(source, pixels=pixels, workers=workers, progress=progress)
+    print(json.dumps(found.facts())) if as_json else show(found)
+
+
+@app.command()
+def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="breast_mr, cells, mammogram, retina or thorax.")],
+            out: Out,
+            num: Annotated[int | None, typer.Option(help="How many images; of thorax and breast_mr how many patients. "
+                                                         "Usual for the kind if not given.")] = None,
+            size: Annotated[int | None, typer.Option(help="Height in pixels. Usual for the kind if not given.")] = None,
+            seed: Seed = 0, as_json: Json = False) -> None:  # fmt: skip
+    """Write example images made by code, as source files, so that prepare is really used."""
+    from synthmed.artifacts import read_manifest
+    from synthmed.phantoms import phantom as run
+
+    run(kind, out, num=num, seed=seed, size=size)
+    made, data = read_manifest(out, "phantom").facts["num"], {"thorax": "ct"}.get(kind, kind)
+    tell(as_json, f"{made} {kind} phantoms are in {out}. Next: synthmed prepare {out} DATA --kind {data}",
+          out=out, num=made)  # fmt: skip
+
+
+@app.command()
+def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of images and masks.")], out: Out,
+            kind: Annotated[str, typer.Option(help="What they show, such as retina or generic.")] = "generic",
+            size: Annotated[str, typer.Option(help="Side in pixels, or HEIGHTxWIDTH; empty = the kind's own.")] = "",
+            holdout: Annotated[float | None, typer.Option(help="Share of patients sealed for the audit, of a declared "
+                               "training half too; not given: 0.1 of those without a declared split.")] = None,
+            test: Annotated[float | None, typer.Option(help="Share of patients kept for testing, likewise; not given: "
+                            "0.2.")] = None,
+            overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
+                                 help="Change a setting of the kind.")] = None,
+            table: Annotated[Path | None, typer.Option(help="CSV file with patients, labels or classes.")] = None,
+            key: Annotated[Path | None, typer.Option(help="File with the key of the pseudonyms; made if new.")] = None,
+            workers: Annotated[int | None, typer.Option(help="Processes; as many as cores if not given.")] = None,
+            cluster: Annotated[str, typer.Option(metavar="ADDRESS", help="Dask scheduler, tcp://HOST:PORT.")] = "",
+            fast_j2k: Annotated[bool, typer.Option("--fast-j2k", help="JPEG 2000 at lower resolution.")] = False,
+            seed: Seed = 0, as_json: Json = False) -> None:  # fmt: skip
+    """Turn a folder of images into a prepared data set, split by patient."""
+    from synthmed.data.keyed_names import list_file
+    from synthmed.data.prepare import prepare as run
+    from synthmed.data.pseudonyms import default_key_file
+
+    with progress_bar("Preparing") as progress:
+        made = run(source, out, kind=kind, size=size_of(size) if size else None, holdout=holdout, test=test, seed=seed,
+                   overrides=overrides or (), table=table, key=key, workers=workers, cluster=cluster,
+                   fast_j2k=fast_j2k, progress=progress)  # fmt: skip
+    facts = {name: split.images for name, split in made.info.splits.items()}
+    names = list_file(key or default_key_file(), out)
+    told = f"\nWhich files were rejected stands in {names}, beside the key." if made.num_rejected else ""
+    tell(as_json, made.summary + told, out=out, digest=made.digest, rejected=made.num_rejected, alike=made.num_alike,
+          cautions=made.cautions, **facts)  # fmt: skip
+
+
+@app.command(cls=Computing)
+def label(photographs: Annotated[Path, typer.Argument(metavar="PHOTOGRAPHS", help="Folder of images without masks.")],
+          data: Data, out: Out, seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
+    """Give photographs masks, by a segmenter trained on DATA's labelled training pairs, and add them to DATA's."""
+    from synthmed.segmentation.labelling import label as run
+
+    with progress_bar("Labelling") as progress:
+        made = run(photographs, data, out, seed=seed, device=device, progress=progress)
+    added = sum(row.mask_source == "segmenter" for row in made.rows)
+    tell(as_json, f"{out} holds {len(made)} images, {added} of them with masks by the segmenter.",
+          out=out, digest=made.digest, added=added)  # fmt: skip
+
+
+@app.command(cls=Computing)
+def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe, or a path to one.")],
+          data: Data,
+          run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of the training.")],
+          overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
+                               help="Change a setting, such as training.budget=0.1.")] = None,
+          device: Device = "cpu",
+          dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
+          as_json: Json = False) -> None:  # fmt: skip
+    """Train a recipe. The same command again goes on where it stopped."""
+    from synthmed.data.dataset import PreparedDataset
+    from synthmed.training.loop import plan
+    from synthmed.training.loop import train as start
+
+    if dry_run:
+        stages = plan(recipe, data, overrides=overrides or ())
+        told = "; ".join(f"{name}: {images} images" for name, images in stages.items())
+        cautions = PreparedDataset.open(data, verify=False).cautions
+        tell(as_json, "\n".join([f"Recipe {recipe} and {data} fit. It would train {told}.", *cautions]),
+              stages=stages, cautions=cautions)  # fmt: skip
+        return
+    with progress_bar() as bar:
+        model = start(recipe, data, run, overrides=overrides or (), device=device, progress=bar, say=bar.say)
+    tell(as_json, f"Next: synthmed generate {model} SAMPLES --num 50", model=model)
+
+
+@app.command(cls=Computing)
+def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/model.safetensors")], out: Out,
+             num: Annotated[int, typer.Option(help="How many images.")],
+             masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES|FOLDER",
+                              help="Make images under these masks.")] = None,
+             styles: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES|FOLDER",
+                               help="Make images in the texture of these.")] = None,
+             label: Annotated[str, typer.Option(metavar="CLASS", help="Make images of this class; of all classes in "
+                                                "the proportions of the training set if not given.")] = "",
+             split: Annotated[str, typer.Option(help="Split of DATA whose masks and styles are used.")] = "train",
+             file_format: Annotated[str, typer.Option("--format", help="png, tiff or npy.")] = "png",
+             seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
+    """Make synthetic images, with masks where the model makes them."""
+    from synthmed.generation.generate import generate as run
+
+    if file_format not in ("png", "tiff", "npy"):
+        raise ConfigError(f"--format is {file_format!r}; expected png, tiff or npy.")
+    with progress_bar("Generating") as progress:
+        made = run(model, out, num=num, seed=seed, masks=masks, styles=styles, label=label, split=split,
+                   file_format=file_format, device=device, progress=progress)  # type: ignore[arg-type]  # fmt: skip
+    tell(as_json, f"{out} holds {len(made)} images. Next: synthmed evaluate {out} DATA REPORT",
+          out=out, digest=made.digest, num=len(made))  # fmt: skip

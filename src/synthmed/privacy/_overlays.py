@@ -1,0 +1,94 @@
+"""Images made of more than one: the finest structure of the whole, and of each part in its place, without alignment.
+
+Where one image is laid over another, or a part of one stands in another, what is left of the first is faint, and a
+search that bends would find a better fit elsewhere. The finest structure tells it nevertheless: in it different
+patients are hardly alike at all. Whole images are compared in every orientation and nine places, parts where they are.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from synthmed.evaluation._neighbours import nearest_groups
+from synthmed.evaluation.features.reduction import gaussian, smooth
+from synthmed.privacy._registration import structure
+from synthmed.privacy._views import orient, orientations
+
+_REACH, _BLUR = 2.0, 0.5
+_PLACES = (-2, 0, 2)
+"""Pixels by which a whole image is moved, each way."""
+_FAINT = 0.5
+"""Strength of a part, in strengths of the whole image, below which it counts less: an empty corner is nobody's."""
+_NEAREST = 4
+_QUERIES = 32
+
+Found = tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
+"""Distances, patients, reference rows and orientations, each [N K], the nearest first."""
+
+
+def nearest_whole(
+    queries: Tensor, references: Tensor, patients: NDArray[np.intp], own: NDArray[np.intp] | None
+) -> Found:
+    """The nearest patients by the finest structure of whole images.
+
+    Args:
+        queries: [N 1 H W], grey.
+        references: [M 1 H W], in the order of their patients.
+        patients: [M].
+        own: [N] the patient of each query, who is left out; None = nobody is.
+    """
+    height, width = queries.shape[-2:]
+    return _nearest(queries, references, patients, own, (0, height, 0, width), _PLACES)
+
+
+def nearest_parts(
+    queries: Tensor, references: Tensor, patients: NDArray[np.intp], own: NDArray[np.intp] | None
+) -> Iterator[Found]:
+    """The same for each of nine parts of half the sides, which overlap; see ``nearest_whole``."""
+    height, width = queries.shape[-2:]
+    for down, right in product(range(3), range(3)):
+        top, left = down * height // 4, right * width // 4
+        yield _nearest(queries, references, patients, own, (top, top + height // 2, left, left + width // 2), (0,))
+
+
+def _nearest(
+    queries: Tensor, references: Tensor, patients: NDArray[np.intp], own: NDArray[np.intp] | None,
+    box: tuple[int, int, int, int], places: Sequence[int],
+) -> Found:  # fmt: skip
+    known, stored = orientations(*queries.shape[-2:]), _part(_finest(references), box)
+    codes = np.repeat(known, len(places) ** 2)
+    parts = []
+    for first in range(0, len(queries), _QUERIES):
+        asked = _finest(queries[first : first + _QUERIES])
+        variants = [_part(moved, box) for code in known for moved in _moved(orient(asked, code), places)]
+        mine = None if own is None else own[first : first + _QUERIES]
+        products, who, rows, which = nearest_groups(variants, stored, patients, mine, _NEAREST)
+        parts.append((np.sqrt(np.maximum(0, 2 - 2 * products)), who, rows, codes[which]))
+    distances, who, rows, turned = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return distances.astype(np.float32), who, rows, turned
+
+
+def _finest(images: Tensor) -> Tensor:
+    return structure(smooth(images, gaussian(_BLUR)), _REACH)
+
+
+def _moved(images: Tensor, places: Sequence[int]) -> Iterator[Tensor]:
+    reach, (height, width) = max(places), images.shape[-2:]
+    padded = functional.pad(images, (reach,) * 4, mode="replicate")
+    for down, right in product(places, places):
+        yield padded[..., reach + down : reach + down + height, reach + right : reach + right + width]
+
+
+def _part(images: Tensor, box: tuple[int, int, int, int]) -> NDArray[np.float32]:
+    """A part of images as rows of length 1, or less where it is faint."""
+    top, bottom, left, right = box
+    part = images[..., top:bottom, left:right].flatten(1)
+    part = part - part.mean(1, keepdim=True)
+    length = torch.maximum(part.norm(dim=1), _FAINT * images.flatten(1).norm(dim=1))
+    # A constant image has no structure; rounding leaves it a tiny one.
+    return (part / length.clamp_min(1e-1)[:, None]).numpy()
