@@ -6,6 +6,7 @@
     ├── TrainingError             a loss is not finite, a training cannot go on
     ├── InputError                exit code 2: what the user gave cannot be used
     │   ├── SourceError           an image file or a folder of images
+    │   │   └── LayoutError       a folder whose files do not say what belongs together
     │   ├── DataError             a prepared data set, a sample set, a split
     │   ├── ConfigError           a recipe, a setting, a flag
     │   ├── ArtifactError         a directory or file of ours that is damaged, missing or of another kind
@@ -43,6 +44,10 @@ class InputError(SynthmedError):
 
 class SourceError(InputError):
     """An image file, or a folder of them, that cannot be read."""
+
+
+class LayoutError(SourceError):
+    """A folder of images of which it cannot be told what belongs together; going on would drop or mix something."""
 
 
 class DataError(InputError):

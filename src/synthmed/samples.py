@@ -329,11 +329,13 @@ def _foreign_samples(path: Path) -> tuple[list[Sample], list[str]]:
             label=image.label,
             lineage="unknown",
             file_name=image.path.relative_to(path).as_posix(),
-            mask_name=image.mask_path.relative_to(path).as_posix() if image.mask_path else "",
+            mask_name=image.mask_paths[0].relative_to(path).as_posix() if len(image.mask_paths) == 1 else "",
         )
         for image in found.images
     ]
-    return samples, [f"{rejection.file}: {rejection.reason}" for rejection in found.rejected]
+    several = [image.path.name for image in found.images if len(image.mask_paths) > 1]
+    told = [f"{name}: It has several masks; expected one. None is used." for name in several]
+    return samples, told + [f"{rejection.file}: {rejection.reason}" for rejection in found.rejected]
 
 
 def _format_facts(image: NDArray[np.integer], file_format: FileFormat, num_labels: int, count: int) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def test_at_their_own_size_pixels_and_masks_are_stored_exactly(tmp_path, make_so
     images, masks = dataset.images(), dataset.masks()
     for index, found in enumerate(find(source).images):
         np.testing.assert_array_equal(images[index], read_image(found.path))
-        np.testing.assert_array_equal(masks[index], read_mask(found.mask_path))
+        np.testing.assert_array_equal(masks[index], read_mask(found.mask_paths[0]))
     assert {row.label for row in dataset.rows} == {"class 0", "class 1"}
     assert {row.mask_source for row in dataset.rows} == {"manual"}
 
@@ -46,7 +46,7 @@ def test_the_row_leads_from_the_stored_picture_back_to_its_source(tmp_path, make
     for row, image, mask, found in zip(
         dataset.rows, dataset.images(), dataset.masks(), find(source).images, strict=True
     ):
-        np.testing.assert_array_equal(mask_to_source(mask, row.fit), read_mask(found.mask_path))
+        np.testing.assert_array_equal(mask_to_source(mask, row.fit), read_mask(found.mask_paths[0]))
         back, pixels = image_to_source(image, row.fit), read_image(found.path)
         assert back.shape == pixels.shape
         # Noise loses its finest detail on the way; shifted by one pixel it would correlate with nothing.

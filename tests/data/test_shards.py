@@ -221,9 +221,12 @@ def test_an_item_that_kills_its_worker_again_and_again_is_left_out_and_the_rest_
     source = make_source(tmp_path / "source", 8)
     dataset = prepare(source, tmp_path / "data", kind="explosive", size=16, workers=2)
     assert len(dataset) == 7
-    ((keyed, file, reason),) = csv_lines(list_file(default_key_file(), dataset.path))
+    (keyed, file, reason), (mask, beside, left) = csv_lines(list_file(default_key_file(), dataset.path))
     assert (file, reason) == ("images/scan 005.png", CRASHED)
-    assert (dataset.path / "rejected.csv").read_text() == f'file,reason\n{keyed},"{CRASHED}"\n'
+    assert (beside, left) == ("masks/scan 005.png", "Its image is left out.")
+    assert sorted((dataset.path / "rejected.csv").read_text().splitlines()[1:]) == sorted(
+        [f'{keyed},"{CRASHED}"', f"{mask},Its image is left out."]
+    )
 
 
 def test_every_planned_item_is_accounted_for(tmp_path, make_source):

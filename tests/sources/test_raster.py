@@ -42,7 +42,7 @@ def test_drive_is_recognised_with_its_patients_masks_fields_and_splits(tmp_path)
         ("02", "test"),
     }
     for image in found.images:
-        assert image.mask_path.name == f"{image.patient_id}_manual1.gif"
+        assert image.mask_paths[0].name == f"{image.patient_id}_manual1.gif"
         assert image.field_path.name.startswith(image.patient_id)
 
 
@@ -53,8 +53,8 @@ def test_a_half_of_drive_may_be_without_manual_masks(tmp_path):
     (tmp_path / "test" / "1st_manual").rmdir()
     found = find(tmp_path)
     assert not found.rejected
-    assert {image.mask_path is None for image in found.images if image.split == "test"} == {True}
-    assert {image.mask_path is None for image in found.images if image.split == "train"} == {False}
+    assert {image.mask_paths == () for image in found.images if image.split == "test"} == {True}
+    assert {image.mask_paths == () for image in found.images if image.split == "train"} == {False}
 
 
 def test_one_drive_patient_in_both_halves_is_an_error_that_names_it(tmp_path):
@@ -72,7 +72,7 @@ def test_folders_are_paired_by_stem_whatever_the_extension_or_the_signs_in_the_n
     found = find(tmp_path)
     assert found.layout == "folders" and len(found.images) == 3 and not found.rejected
     for image in found.images:
-        assert image.mask_path.stem == image.path.stem == image.field_path.stem == image.patient_id
+        assert image.mask_paths[0].stem == image.path.stem == image.field_path.stem == image.patient_id
         assert image.split == "" and image.label == ""
 
 
@@ -80,9 +80,9 @@ def test_a_plain_folder_holds_images_without_masks(tmp_path):
     touch(tmp_path / "a.png", tmp_path / "b.tif")
     found = find(tmp_path)
     assert found.layout == "plain"
-    assert [(image.patient_id, image.mask_path, image.field_path) for image in found.images] == [
-        ("a", None, None),
-        ("b", None, None),
+    assert [(image.patient_id, image.mask_paths, image.field_path) for image in found.images] == [
+        ("a", (), None),
+        ("b", (), None),
     ]
 
 
@@ -111,7 +111,8 @@ def test_links_out_of_the_folder_folders_and_other_files_are_rejected(tmp_path):
     (source / ".hidden.png").write_bytes(b"")
     found = find(source)
     assert [image.path.name for image in found.images] == ["a.png"]
-    assert set(reasons(found)) == {"secret.png", "broken.png", "notes.txt", "deeper"}
+    assert set(reasons(found)) == {"secret.png", "broken.png", "notes.txt", "deeper/b.png", ".hidden.png"}
+    assert "below the other images" in reasons(found)["deeper/b.png"]
     assert "symbolic link" in reasons(found)["secret.png"]
 
 

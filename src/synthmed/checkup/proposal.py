@@ -1,12 +1,14 @@
-"""The command that prepares a folder: kinds are proposed by modality, names and layout, and tried.
+"""The command that prepares a folder: kinds are proposed by modality, names and pictures, and tried.
 
-A kind is asked what it would find, with its own function, so what is told to be left out is what would be left out.
+A kind is asked what it would find, with its own function, so what is told to be left out is what would be left out. The
+command is for the whole folder; where something is missing that would drop masks or mix contrasts, it is said, and no
+command is given.
 """
 
 import re
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,22 +18,28 @@ import numpy as np
 from synthmed import sources
 from synthmed.checkup.headers import Look
 from synthmed.checkup.reasons import Anonymous
+from synthmed.checkup.subject import subject_of
+from synthmed.checkup.unnamed import pattern_of, unnamed_masks
 from synthmed.config import parse, read_overrides
 from synthmed.data.cautions import of_names
 from synthmed.data.dataset import DatasetInfo
 from synthmed.data.kinds import find_kind, kind_names
 from synthmed.data.kinds._contract import Item, KindSettings, Map
 from synthmed.data.planning import Plan, plan
-from synthmed.errors import InputError, SourceError
+from synthmed.errors import ConfigError, InputError, LayoutError, SourceError
+from synthmed.sources.contrasts import modality_of
 from synthmed.sources.folders import relative
+from synthmed.sources.partners import sort_names
 
+_FEW_PICTURES, _FEW_VOLUMES = 64, 6  # that are looked at for masks without a name
 _TRIED = 3  # items that are made into images, to see whether the command works
 _NO_KEY = bytes(32)  # the pseudonyms of a plan that is thrown away
 _VOLUMES = ("NIfTI", "NRRD")
+_PICTURES = ("retina", "cells", "generic")
+_DRAWN = ("SEG", "RTSTRUCT")
 _MINI_MIAS = re.compile(r"mdb\d{3}\b")
 _DDSM = re.compile(r"[A-Z]_\d+_\d+\.(LEFT|RIGHT)_(MLO|CC)")
 _DDSM_NAMES = r"(?P<patient_id>[A-Z]_\d+)_\d+\.(?P<laterality>LEFT|RIGHT)_(?P<view>MLO|CC)"
-_MASK_WORD = re.compile(r"mask|label|lesion|seg|gold|truth", re.IGNORECASE)
 _MOST = 0.4  # of the files, so that a mask for each image does not hide what the images are called
 _BELOW_AIR = -500  # a volume with smaller values is in Hounsfield units
 
@@ -42,19 +50,29 @@ class Proposal:
 
     Args:
         kind: of data set; "" = none fits.
-        command: to type.
+        command: to type; "" where something is missing.
         items: images, series or studies that would be used.
+        patients: they are of, as prepare counts them.
+        account: what every file would be, as a sentence; "" where nothing was planned.
         left_out: reason -> files that would be left out for it.
         refused: kind -> what it said, of those that were tried before.
+        missing: what has to be given first, as a sentence; "" = nothing.
         cautions: what to look at before the command is used.
     """
 
     kind: str
     command: str
     items: int
+    patients: int
+    account: str
     left_out: dict[str, int]
     refused: dict[str, str]
+    missing: str
     cautions: tuple[str, ...] = ()
+
+
+class _MissingError(Exception):
+    """Something has to be given before the likeliest kind can be used."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +91,7 @@ class _Candidate:
 
 
 def propose(source: Path, looks: Mapping[Path, Look], run: Map) -> tuple[Proposal, list[Item]]:
-    """The first kind that finds something in the folder, and what it would make images of.
+    """The likeliest kind that finds something in the folder, and what it would make images of.
 
     Args:
         source: the folder.
@@ -82,28 +100,89 @@ def propose(source: Path, looks: Mapping[Path, Look], run: Map) -> tuple[Proposa
     """
     anonymous = Anonymous(source)
     refused: dict[str, str] = {}
-    for candidate in _candidates(source, looks):
+    kind = missing = ""
+    for candidate in _candidates(source, looks, run):
         if candidate.kind not in kind_names():
             continue
         try:
-            planned = _try(candidate, run)
+            _refuse_drawn(looks)
+            settled, planned = _try_with_masks(candidate, looks, run)
+        except _MissingError as error:
+            kind, missing = candidate.kind, anonymous.reason(str(error))
+            break
         except InputError as error:
             refused.setdefault(candidate.kind, anonymous.reason(str(error)))
             continue
         cautions = (of_names(**asdict(planned.siblings)),) if planned.siblings else ()
         if planned.siblings and planned.siblings.pattern:
-            candidate, planned = _with_patients(candidate, planned, run)
-        reasons = Counter(anonymous.reason(reason, file) for file, reason in planned.rejected)
-        proposal = Proposal(
-            kind=candidate.kind,
-            command=candidate.command,
-            items=len(planned.items),
-            left_out=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
-            refused=refused,
-            cautions=cautions,
+            settled, planned = _with_patients(settled, planned, run)
+        proposal = _proposal(settled, planned, refused, anonymous)
+        return replace(proposal, cautions=cautions), planned.items
+    return _nothing(kind, missing, refused), []
+
+
+def _proposal(candidate: _Candidate, planned: Plan, refused: dict[str, str], anonymous: Anonymous) -> Proposal:
+    reasons = Counter(anonymous.reason(reason, file) for file, reason in planned.rejected)
+    return Proposal(
+        kind=candidate.kind,
+        command=candidate.command,
+        items=len(planned.items),
+        patients=len({item.patient_id for item in planned.items}),
+        account=planned.account.sentence,
+        left_out=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
+        refused=refused,
+        missing="",
+    )
+
+
+def _nothing(kind: str, missing: str, refused: dict[str, str]) -> Proposal:
+    return Proposal(
+        kind=kind, command="", items=0, patients=0, account="", left_out={}, refused=refused, missing=missing
+    )
+
+
+def _refuse_drawn(looks: Mapping[Path, Look]) -> None:
+    """Segmentations as DICOM are not read: a command would drop them."""
+    drawn = Counter(one.modality for one in looks.values() if one.modality in _DRAWN)
+    if drawn and any(one.modality not in _DRAWN for one in looks.values()):
+        found = " and ".join(f"{count} of {modality}" for modality, count in drawn.items())
+        raise _MissingError(
+            f"There are segmentations as DICOM ({found}), which are not read; expected masks as NIfTI. Convert them, "
+            "or move them away to go without masks."
         )
-        return proposal, planned.items
-    return Proposal(kind="", command="", items=0, left_out={}, refused=refused), []
+
+
+def _try_with_masks(candidate: _Candidate, looks: Mapping[Path, Look], run: Map) -> tuple[_Candidate, Plan]:
+    """What ``prepare`` would do, with the setting for masks whose names do not say that they are masks.
+
+    Raises:
+        InputError: the kind finds nothing here, or cannot make an image of what it finds.
+        _MissingError: it needs something that the folder does not say.
+    """
+    planned = _try(candidate, run)
+    if candidate.kind not in (*_PICTURES, "ct"):
+        return candidate, planned
+    by_name = {relative(path, candidate.folder): look for path, look in looks.items()}
+    names = [name for name in sort_names(list(by_name)).images if by_name[name].format != "DICOM"]
+    used = {relative(path, candidate.folder) for item in planned.items for path in item.files}
+    # Those that are used, and those that are not, where masks of another depth than the images are.
+    parts = ([name for name in names if name in used], [name for name in names if name not in used])
+    few = _FEW_VOLUMES if any(by_name[name].format in _VOLUMES for name in names) else _FEW_PICTURES
+    drawn = [name for part in parts for name in unnamed_masks(part, few, candidate.folder, run)]
+    if not drawn:
+        return candidate, planned
+    pattern = pattern_of(drawn, names)
+    told = replace(candidate, settings=(*candidate.settings, f"masks={pattern}"))
+    try:
+        if pattern:
+            return told, _try(told, run)
+    except (InputError, _MissingError):
+        pass
+    raise _MissingError(
+        f"Of the pictures that were looked at {len(drawn)} hold two values, as masks do, and their names do not say "
+        "whose they are; expected a folder named masks, or names that end in _mask. Name them so, or say by --set "
+        "masks=PATTERN which files are masks."
+    )
 
 
 def _try(candidate: _Candidate, run: Map) -> Plan:
@@ -111,18 +190,25 @@ def _try(candidate: _Candidate, run: Map) -> Plan:
 
     Raises:
         InputError: the kind finds nothing here, or cannot make an image of what it finds.
+        _MissingError: it finds images, and would drop or mix something without more being said.
     """
     kind = find_kind(candidate.kind)
     settings = parse(kind.Settings, read_overrides(candidate.settings), candidate.kind)
-    found = kind.find(candidate.folder, settings, run)
+    try:
+        found = kind.find(candidate.folder, settings, run)
+    except (ConfigError, LayoutError) as error:
+        raise _MissingError(str(error)) from error
     info = kind.describe(found, settings, *kind.DEFAULT_SIZE)
-    planned = plan(found, info, settings, _NO_KEY, {"holdout": 0.1, "test": 0.2, "seed": 0, "from_train": ()}, run)
+    recorded = {"holdout": 0.1, "test": 0.2, "seed": 0, "from_train": ()}
+    planned = plan(candidate.folder, found, info, settings, _NO_KEY, recorded, run)
     if not planned.items:
         raise SourceError("It finds nothing that it can use.")
     # Headers can promise what pixels do not keep: at least one of the smallest items has to come out.
     smallest = sorted(planned.items, key=lambda item: (len(item.files), item.name))[:_TRIED]
     outcomes = list(run(partial(_made, candidate.kind, planned.info, settings), smallest))
     if all(isinstance(outcome, SourceError) for outcome in outcomes):
+        if smallest[0].partners and "mask" in str(outcomes[0]):
+            raise _MissingError(str(outcomes[0]))
         raise outcomes[0]
     return planned
 
@@ -133,7 +219,7 @@ def _with_patients(candidate: _Candidate, planned: Plan, run: Map) -> tuple[_Can
     told = replace(candidate, settings=(*candidate.settings, f"patient={planned.siblings.pattern}"))
     try:
         return told, _try(told, run)
-    except InputError:
+    except (InputError, _MissingError):
         return candidate, planned
 
 
@@ -141,12 +227,15 @@ def _made(kind: str, info: DatasetInfo, settings: KindSettings, item: Item) -> i
     return len(find_kind(kind).make(item, info, settings))
 
 
-def _candidates(source: Path, looks: Mapping[Path, Look]) -> Iterator[_Candidate]:
+def _candidates(source: Path, looks: Mapping[Path, Look], run: Map) -> Iterator[_Candidate]:
     """What the folder may be, the likeliest first."""
+    names = {relative(path, source): path for path in looks}
+    found = sort_names(list(names))
     modalities = Counter(one.modality for one in looks.values() if one.modality)
     likeliest = {modality: None for modality, _ in modalities.most_common()}
-    if any(one.format in _VOLUMES for one in looks.values()):
-        likeliest |= {"CT" if _has_hounsfield_units(looks) else "MR": None}
+    volumes = [names[name] for name in found.images if looks[names[name]].format in _VOLUMES]
+    if volumes:
+        likeliest |= {"CT" if _has_hounsfield_units(volumes, source) else "MR": None}
     for modality in likeliest:
         if modality == "MG":
             yield _Candidate("mammogram", source)
@@ -154,22 +243,36 @@ def _candidates(source: Path, looks: Mapping[Path, Look]) -> Iterator[_Candidate
             yield _Candidate("ct", source)
         elif modality == "MR":
             yield _Candidate("breast_mr", source)
-            yield from _named_contrasts(source, looks)
+            yield from _named_contrasts(source, volumes)
             yield _Candidate("breast_mr", source, ("output=slices",))
-    names = {relative(path, source): path for path, one in looks.items() if not one.modality}
-    yield from _named_mammograms(source, names)
-    folders = _folders_to_the_fullest(source, looks)
-    for folder in folders:
-        if any((folder / half / "images").is_dir() for half in ("training", "test")):
-            yield _Candidate("retina", folder)
-    for folder in folders:
-        yield _Candidate("generic", folder)
+    pictures = [names[name] for name in found.images if not looks[names[name]].modality and names[name] not in volumes]
+    if pictures:
+        yield from _of_pictures(source, pictures, [names[name] for name in found.masks], run)
+    # What the headers call CT or mammograms is not taken for pictures of any values where its own kind refuses it.
+    if not {"CT", "MG"} & likeliest.keys():
+        yield _Candidate("generic", source)
 
 
-def _has_hounsfield_units(looks: Mapping[Path, Look]) -> bool:
-    """Whether one of the first volumes reaches below air; headers of volumes do not say their unit."""
-    volumes = [path for path, one in looks.items() if one.format in _VOLUMES]
-    for path in volumes[:4]:
+def _of_pictures(source: Path, pictures: list[Path], masks: list[Path], run: Map) -> Iterator[_Candidate]:
+    """Pictures without headers, by what they show."""
+    names = [relative(path, source) for path in pictures]
+    if sum(bool(_MINI_MIAS.search(name)) for name in names) > _MOST * len(names):
+        yield _Candidate("mammogram", source, ("pairs=true", "crop=breast"))
+    elif sum(bool(_DDSM.search(name)) for name in names) > _MOST * len(names):
+        split = r"(?P<split>train|test)\w*/.*" if all(re.search(r"\b(train|test)\w*/", name) for name in names) else ""
+        yield _Candidate("mammogram", source, (*_labels(masks), f"names={split}{_DDSM_NAMES}"))
+    elif sum(modality_of(f"{source.resolve().name}/{name}") == "CT" for name in names) > _MOST * len(names):
+        yield _Candidate("ct", source)
+    elif subject := subject_of(source, pictures, masks, run):
+        yield _Candidate(subject, source)
+
+
+def _has_hounsfield_units(volumes: Sequence[Path], source: Path) -> bool:
+    """Whether names say CT, or one of the first volumes reaches below air; headers of volumes do not say their unit."""
+    said = {path: modality_of(relative(path, source)) for path in volumes}
+    if "CT" in said.values():
+        return True
+    for path in [path for path, modality in said.items() if not modality][:4]:
         try:
             if float(np.nanmin(sources.read(path).pixels)) < _BELOW_AIR:
                 return True
@@ -178,71 +281,22 @@ def _has_hounsfield_units(looks: Mapping[Path, Look]) -> bool:
     return False
 
 
-def _named_contrasts(source: Path, looks: Mapping[Path, Look]) -> Iterator[_Candidate]:
-    """Volumes of the same names in a folder for each patient: a contrast each, and perhaps a mask of lesions."""
+def _named_contrasts(source: Path, volumes: Sequence[Path]) -> Iterator[_Candidate]:
+    """Volumes of the same names in a folder for each patient: a contrast each."""
     folders: dict[Path, set[str]] = defaultdict(set)
-    for path, one in looks.items():
-        if one.format in _VOLUMES:
-            folders[path.parent].add(path.name)
-    names = sorted(set.intersection(*folders.values())) if folders else []
-    masks = [name for name in names if _MASK_WORD.search(name)]
-    contrasts = {re.split(r"[_.]", name)[0]: f"*/{name}" for name in names if name not in masks}
-    if len(masks) < 2 and len(contrasts) > 1 and len(contrasts) + len(masks) == len(names) and source not in folders:
+    for path in volumes:
+        folders[path.parent].add(path.name)
+    names = sorted(set.intersection(*folders.values())) if len(folders) > 1 else []
+    contrasts = {re.split(r"[_.]", name)[0]: f"*/{name}" for name in names}
+    if len(names) > 1 and len(contrasts) == len(names) and source not in folders:
         table = ", ".join(f'"{contrast}"="{pattern}"' for contrast, pattern in contrasts.items())
-        mask = [f"mask=*/{name}" for name in masks]
-        yield _Candidate("breast_mr", source, (f"contrasts={{{table}}}", *mask, "region=body"))
+        yield _Candidate("breast_mr", source, (f"contrasts={{{table}}}", "region=body"))
 
 
-def _folders_to_the_fullest(source: Path, looks: Mapping[Path, Look]) -> list[Path]:
-    """The source, the folder with most images, and those between, from above."""
-    places = Counter(path.parent for path in looks)
-    fullest = places.most_common(1)[0][0] if places else source
-    return [folder for folder in (*reversed(fullest.parents), fullest) if folder.is_relative_to(source)]
-
-
-def _named_mammograms(source: Path, names: Mapping[str, Path]) -> Iterator[_Candidate]:
-    """Mammograms whose files are named as in the two data bases of film mammograms that everybody has."""
-    if not names:
-        return
-    if sum(bool(_MINI_MIAS.search(name)) for name in names) > _MOST * len(names):
-        yield _Candidate("mammogram", source, ("pairs=true", "crop=breast"))
-    if sum(bool(_DDSM.search(name)) for name in names) > _MOST * len(names):
-        settings = []
-        if all(re.search(r"\b(train|test)\w*/", name) for name in names):
-            settings.append(rf"names=(?P<split>train|test)\w*/.*{_DDSM_NAMES}")
-        else:
-            settings.append(f"names={_DDSM_NAMES}")
-        if pattern := _mask_pattern(names):
-            settings = [f"masks={pattern}", *_labels(names, pattern), *settings]
-        yield _Candidate("mammogram", source, tuple(settings))
-
-
-def _mask_pattern(names: Mapping[str, Path]) -> str:
-    """{folder}_x/{stem}_y.png where such a file stands beside half of the files, else ""."""
-    votes: Counter[str] = Counter()
-    stems: dict[tuple[str, str], str] = {}
-    for name in names:
-        folder, _, file = name.rpartition("/")
-        stems[folder, file.rpartition(".")[0]] = file.rpartition(".")[2]
-    folders = {folder for folder, _ in stems}
-    for folder, stem in stems:
-        for other in folders:
-            if other != folder and other.startswith(folder) and "/" not in other[len(folder) :]:
-                for end in _ends(stems, other, stem):
-                    votes[f"{{folder}}{other[len(folder) :]}/{{stem}}{end}.{stems[other, stem + end]}"] += 1
-    pattern, count = votes.most_common(1)[0] if votes else ("", 0)
-    return pattern if 2 * count >= len(names) - count else ""
-
-
-def _ends(stems: Mapping[tuple[str, str], str], folder: str, stem: str) -> list[str]:
-    return [other[len(stem) :] for place, other in stems if place == folder and other.startswith(stem)]
-
-
-def _labels(names: Mapping[str, Path], pattern: str) -> list[str]:
+def _labels(masks: Sequence[Path]) -> list[str]:
     """The setting for the values of some masks where they hold more than two: the smallest is the background."""
     values: set[int] = set()
-    ending = pattern.rpartition("{stem}")[2]
-    for path in [path for name, path in names.items() if name.endswith(ending)][:8]:
+    for path in masks[:8]:
         try:
             values |= set(np.unique(sources.read(path).pixels).tolist())
         except SourceError:

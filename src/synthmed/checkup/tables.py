@@ -26,13 +26,16 @@ def show(checkup: Checkup) -> None:
         console.print(_reasons_table(proposal.left_out))
     for kind, reason in proposal.refused.items():
         console.print(f"Not as {kind}: {reason}", markup=False)
-    if not proposal.kind:
+    if proposal.missing:
+        console.print(f"As {proposal.kind} it needs something first: {proposal.missing}", markup=False, soft_wrap=True)
+    elif not proposal.kind:
         console.print("No kind of data set finds images here that it can use.")
-        return
-    for caution in proposal.cautions:
-        console.print(caution, markup=False, soft_wrap=True)
-    console.print(f"To prepare it ({proposal.items} items, {sum(proposal.left_out.values())} files left out):")
-    print(proposal.command)
+    else:
+        for caution in proposal.cautions:
+            console.print(caution, markup=False, soft_wrap=True)
+        console.print(f"{proposal.account} {proposal.items} items of {proposal.patients} patients.", soft_wrap=True)
+        console.print("To prepare it:")
+        print(proposal.command)
 
 
 def _machine_table(machine: Machine) -> Table:

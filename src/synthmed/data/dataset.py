@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from synthmed import artifacts
+from synthmed.data.account import Account
 from synthmed.data.arrays import FIELDS_OF_VIEW, IMAGES, MASKS, Shards
 from synthmed.data.cautions import cautions
 from synthmed.data.geometry import Fit, fit_mask
@@ -291,6 +292,8 @@ class PreparedDataset:
         """What a person wants to know of a set that was just made."""
         splits = ", ".join(f"{split.images} {name}" for name, split in self.info.splits.items())
         told = f"{self.path} holds {len(self)} images ({splits}); {self.num_rejected} rejected, see {REJECTED_FILE}."
+        if account := self.info.provenance.get("account"):
+            told += f" {Account(**account).sentence}"
         return "\n".join([told, *self.cautions])
 
     @property

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from synthmed import __version__, artifacts
+from synthmed.data.account import Account
+from synthmed.data.balance import account_of, rows_of
 from synthmed.data.dataset import DatasetInfo
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Map
 from synthmed.data.pseudonyms import fingerprint, pseudonyms
@@ -19,6 +21,7 @@ from synthmed.data.shards import cut
 from synthmed.data.siblings import Siblings, siblings_of
 from synthmed.data.split import split_patients
 from synthmed.errors import SourceError
+from synthmed.phantoms import phantom_kind
 from synthmed.sources.names import identity
 
 _SAMPLE = 4096
@@ -34,6 +37,7 @@ class Plan:
         rejected: file and reason of what is left out already.
         info: of the set, with its provenance but for the counts.
         ranges: places of the items of each shard.
+        account: what every file of the source is.
         digest: names all of this, and the state of every source file.
         siblings: what the names say where nobody says whose images are; None = nothing.
     """
@@ -42,17 +46,25 @@ class Plan:
     rejected: list[tuple[str, str]]
     info: DatasetInfo
     ranges: list[range]
+    account: Account
     digest: str
     siblings: Siblings | None
 
 
 def plan(
-    found: Found, info: DatasetInfo, settings: KindSettings, key: bytes, recorded: dict[str, Any], run: Map
+    source: Path,
+    found: Found,
+    info: DatasetInfo,
+    settings: KindSettings,
+    key: bytes,
+    recorded: dict[str, Any],
+    run: Map,
 ) -> Plan:
     """Leave out second copies, split the patients, name them, cut the rest into shards.
 
     Args:
-        found: what a kind found.
+        source: the folder.
+        found: what a kind found in it.
         info: what it says of the set.
         settings: its settings.
         key: of the pseudonyms.
@@ -63,10 +75,13 @@ def plan(
     Raises:
         SourceError: one patient in two declared splits.
     """
-    rejected = [(rejection.file, rejection.reason) for rejection in found.rejected]
+    ours = {source / artifacts.MANIFEST} if phantom_kind(source) else set[Path]()
+    rejected = [(one.file, one.reason) for one in found.rejected if source / one.file not in ours]
     states: dict[Path, tuple[int, int]] = {}
-    items = _present(sorted(found.items, key=lambda item: item.name), states, rejected)
-    items = _one_spelling(_first_copies(items, states, rejected, run))
+    items = _present(sorted(found.items, key=lambda item: item.name), states, rejected, source)
+    items = _one_spelling(_first_copies(items, states, rejected, source, run))
+    tables = {*found.tables, *([Path(settings.table)] if settings.table else []), *ours}
+    account = account_of(source, items, tables, rejected)
     unsaid = [item for item in items if not item.patient_said]
     siblings = siblings_of([item.name for item in unsaid], [item.patient_id for item in unsaid]) if unsaid else None
     declared = _declared(items)
@@ -85,12 +100,15 @@ def plan(
         rejected=rejected,
         info=info,
         ranges=cut(sizes, [len(item.files) for item in items], info),
+        account=account,
         digest=_digest(items, states, info),
         siblings=siblings,
     )
 
 
-def _present(items: Iterable[Item], states: dict[Path, tuple[int, int]], rejected: list[tuple[str, str]]) -> list[Item]:
+def _present(
+    items: Iterable[Item], states: dict[Path, tuple[int, int]], rejected: list[tuple[str, str]], source: Path
+) -> list[Item]:
     """The items whose files are all there; size and time of change of each file are noted in ``states``."""
     present: list[Item] = []
     for item in items:
@@ -99,14 +117,18 @@ def _present(items: Iterable[Item], states: dict[Path, tuple[int, int]], rejecte
                 state = os.stat(file)
                 states[file] = (state.st_size, state.st_mtime_ns)
         except OSError:
-            rejected.append((item.name, "It cannot be read from the disk. Check that it is there and readable."))
+            rejected += rows_of(item, "It cannot be read from the disk. Check that it is there and readable.", source)
         else:
             present.append(item)
     return present
 
 
 def _first_copies(
-    items: list[Item], states: dict[Path, tuple[int, int]], rejected: list[tuple[str, str]], run: Map
+    items: list[Item],
+    states: dict[Path, tuple[int, int]],
+    rejected: list[tuple[str, str]],
+    source: Path,
+    run: Map,
 ) -> list[Item]:
     """Leave out second copies: the same bytes could land in two splits, trained on and tested on."""
     # Cheap marks first: equal size, then an equal sample, then all bytes.
@@ -121,7 +143,7 @@ def _first_copies(
         if first != items[place].name:
             second.add(place)
             reason = f"Its bytes are those of {first}; expected each image once. Remove one."
-            rejected.append((items[place].name, reason))
+            rejected += rows_of(items[place], reason, source)
     return [item for place, item in enumerate(items) if place not in second] if second else items
 
 

@@ -6,13 +6,14 @@ shards and put together. Whatever the workers, and however often it was interrup
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from synthmed import artifacts
 from synthmed.config import parse, read_overrides
 from synthmed.data import shards
+from synthmed.data.balance import rows_of, settled
 from synthmed.data.dataset import KIND, PreparedDataset
 from synthmed.data.keyed_names import keep_names, list_file, without_names
 from synthmed.data.kinds import find_kind, measured
@@ -25,6 +26,7 @@ from synthmed.errors import ConfigError, Interrupted, SourceError, SynthmedError
 from synthmed.phantoms import phantom_kind
 from synthmed.running.progress import Progress, silence
 from synthmed.sources.folders import real_reason, relative
+from synthmed.sources.layouts import IMAGE_LEFT_OUT
 
 _SIZES = range(8, 8193)
 _USUAL_SHARES = {"holdout": 0.1, "test": 0.2}
@@ -93,7 +95,7 @@ def prepare(
         found = find_kind(kind).find(source, settings, pool.map)
         found = measured(find_kind(kind), found, settings, pool.map)
         info = find_kind(kind).describe(found, settings, height, width)
-        planned = plan(found, info, settings, secret, recorded, pool.map)
+        planned = plan(source, found, info, settings, secret, recorded, pool.map)
         del found
         if not planned.items:
             raise SourceError(_all_rejected(source, planned.rejected))
@@ -184,15 +186,18 @@ def _make_without_crashes(shard: shards.Shard, pool: Workers) -> None:
 def _assemble(planned: Plan, folder: Path, source: Path, out: Path, key: bytes, listed: Path) -> None:
     """Put the finished shards together to the set; the names of what was left out go to the list beside the key."""
     finished = shards.FinishedShards(folder, len(planned.ranges))
-    crossed_out = finished.rejected()
-    rejected = planned.rejected + crossed_out
+    why = dict(finished.rejected())
+    lost = [item for item in planned.items if item.name in why]
+    rows = [row for item in lost for row in rows_of(item, why[item.name], source)]
+    rejected = planned.rejected + rows
     if not finished.images:
         raise SourceError(_all_rejected(source, rejected))
     counts = {
-        "accepted": len(planned.items) - len(crossed_out), "images": finished.images, "rejected": len(rejected),
+        "accepted": len(planned.items) - len(lost), "images": finished.images, "rejected": len(rejected),
     }  # fmt: skip
+    account = asdict(settled(planned.account, lost, rows))
     made_by_code = {"phantom": phantom} if (phantom := phantom_kind(source)) else {}
-    provenance = {**planned.info.provenance, "counts": counts, **made_by_code}
+    provenance = {**planned.info.provenance, "counts": counts, "account": account, **made_by_code}
     info = planned.info.model_copy(update={"provenance": provenance})
     known = finished.manifest_entries()
     keyed = keep_names(rejected, _names(planned, source), key, listed)
@@ -209,5 +214,6 @@ def _names(planned: Plan, source: Path) -> Iterator[str]:
 
 
 def _all_rejected(source: Path, rejected: list[tuple[str, str]]) -> str:
-    why = real_reason(rejected) or " There is no file."
-    return f"{source} holds no usable images: all {len(rejected)} were left out; expected at least one.{why}"
+    own = [row for row in rejected if row[1] != IMAGE_LEFT_OUT]
+    why = real_reason(own) or " There is no file."
+    return f"{source} holds no usable images: all {len(own)} were left out; expected at least one.{why}"

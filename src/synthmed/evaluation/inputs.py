@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from synthmed.artifacts import MANIFEST, digest_of, file_digest
-from synthmed.data.arrays import FIELDS_OF_VIEW, IMAGES, MASKS
+from synthmed.data.arrays import IMAGES, MASKS
 from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, Row, split_infos
+from synthmed.data.masks import holds_two_values
 from synthmed.errors import DataError
 from synthmed.samples import SampleSet
 from synthmed.sources.pixels import read_header, read_image, read_mask
-from synthmed.sources.raster import FoundImage, FoundImages, find
+from synthmed.sources.raster import FoundImage, find
 
 _CHUNK = 64
 _COLOURS = ["red", "green", "blue"]
@@ -55,8 +56,8 @@ def open_real(path: Path) -> PreparedDataset:
         width=width,
         bits=8 if bits == 8 else 16,
         intensity=Intensity(low=0, high=2.0**bits - 1, unit="stored value"),
-        mask_labels={"0": "background", "1": "foreground"} if _all(found, "mask_path") else {},
-        has_fields=_all(found, "field_path"),
+        mask_labels={"0": "background", "1": "foreground"} if all(image.mask_paths for image in found.images) else {},
+        has_fields=all(image.field_path is not None for image in found.images),
         splits=split_infos(rows),
         provenance={"rejected": {rejection.file: rejection.reason for rejection in found.rejected}},
     )
@@ -71,32 +72,14 @@ def check_sides(made: SampleSet, true: PreparedDataset) -> list[str]:
         Warnings, such as that some images are of one value.
 
     Raises:
-        DataError: sides of different size, channels or bit depth, fewer than two images on a side, or a side whose
-            images are all of one value.
+        DataError: sides of different size, channels or bit depth, fewer than two images on a side, a side whose
+            images are all of one value, or pictures on one side or on both with masks among them.
     """
     expected = (len(true.info.channels), true.info.height, true.info.width, true.info.bits)
     warnings = []
+    drawn: dict[str, int] = {}
     for side, images in (("synthetic", made), ("real", true)):
-        if len(images) < 2:
-            raise DataError(
-                f"There is {len(images)} {side} image in {images.path.name}; expected at least 2, since sets are "
-                "compared. Give more images."
-            )
-        flat = 0
-        for first in range(0, len(images), _CHUNK):
-            pixels = images.images(range(first, min(first + _CHUNK, len(images))))
-            if pixels.dtype not in (np.uint8, np.uint16):
-                raise DataError(
-                    f"The {side} images have pixels of the type {pixels.dtype}; expected uint8 or uint16. Nothing is "
-                    "rescaled silently: store them as whole numbers in the real images' range."
-                )
-            found = (*pixels.shape[1:], pixels.dtype.itemsize * 8)
-            if found != expected:
-                raise DataError(
-                    f"The {side} images in {images.path.name} have {_kind(*found)}; the real ones have "
-                    f"{_kind(*expected)}. Nothing is resized or converted silently: bring both to one kind first."
-                )
-            flat += int((pixels.min((1, 2, 3)) == pixels.max((1, 2, 3))).sum())
+        flat, drawn[side] = _count_flat(side, images, expected)
         if flat == len(images):
             raise DataError(
                 f"All {len(images)} {side} images in {images.path.name} are of one value everywhere; expected "
@@ -104,7 +87,39 @@ def check_sides(made: SampleSet, true: PreparedDataset) -> list[str]:
             )
         if flat:
             warnings.append(f"{flat} of {len(images)} {side} images are of one value everywhere.")
+    if any(drawn.values()) and drawn != {"synthetic": len(made), "real": len(true)}:
+        raise DataError(
+            f"{drawn['synthetic']} of {len(made)} synthetic and {drawn['real']} of {len(true)} real images hold two "
+            "values alone, as masks do; expected pictures. Put masks into a folder named masks, let their names end in "
+            "_mask, or take them out."
+        )
     return warnings
+
+
+def _count_flat(side: str, images: SampleSet | PreparedDataset, expected: tuple[int, int, int, int]) -> tuple[int, int]:
+    """How many images of a side are of one value, and how many of two, each looked at once."""
+    if len(images) < 2:
+        raise DataError(
+            f"There is {len(images)} {side} image in {images.path.name}; expected at least 2, since sets are "
+            "compared. Give more images."
+        )
+    flat = drawn = 0
+    for first in range(0, len(images), _CHUNK):
+        pixels = images.images(range(first, min(first + _CHUNK, len(images))))
+        if pixels.dtype not in (np.uint8, np.uint16):
+            raise DataError(
+                f"The {side} images have pixels of the type {pixels.dtype}; expected uint8 or uint16. Nothing is "
+                "rescaled silently: store them as whole numbers in the real images' range."
+            )
+        found = (*pixels.shape[1:], pixels.dtype.itemsize * 8)
+        if found != expected:
+            raise DataError(
+                f"The {side} images in {images.path.name} have {_kind(*found)}; the real ones have "
+                f"{_kind(*expected)}. Nothing is resized or converted silently: bring both to one kind first."
+            )
+        flat += int((pixels.min((1, 2, 3)) == pixels.max((1, 2, 3))).sum())
+        drawn += sum(holds_two_values(image) for image in pixels)
+    return flat, drawn
 
 
 class _FolderPixels:
@@ -118,14 +133,12 @@ class _FolderPixels:
         gathered = np.empty((len(positions), *shape), dtype)
         for place, position in enumerate(positions):
             image = self._images[int(position)]
-            path = {IMAGES: image.path, MASKS: image.mask_path, FIELDS_OF_VIEW: image.field_path}[what]
-            assert path is not None, "masks and fields are asked for only where all images have them"
-            gathered[place] = read_image(path) if what == IMAGES else read_mask(path)
+            if what == IMAGES:
+                gathered[place] = read_image(image.path)
+                continue
+            paths = image.mask_paths if what == MASKS else (image.field_path,)
+            gathered[place] = np.maximum.reduce([read_mask(path) for path in paths if path is not None])
         return gathered
-
-
-def _all(found: FoundImages, what: str) -> bool:
-    return all(getattr(image, what) is not None for image in found.images)
 
 
 def _row(image: FoundImage, folder: Path, height: int, width: int, bits: int) -> Row:
@@ -135,7 +148,7 @@ def _row(image: FoundImage, folder: Path, height: int, width: int, bits: int) ->
         patient_id=image.patient_id,
         split=image.split or "train",
         label=image.label,
-        mask_source="manual" if image.mask_path else "none",
+        mask_source="manual" if image.mask_paths else "none",
         source_digest=file_digest(image.path),
         **whole,
         low=(0.0,),

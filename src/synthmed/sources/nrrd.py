@@ -90,7 +90,7 @@ def read(path: Path) -> SourceImage:
             file.seek(layout.offset)
             if layout.packed:
                 with gzip.GzipFile(fileobj=file) as unpacked:
-                    data = read_exactly(unpacked, size, path.name)  # type: ignore[arg-type]
+                    data = read_exactly(unpacked, size, path.name)
             else:
                 data = read_exactly(file, size, path.name)
         stored = np.frombuffer(data, layout.dtype).reshape(layout.stored, order="F").transpose(layout.axes)

@@ -1,23 +1,27 @@
-"""Folders of photographs -> which image, mask and field of view belong together, and to which patient.
+"""Folders of pictures -> which image, masks and field of view belong together, to which patient, in which split.
 
-Three layouts are recognised: DRIVE's own (``training|test/{images,1st_manual,mask}``); sub-folders whose
-names start with ``images``, ``masks`` and ``fields``, with files paired by stem and an optional
-``metadata.csv``; and a plain folder of photographs. Nothing is decoded here, and no file outside the folder
-is ever followed.
+DRIVE's own layout is read as such (``training|test/{images,1st_manual,mask}``). In every other folder names say what is
+what (``synthmed.sources.partners``): folders of images beside folders of masks, once or in halves such as ``train``,
+``valid`` and ``test``; masks beside their images; a folder for each patient or image. Nothing is decoded here, and no
+file outside the folder is ever followed. Every file is an image, a mask, a field of view or a table, or is left out
+with a reason.
 """
 
 import csv
+import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from synthmed.errors import SourceError
-from synthmed.sources.folders import real_reason, wrong_link
+from synthmed.sources.folders import list_files, real_reason, relative
+from synthmed.sources.layouts import IMAGE_LEFT_OUT, arrange
 from synthmed.sources.names import file_key, identity, person
 from synthmed.sources.pixels import EXTENSIONS
+from synthmed.sources.words import place_of, stem
 
 METADATA = "metadata.csv"
 COLUMNS = ("file_name", "patient_id", "split", "label")
@@ -31,7 +35,7 @@ class FoundImage:
 
     Args:
         path: the image file.
-        mask_path: its binary mask, or None.
+        mask_paths: its binary masks; what is foreground in any of them is foreground.
         field_path: its field of view (1 where the camera saw something), or None.
         patient_id: whose image it is, in the words of the source, in one form (``names.person``).
         split: "train", "holdout" or "test" where the source declares it, else "".
@@ -40,7 +44,7 @@ class FoundImage:
     """
 
     path: Path
-    mask_path: Path | None
+    mask_paths: tuple[Path, ...]
     field_path: Path | None
     patient_id: str
     split: str
@@ -66,229 +70,235 @@ class FoundImages:
     Args:
         images: what can be used.
         rejected: what cannot.
-        layout: "drive", "folders" or "plain".
+        layout: "drive", "folders", "patients" or "plain".
+        tables: the tables that were read.
     """
 
     images: list[FoundImage]
     rejected: list[Rejection]
     layout: str
+    tables: tuple[Path, ...] = ()
 
 
-def find(folder: Path, *, table: Path | None = None, extensions: Sequence[str] = EXTENSIONS) -> FoundImages:
-    """Find the photographs of a folder with their masks, fields of view, patients and declared splits.
+def find(
+    folder: Path,
+    *,
+    table: Path | None = None,
+    images: str = "",
+    masks: str = "",
+    extensions: Sequence[str] = EXTENSIONS,
+) -> FoundImages:
+    """Find the pictures of a folder with their masks, fields of view, patients and declared splits.
 
     Args:
         folder: the source folder; see the module for the layouts.
         table: a CSV file to read instead of the folder's ``metadata.csv``, with the same columns.
+        images: pattern for the files that are images, such as ``*_flair.png``; "" = by names.
+        masks: pattern for the files that are masks; "" = by names.
         extensions: endings of the files to look at, in small letters.
 
     Raises:
-        SourceError: not a folder, no images, an unknown column or split in the table, or one patient in two
-            declared splits.
+        SourceError: not a folder, no images, masks of which none belongs to an image, an unknown column or split in
+            the table, or one patient in two declared splits.
     """
-    if not folder.is_dir():
-        raise SourceError(f"{folder} is not a folder; expected a folder of photographs. Check the path.")
-    search = _Search(folder, table, tuple(extensions))
-    subfolders = {entry.name.lower(): entry for entry in sorted(folder.iterdir()) if entry.is_dir()}
-    if any((subfolders[half] / "images").is_dir() for half in _DRIVE_HALVES if half in subfolders):
-        layout, images = "drive", _find_drive(search, subfolders)
-    elif any(name.startswith("images") for name in subfolders):
-        layout, images = "folders", _find_folders(search, subfolders)
+    search = _Search(Path(folder), table, tuple(extensions))
+    if search.is_drive():
+        layout, found = "drive", _find_drive(search)
     else:
-        layout, images = "plain", _find_plain(search)
-    if not images:
-        raise SourceError(_nothing_found(folder, search.rejected))
-    _check_splits(images)
+        layout, found = _find_by_names(search, images, masks)
+    if not found:
+        raise SourceError(_nothing_found(search.folder, search.rejected))
+    _check_splits(found)
     return FoundImages(
-        images=sorted(images, key=lambda image: image.path.as_posix()),
+        images=sorted(found, key=lambda image: image.path.as_posix()),
         rejected=sorted(search.rejected, key=lambda rejection: (rejection.file, rejection.reason)),
         layout=layout,
+        tables=tuple(path for path in (search.table,) if path is not None),
     )
 
 
 class _Search:
-    """The folder being searched and what was rejected in it so far."""
+    """The folder being searched, its image files, and what was rejected in it so far.
+
+    Args:
+        folder: the source.
+        table: the user's table, or None.
+        extensions: endings of image files.
+    """
 
     def __init__(self, folder: Path, table: Path | None, extensions: tuple[str, ...]) -> None:
         self.folder = folder
-        self.resolved = folder.resolve()
-        self.table = table
-        self.table_name = METADATA if table is None else table.name
-        self.extensions = extensions
-        self.rejected: list[Rejection] = []
+        files, left_out = list_files(folder)
+        self.rejected = [Rejection(file=name, reason=reason) for name, reason in left_out.items()]
+        base = len(os.fspath(folder).rstrip("/")) + 1
+        names = {os.fspath(path)[base:]: path for path in files}
+        self.files = {
+            name: path
+            for name, path in names.items()
+            if name.lower().endswith(extensions) or (".dcm" in extensions and _is_dicom(path))
+        }
+        others = names.keys() - self.files.keys()
+        self.root = _common_folder(self.files)
+        self.table = table or self._metadata(names)
+        own = None if self.table is None else self.table.resolve()
+        for name in others:
+            if names[name].name == METADATA and names[name].resolve() != own:
+                self.reject(name, f"It is a table that is not read; expected one {METADATA}, above all images.")
+            elif names[name].resolve() != own:
+                self.reject(name, f"Its extension is not one of {', '.join(extensions)}.")
 
-    def reject(self, path: Path, reason: str) -> None:
-        name = path.relative_to(self.folder).as_posix()
-        self.rejected.append(Rejection(file=name.encode(errors="backslashreplace").decode(), reason=reason))
+    def _metadata(self, names: dict[str, Path]) -> Path | None:
+        """The folder's own table: in it, or where its images begin."""
+        places = dict.fromkeys((METADATA, f"{self.root}{METADATA}"))
+        return next((names[name] for name in places if name in names), None)
 
-    def files(self, folder: Path, key_of: Callable[[str], str | None]) -> dict[str, Path]:
-        """Key -> image file of one folder; what cannot be an image of ours is rejected with its reason."""
-        found: dict[str, list[Path]] = defaultdict(list)
-        outside = wrong_link(folder, self.resolved)
-        for path in sorted(folder.iterdir()):
-            if path.name.startswith(".") or path.name == METADATA:
-                continue
-            extension = self._extension(path.name)
-            stem = unicodedata.normalize("NFC", path.name[: len(path.name) - len(extension)])
-            if reason := outside or (wrong_link(path, self.resolved) if path.is_symlink() else ""):
-                self.reject(path, reason)
-            elif not _is_utf8(path.name):
-                self.reject(path, "Its name is not UTF-8; expected a name that can be written down. Rename it.")
-            elif path.is_dir():
-                self.reject(path, "It is a folder; images are read from one level. Move its files up.")
-            elif not path.is_file():
-                self.reject(path, "It is no regular file or a broken link. Copy the file itself.")
-            elif path.name.upper() == "DICOMDIR":
-                self.reject(path, "It is the index of a DICOM medium, not an image; the images are found without it.")
-            elif not extension and not self._is_dicom(path):
-                self.reject(path, f"Its extension is not one of {', '.join(self.extensions)}.")
-            elif (key := key_of(stem)) is None:
-                self.reject(path, "Its name is not of this layout; expected names like 21_training.tif.")
-            else:
-                found[key].append(path)
-        for paths in found.values():
-            for path in paths if len(paths) > 1 else []:
-                others = ", ".join(other.name for other in paths if other != path)
-                self.reject(path, f"Another file has the same stem ({others}); expected one. Rename or remove one.")
-        return {key: paths[0] for key, paths in found.items() if len(paths) == 1}
+    def is_drive(self) -> bool:
+        """Whether it has DRIVE's folders and DRIVE's names in them."""
+        wanted = re.compile(rf"{re.escape(self.root)}(?:training|test)/images/\d+_(?:training|test)\.\w+", re.I)
+        return any(wanted.fullmatch(name) for name in self.files)
 
-    def _is_dicom(self, path: Path) -> bool:
-        """Whether a file of any name is DICOM, where that is looked for: scanners write IM0001 and 1.2.840.113."""
-        if ".dcm" not in self.extensions:
-            return False
-        from synthmed.sources.dicom_file import is_dicom
+    def reject(self, name: str, reason: str) -> None:
+        """Leave a file out; ``name`` is relative to the source."""
+        self.rejected.append(Rejection(file=relative(self.folder / name, self.folder), reason=reason))
 
-        try:
-            return is_dicom(path)
-        except OSError:
-            return False
-
-    def _extension(self, name: str) -> str:
-        """The ending of a name that is one of ours, as it is written there, or ""."""
-        known = next((ending for ending in self.extensions if name.lower().endswith(ending)), "")
-        return name[len(name) - len(known) :] if known else ""
+    def one_a_stem(self, names: Iterable[str]) -> list[str]:
+        """The names that no other of the same folder and stem makes ambiguous."""
+        stems: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            key = stem(name)
+            stems[key if key.isascii() else unicodedata.normalize("NFC", key)].append(name)
+        for alike in stems.values():
+            for name in alike if len(alike) > 1 else []:
+                others = ", ".join(other.rpartition("/")[2] for other in alike if other != name)
+                self.reject(name, f"Another file has the same stem ({others}); expected one. Rename or remove one.")
+        return [alike[0] for alike in stems.values() if len(alike) == 1]
 
     def paired(
-        self, images: dict[str, Path], partners: dict[str, Path] | None, what: str
-    ) -> tuple[dict[str, Path], dict[str, Path]]:
-        """Keep the images that have a partner; None: the folder has no such partners at all."""
+        self, images: dict[str, str], partners: dict[str, str] | None, what: str
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Keep the images that have a partner; None: there are no such partners at all."""
         if partners is None:
             return images, {}
         for key in sorted(partners.keys() - images.keys()):
             self.reject(partners[key], f"It is a {what} without its image. Add the image or remove the {what}.")
         for key in sorted(images.keys() - partners.keys()):
             self.reject(images[key], f"It has no {what}, and other images here have one. Add the {what}.")
-        return {key: path for key, path in images.items() if key in partners}, partners
+        return {key: name for key, name in images.items() if key in partners}, partners
 
 
-def _is_utf8(name: str) -> bool:
-    # Python keeps bytes of a file name that are not UTF-8 as lone surrogates, which no file can hold.
-    return not any("\ud800" <= character <= "\udfff" for character in name)
+def _is_dicom(path: Path) -> bool:
+    """Whether a file of any name is DICOM: scanners write IM0001 and 1.2.840.113."""
+    from synthmed.sources.dicom_file import is_dicom
+
+    try:
+        return is_dicom(path)
+    except OSError:
+        return False
 
 
-def _find_drive(search: _Search, subfolders: dict[str, Path]) -> list[FoundImage]:
-    images: list[FoundImage] = []
+def _common_folder(names: Iterable[str]) -> str:
+    """The folder that all files lie in, with a / at its end; "" where that is the source, or a folder with a role."""
+    folders = {name.rpartition("/")[0] for name in names}
+    shared = "" if "" in folders or not folders else os.path.commonpath(folders)
+    kept = []
+    for part in filter(None, shared.split("/")):
+        if place_of(part).role or place_of(part).split:
+            break
+        kept.append(part)
+    return "".join(f"{part}/" for part in kept)
+
+
+def _find_drive(search: _Search) -> list[FoundImage]:
+    found: list[FoundImage] = []
+    seen: set[str] = set()
     for half, split in _DRIVE_HALVES.items():
-        if half not in subfolders or not (subfolders[half] / "images").is_dir():
-            continue
-        place = subfolders[half]
-        photographs = search.files(place / "images", _number_before(half))
+        roles = {"images": half, "1st_manual": "manual1", "mask": f"{half}_mask"}
+        files = {role: _drive_files(search, f"{half}/{role}", suffix, seen) for role, suffix in roles.items()}
         # A half without 1st_manual is unlabelled; one without mask gets its fields of view computed.
-        for name, suffix in (("1st_manual", "manual1"), ("mask", f"{half}_mask")):
-            partners = search.files(place / name, _number_before(suffix)) if (place / name).is_dir() else None
-            what = "manual mask" if name == "1st_manual" else "field of view"
-            photographs, found = search.paired(photographs, partners, what)
-            if name == "1st_manual":
-                masks = found
-        images += [
+        photographs, masks = search.paired(files["images"] or {}, files["1st_manual"], "manual mask")
+        photographs, fields = search.paired(photographs, files["mask"], "field of view")
+        found += [
             FoundImage(
-                path=path,
-                mask_path=masks.get(number),
-                field_path=found.get(number),
+                path=search.files[name],
+                mask_paths=(search.files[masks[number]],) if number in masks else (),
+                field_path=search.files[fields[number]] if number in fields else None,
                 patient_id=number,
                 split=split,
                 label="",
                 patient_said=True,
             )
-            for number, path in photographs.items()
+            for number, name in photographs.items()
         ]
-    return images
-
-
-def _number_before(suffix: str) -> Callable[[str], str | None]:
-    pattern = re.compile(rf"(\d+)_{suffix}")
-
-    def number(stem: str) -> str | None:
-        match = pattern.fullmatch(stem)
-        return match[1] if match else None
-
-    return number
-
-
-def _find_folders(search: _Search, subfolders: dict[str, Path]) -> list[FoundImage]:
-    files: dict[str, dict[str, Path] | None] = {}
-    for prefix in ("images", "masks", "fields"):
-        names = [name for name in subfolders if name.startswith(prefix)]
-        if len(names) > 1:
-            raise SourceError(
-                f"{search.folder} has {len(names)} folders whose names start with {prefix} "
-                f"({', '.join(names)}); expected one. Move the others away."
-            )
-        files[prefix] = search.files(subfolders[names[0]], lambda stem: stem) if names else None
-    images, masks = search.paired(files["images"] or {}, files["masks"], "mask")
-    images, fields = search.paired(images, files["fields"], "field of view")
-    return _with_metadata(search, images, masks, fields)
-
-
-def _find_plain(search: _Search) -> list[FoundImage]:
-    return _with_metadata(search, search.files(search.folder, lambda stem: stem), {}, {})
-
-
-def _with_metadata(
-    search: _Search, images: dict[str, Path], masks: dict[str, Path], fields: dict[str, Path]
-) -> list[FoundImage]:
-    table = _metadata_of(search)
-    found: list[FoundImage] = []
-    for stem, path in images.items():
-        entry = {"patient_id": stem}
-        if table is not None:
-            names = (file_key(path.name), file_key(path.relative_to(search.folder).as_posix()))
-            known = [row for name in dict.fromkeys(names) if (row := table.pop(name, None)) is not None]
-            if not known:
-                search.reject(path, f"{search.table_name} has no row for it. Add one with its file_name.")
-                continue
-            entry |= known[0]
-        if not person(entry["patient_id"]):
-            search.reject(path, f"Its row in {search.table_name} has an empty patient_id. Fill it in.")
-            continue
-        found.append(
-            FoundImage(
-                path=path,
-                mask_path=masks.get(stem),
-                field_path=fields.get(stem),
-                patient_id=entry["patient_id"],
-                split=entry.get("split", ""),
-                label=entry.get("label", ""),
-                patient_said=table is not None and "patient_id" in known[0],
-            )
-        )
-    mentioned = {file_key(Path(rejection.file).name) for rejection in search.rejected}
-    for name in table or {}:
-        if Path(name).name not in mentioned:
-            search.rejected.append(Rejection(file=name, reason=f"{search.table_name} names it, but it is not there."))
+    for name in search.files.keys() - seen:
+        search.reject(name, "It lies outside of the folders images, 1st_manual and mask of this layout.")
     return found
 
 
-def _metadata_of(search: _Search) -> dict[str, dict[str, str]] | None:
-    """file_name -> the row's other columns, or None without a metadata.csv."""
-    if search.table is not None:
-        return read_metadata(search.table)
-    path = search.folder / METADATA
-    if not path.is_file():
+def _drive_files(search: _Search, place: str, suffix: str, seen: set[str]) -> dict[str, str] | None:
+    """Number -> file of one of DRIVE's folders, or None where it holds nothing."""
+    inside = [name for name in search.files if name.rpartition("/")[0].lower() == f"{search.root}{place}".lower()]
+    if not inside:
         return None
-    if wrong_link(path, search.resolved):
-        raise SourceError(f"{path} is a symbolic link out of the folder. Copy the file itself.")
-    return read_metadata(path)
+    seen.update(inside)
+    numbered: dict[str, str] = {}
+    for name in search.one_a_stem(inside):
+        match = re.fullmatch(rf"(\d+)_{suffix}", stem(name.rpartition("/")[2]))
+        if match is None:
+            search.reject(name, "Its name is not of this layout; expected names like 21_training.tif.")
+        else:
+            numbered[match[1]] = name
+    return numbered
+
+
+def _find_by_names(search: _Search, images: str, masks: str) -> tuple[str, list[FoundImage]]:
+    """Layout and pictures of a folder whose names say what is what."""
+    below = {name.removeprefix(search.root): name for name in search.one_a_stem(search.files)}
+    arranged = arrange(list(below), images=images, masks=masks)
+    for name, reason in arranged.left_out.items():
+        search.reject(below[name], reason)
+    rows = _rows_of(search, {entry.image: below[entry.image] for entry in arranged.entries})
+    found = []
+    for entry in arranged.entries:
+        partners = [search.files[below[name]] for name in entry.masks]
+        field = search.files[below[entry.field]] if entry.field else None
+        if (row := rows.get(entry.image)) is None:
+            for name in (*entry.masks, *([entry.field] if entry.field else [])):
+                search.reject(below[name], IMAGE_LEFT_OUT)
+            continue
+        found.append(
+            FoundImage(
+                path=search.files[below[entry.image]],
+                mask_paths=tuple(partners),
+                field_path=field,
+                patient_id=row.get("patient_id") or unicodedata.normalize("NFC", entry.owner),
+                split=row.get("split") or entry.split,
+                label=row.get("label") or entry.label,
+                patient_said="patient_id" in row,
+            )
+        )
+    return arranged.layout, found
+
+
+def _rows_of(search: _Search, images: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Image -> its row of the table, {} without a table; images without a row, and rows without images, are told."""
+    if search.table is None:
+        return {image: {} for image in images}
+    table = read_metadata(search.table)
+    mentioned = {file_key(Path(rejection.file).name) for rejection in search.rejected}
+    rows: dict[str, dict[str, str]] = {}
+    for image, name in images.items():
+        keys = dict.fromkeys(map(file_key, (name.rpartition("/")[2], name, image)))
+        known = [row for key in keys if (row := table.pop(key, None)) is not None]
+        if not known:
+            search.reject(name, f"{search.table.name} has no row for it. Add one with its file_name.")
+        elif not person(known[0].get("patient_id", image)):
+            search.reject(name, f"Its row in {search.table.name} has an empty patient_id. Fill it in.")
+        else:
+            rows[image] = known[0]
+    for name in table:
+        if Path(name).name not in mentioned:
+            search.rejected.append(Rejection(file=name, reason=f"{search.table.name} names it, but it is not there."))
+    return rows
 
 
 def read_metadata(path: Path, columns: Sequence[str] = COLUMNS) -> dict[str, dict[str, str]]:

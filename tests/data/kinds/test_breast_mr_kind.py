@@ -138,9 +138,11 @@ def test_classes_of_single_lesions_and_of_healthy_patients(source):
 def test_where_findings_are_unknown_no_patch_is_cut(source):
     study(source / "bert", lesion=False)
     _, _, reasons = made(source, region="body")
-    assert "class is unknown" in reasons["bert"]
+    assert all("class is unknown" in reason for file, reason in reasons.items() if file.startswith("bert/"))
+    assert {"bert/t2.nii.gz", "bert/dyn.nii.gz"} <= reasons.keys()
     (source.parent / "table.csv").write_text("patient,class\nanna,malignant\nbert,benign\n")
-    assert "class is benign" in made(source, table=source.parent / "table.csv")[2]["bert"]
+    reasons = made(source, table=source.parent / "table.csv")[2]
+    assert "class is benign" in reasons["bert/t2.nii.gz"]
 
 
 def test_without_any_mask_patches_have_no_class(tmp_path):

@@ -2,7 +2,8 @@
 
 import unicodedata
 
-from synthmed.data.kinds._folders import IMAGE_FOLDERS, MASK_FOLDERS, list_files, place_of
+from synthmed.data.kinds._folders import list_files
+from synthmed.sources.partners import pair
 
 
 def test_a_broken_link_and_a_link_out_are_told_and_the_rest_is_found(tmp_path):
@@ -18,7 +19,7 @@ def test_a_broken_link_and_a_link_out_are_told_and_the_rest_is_found(tmp_path):
     assert "broken link" in reasons["broken.nii"] and "out of the folder" in reasons["out.nii"]
 
 
-def test_an_image_and_its_mask_meet_however_their_names_are_composed(tmp_path):
+def test_an_image_and_its_mask_meet_however_their_names_are_composed():
     composed, decomposed = (unicodedata.normalize(form, "Müller/CT 7.nii.gz") for form in ("NFC", "NFD"))
-    image = place_of(tmp_path / "images" / composed, tmp_path, IMAGE_FOLDERS)
-    assert image == place_of(tmp_path / "masks" / decomposed, tmp_path, MASK_FOLDERS) == ("", "Müller/CT 7")
+    pairs = pair([f"images/{composed}", "images/Müller/CT 8.nii.gz"], [f"masks/{decomposed}"])
+    assert pairs.of == {f"images/{composed}": [f"masks/{decomposed}"]}

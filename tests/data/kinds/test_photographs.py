@@ -26,7 +26,7 @@ def test_kinds_are_found_by_their_files_and_an_unknown_one_lists_them():
 
 def test_a_setting_that_is_unknown_is_met_with_the_nearest_known(tmp_path, make_source):
     source = make_source(tmp_path / "source", 2)
-    with pytest.raises(ConfigError, match=r"did you mean 'low'.*fast_j2k, high, low, patient, table"):
+    with pytest.raises(ConfigError, match=r"did you mean 'low'.*fast_j2k, high, images, low, masks, patient, table"):
         prepare(source, tmp_path / "data", overrides=["lov=3"])
     with pytest.raises(ConfigError, match=r"generic\.low is 'dark'"):
         prepare(source, tmp_path / "data", overrides=["low=dark"])

@@ -94,11 +94,15 @@ class Rejection:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a folder holds: items and rejections sorted by name, the layout, and facts that ``describe`` needs."""
+    """What a folder holds: items and rejections sorted by name, the layout, and facts that ``describe`` needs.
+
+    Every file below the source is one of an item, a table, or in a rejection of its own.
+    """
 
     items: list[Item]
     rejected: list[Rejection]
     layout: str
+    tables: tuple[Path, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
 

@@ -2,35 +2,35 @@
 
 import re
 import unicodedata
-from fnmatch import fnmatch
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from synthmed.data.kinds._contract import Map, Rejection
+from synthmed.data.kinds._contract import Item, Map, Rejection
 from synthmed.errors import ConfigError, SourceError
 from synthmed.sources import folders, open_header
 from synthmed.sources.folders import relative
 from synthmed.sources.image import SourceHeader
-from synthmed.sources.names import file_key
-
-_ENDINGS = (
-    ".nii.gz",
-    ".nii",
-    ".nrrd",
-    ".dcm",
-    ".ima",
-    ".png",
-    ".tiff",
-    ".tif",
-    ".jpeg",
-    ".jpg",
-    ".bmp",
-    ".gif",
-    ".pgm",
-)
-IMAGE_FOLDERS, MASK_FOLDERS = ("images",), ("masks", "labels")
-"""How the names of folders of images and of masks begin."""
+from synthmed.sources.partners import choose, pair, refuse_strangers
+from synthmed.sources.words import place_of, stem
 
 _SLICE_OF_A_PATIENT = re.compile(r"(\d+)_\d+")
+_NO_IMAGES = (
+    ".txt",
+    ".md",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".xml",
+    ".html",
+    ".pdf",
+    ".yaml",
+    ".yml",
+    ".zip",
+    ".xlsx",
+    ".docx",
+)
+"""Endings of files that are no masks, whatever their names say."""
 
 
 def list_files(source: Path) -> tuple[list[Path], list[Rejection]]:
@@ -58,66 +58,75 @@ def _header_or_error(path: Path) -> SourceHeader | SourceError:
         return error
 
 
-def chosen(files: list[Path], source: Path, pattern: str) -> list[Path]:
-    """The files whose relative name matches a pattern such as ``*/FLAIR*``; all for an empty pattern."""
-    return [path for path in files if not pattern or fnmatch(relative(path, source), pattern)]
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """Which files are what.
+
+    Args:
+        images: to be read.
+        masks: by folder or by name.
+        table: the user's table where it lies among them.
+    """
+
+    images: list[Path]
+    masks: list[Path]
+    tables: tuple[Path, ...]
 
 
 def roles(
-    files: list[Path], source: Path, *, images: str = "", masks: str = "", table: str = ""
-) -> tuple[list[Path], list[Path]]:
-    """Which files are images and which are masks: by patterns, or by the folder they lie in.
+    files: list[Path], source: Path, rejected: list[Rejection], *, images: str = "", masks: str = "", table: str = ""
+) -> Roles:
+    """Which files are images and which are masks: by patterns, or by the names of folders and files.
 
     Args:
         files: all of the source.
         source: the source folder.
+        rejected: files that fit no pattern are added.
         images: pattern for images; "" = all that are no masks.
-        masks: pattern for masks; "" = those in folders that begin with ``masks`` or ``labels``.
+        masks: pattern for masks; "" = by names.
         table: the user's table, which is neither; "" = none.
     """
-    files = [path for path in files if not table or path.resolve() != Path(table).resolve()]
-    if masks:
-        found = set(chosen(files, source, masks))
-    else:
-        found = {path for path in files if place_of(path, source, MASK_FOLDERS)}
-    return chosen([path for path in files if path not in found], source, images), sorted(found)
+    own = Path(table).resolve() if table else None
+    tables = tuple(path for path in files if own and path.name == own.name and path.resolve() == own)
+    by_name = {relative(path, source): path for path in files if path not in tables}
+    texts = [name for name in by_name if name.lower().endswith(_NO_IMAGES)]
+    known = set(texts)
+    found, left_out = choose([name for name in by_name if name not in known], images=images, masks=masks)
+    rejected += [Rejection(file=name, reason=reason) for name, reason in left_out.items()]
+    read = [*found.images, *found.fields, *texts]
+    return Roles(
+        images=[by_name[name] for name in sorted(read)], masks=[by_name[name] for name in found.masks], tables=tables
+    )
 
 
-def stem(name: str) -> str:
-    """A file name without the ending of an image.
+def masks_of(
+    items: Iterable[Item], masks: list[Path], source: Path, rejected: list[Rejection], *, told: bool
+) -> dict[str, tuple[Path, ...]]:
+    """Name of an item -> its masks; a mask that belongs to none, or to several, is rejected with its reason.
 
-    Example:
-        >>> stem("liver 7.nii.gz"), stem("IM.1.2.840")
-        ('liver 7', 'IM.1.2.840')
+    ``told`` says whether the user said by a pattern which files are masks.
+
+    Raises:
+        SourceError: there are masks, and none belongs to an item.
     """
-    ending = next((ending for ending in _ENDINGS if name.lower().endswith(ending)), "")
-    return name[: len(name) - len(ending)]
+    by_name = {relative(path, source): path for path in masks}
+    names = [item.name for item in items]
+    pairs = pair(names, by_name, told=told)
+    refuse_strangers(pairs, names, list(by_name))
+    rejected += [Rejection(file=name, reason=reason) for name, reason in pairs.alone.items()]
+    return {name: tuple(by_name[mask] for mask in mine) for name, mine in pairs.of.items()}
 
 
-def place_of(path: Path, source: Path, words: tuple[str, ...]) -> tuple[str, str] | None:
-    """Where a file lies in the layout of ``images`` beside ``masks``: the folder of both, and its name in there.
-
-    Args:
-        path: the file, or the folder of a series.
-        source: the source folder.
-        words: beginnings of the folder's name, such as ("images",).
-
-    Returns:
-        (folder that holds ``images`` and ``masks``, path below without the ending), or None outside such a folder.
-    """
-    parts = PurePosixPath(path.relative_to(source).as_posix()).parts
-    for depth in reversed(range(len(parts) - 1)):
-        if parts[depth].lower().startswith(words):
-            below = "/".join([*parts[depth + 1 : -1], stem(parts[-1])])
-            return file_key("/".join(parts[:depth])), file_key(below)
-    return None
+def reject_all(paths: Iterable[Path], reason: str, source: Path, rejected: list[Rejection]) -> None:
+    """A row for each file of a series, a study or an item."""
+    rejected += [Rejection(file=relative(path, source), reason=reason) for path in paths]
 
 
 def patient_of(name: str, header: SourceHeader, pattern: str) -> str:
     """Whose an item is: by the user's pattern, by its header, or by its name; "" where nobody says.
 
     Without a header that says it: of ``10007_575.png`` the number before the slice; else the folder that the file
-    lies in, unless that is ``images`` or the source itself; else the file's own name.
+    lies in, unless its name says what its files are, or it is the source itself; else the file's own name.
 
     Args:
         name: of the item relative to the source.
@@ -135,8 +144,8 @@ def patient_of(name: str, header: SourceHeader, pattern: str) -> str:
     file = stem(path.name)
     if match := _SLICE_OF_A_PATIENT.fullmatch(file):
         return match[1]
-    folder = path.parent.name
-    return file if not folder or folder.lower().startswith("images") else folder
+    owners = place_of(path.parent.as_posix()).owners
+    return owners[-1] if owners else file
 
 
 def in_name(name: str, pattern: str) -> str:

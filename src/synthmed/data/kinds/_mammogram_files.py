@@ -9,12 +9,15 @@ from synthmed.data.kinds._folders import in_name
 from synthmed.errors import ConfigError, SourceError
 from synthmed.sources.folders import list_files, real_reason, relative
 from synthmed.sources.image import SourceHeader
+from synthmed.sources.layouts import IMAGE_LEFT_OUT
 from synthmed.sources.names import file_key
+from synthmed.sources.partners import pair, refuse_strangers, sort_names
 from synthmed.sources.raster import COLUMNS, METADATA, read_metadata
 
 GROUPS = ("patient_id", "laterality", "view", "split", "label")
 """What a table's columns and the groups of a pattern for names may say."""
 _TABLE = (*COLUMNS, "view", "laterality")
+_TEXTS = frozenset((".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".html", ".pdf", ".xlsx"))
 _LAST_NUMBER = re.compile(r"(\d+)(?=\D*$)")
 _SIDES = {"": "", "L": "L", "LEFT": "L", "R": "R", "RIGHT": "R"}
 _NO_PATIENT = (
@@ -33,7 +36,7 @@ def find_mammograms(
         table: a CSV file; "" = the folder's ``metadata.csv`` where there is one.
         names: regular expression with groups for relative names; "" = none.
         patient: regular expression whose group is the patient, as all kinds have it; "" = none.
-        masks: pattern for the names of masks; "" = the layout of images* beside masks*.
+        masks: pattern for the names of masks; "" = by names (``sources.partners``).
         pairs: whether files of consecutive numbers, odd and even, are one patient.
         must_have_mask: whether an image without a mask drawn by hand is left out.
         run: like ``map``.
@@ -43,7 +46,7 @@ def find_mammograms(
         ConfigError: a pattern that is none.
     """
     files, left_out = list_files(source)
-    rows, files = _rows(source, files, table)
+    rows, files, tables = _rows(source, files, table)
     mask_of, files = _masks(source, files, masks, left_out)
     pattern = _compiled(names)
     items: list[Item] = []
@@ -57,8 +60,8 @@ def find_mammograms(
             said = _said(name, look, rows, pattern, pairs=pairs, patient=patient)
         except SourceError as error:
             left_out[name] = str(error)
+            left_out |= {relative(mask, source): IMAGE_LEFT_OUT for mask in mask_of.get(path, ())}
             continue
-        mask = mask_of.get(path)
         items.append(
             Item(
                 name=name,
@@ -66,7 +69,7 @@ def find_mammograms(
                 files=(path,),
                 split=said["split"],
                 label=said["label"],
-                partners=(mask,) if mask else (),
+                partners=mask_of.get(path, ()),
                 facts={"laterality": said["laterality"], "view": said["view"]},
                 patient_said=bool(said["said"]),
             )
@@ -75,7 +78,9 @@ def find_mammograms(
         raise SourceError(_nothing(source, left_out))
     rejected = [Rejection(file=name, reason=reason) for name, reason in sorted(left_out.items())]
     facts = {"drawn_masks": any(item.partners for item in items)}
-    return Found(items=sorted(items, key=lambda item: item.name), rejected=rejected, layout="tree", facts=facts)
+    return Found(
+        items=sorted(items, key=lambda item: item.name), rejected=rejected, layout="tree", tables=tables, facts=facts
+    )
 
 
 def _look(path: Path) -> SourceHeader:
@@ -88,37 +93,43 @@ def _look(path: Path) -> SourceHeader:
     return header
 
 
-def _rows(source: Path, files: list[Path], table: str) -> tuple[dict[str, dict[str, str]] | None, list[Path]]:
-    """The table by file name, or None without one, and the files without it."""
+def _rows(
+    source: Path, files: list[Path], table: str
+) -> tuple[dict[str, dict[str, str]] | None, list[Path], tuple[Path, ...]]:
+    """The table by file name, or None without one, the files without it, and the tables among them."""
     path = Path(table) if table else source / METADATA
     if not table and path not in files:
-        return None, files
+        return None, files, ()
     own = path.resolve()
-    return read_metadata(path, _TABLE), [file for file in files if file.resolve() != own]
+    tables = tuple(file for file in files if file.name == own.name and file.resolve() == own)
+    return read_metadata(path, _TABLE), [file for file in files if file not in tables], tables
 
 
 def _masks(
     source: Path, files: list[Path], pattern: str, left_out: dict[str, str]
-) -> tuple[dict[Path, Path], list[Path]]:
-    """Image -> its mask, and the files that are no masks; a mask without its image is left out."""
+) -> tuple[dict[Path, tuple[Path, ...]], list[Path]]:
+    """Image -> its masks, and the files that are no masks; a mask without its image is left out."""
     by_name = {relative(path, source): path for path in files}
+    if not pattern:
+        read = [name for name, path in by_name.items() if path.suffix.lower() not in _TEXTS]
+        found = sort_names(read)
+        pairs = pair(found.images, found.masks, found.image_folders)
+        refuse_strangers(pairs, found.images, found.masks)
+        left_out |= pairs.alone
+        masks = {by_name[image]: tuple(by_name[mask] for mask in mine) for image, mine in pairs.of.items()}
+        drawn = set(found.masks)
+        return masks, [path for name, path in by_name.items() if name not in drawn]
     looked_up = {file_key(name): path for name, path in by_name.items()}
-    mask_of: dict[Path, Path] = {}
+    mask_of: dict[Path, tuple[Path, ...]] = {}
     for name, path in by_name.items():
-        key = file_key(name)
-        if mask := looked_up.get(file_key(_filled(pattern, key))) if pattern else _beside(key, looked_up):
-            mask_of[path] = mask
-    used = set(mask_of.values())
+        if mask := looked_up.get(file_key(_filled(pattern, file_key(name)))):
+            mask_of[path] = (mask,)
+    used = {mask for mine in mask_of.values() for mask in mine}
     places = {path.parent for path in used} - {path.parent for path in mask_of}
-    images: list[Path] = []
     for name, path in by_name.items():
-        if path in used:
-            continue
-        if path.parent in places or (not pattern and _split_at(name, "masks")):
+        if path.parent in places and path not in used:
             left_out[name] = "It lies beside the masks and belongs to no image. Add the image or remove the mask."
-        else:
-            images.append(path)
-    return mask_of, images
+    return mask_of, [path for path in files if path not in used and path.parent not in places]
 
 
 def _filled(pattern: str, name: str) -> str:
@@ -130,22 +141,6 @@ def _filled(pattern: str, name: str) -> str:
             f"The setting masks is {pattern!r}; expected a name with {{folder}} and {{stem}} of the image, such as "
             "'{folder}_masks/{stem}.png'."
         ) from error
-
-
-def _split_at(name: str, word: str) -> tuple[str, str] | None:
-    """What stands before a folder that begins with a word, and what after it, without the ending."""
-    parts = PurePosixPath(name).parts
-    for depth in reversed(range(len(parts) - 1)):
-        if parts[depth].lower().startswith(word):
-            return "/".join(parts[:depth]), PurePosixPath(*parts[depth + 1 :]).with_suffix("").as_posix()
-    return None
-
-
-def _beside(name: str, by_name: dict[str, Path]) -> Path | None:
-    place = _split_at(name, "images")
-    if place is None:
-        return None
-    return next((path for other, path in by_name.items() if _split_at(other, "masks") == place), None)
 
 
 def _compiled(names: str) -> re.Pattern[str] | None:

@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from synthmed import sources
 from synthmed.data.brightness import PICTURES, Span, brightened, range_of, span_of
@@ -13,9 +15,12 @@ from synthmed.data.dataset import LOOK_AT, DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.data.kinds._folders import NO_PATIENT, in_name
+from synthmed.data.masks import join_masks, refuse_mask
 from synthmed.errors import SourceError
 from synthmed.sources import pixels, raster
+from synthmed.sources.folders import relative
 from synthmed.sources.image import SourceImage
+from synthmed.sources.layouts import IMAGE_LEFT_OUT
 
 FORMATS = (*pixels.EXTENSIONS, ".dcm", ".nii", ".nii.gz", ".nrrd")
 
@@ -23,42 +28,58 @@ FieldOf = Callable[[np.ndarray], np.ndarray]
 """Computes a field of view [H W] of {0, 1} from stored pixels [C H W]."""
 
 
-def find(source: Path, settings: KindSettings, run: Map) -> Found:
+class PhotographSettings(KindSettings):
+    """What the kinds of single pictures have in common: which files are what, where names do not say it."""
+
+    images: str = Field(
+        "", description="Pattern for the files that are images, such as '*_flair.png'; empty = by names."
+    )
+    masks: str = Field("", description="Pattern for the files that are masks, such as '*_gland.png'; empty = by names.")
+
+
+def find(source: Path, settings: PhotographSettings, run: Map) -> Found:
     """The images of a folder that fit together, with their masks and fields; see ``synthmed.sources.raster``.
 
-    Most images decide how many channels and bits the set has; of equally many the richer kind does.
+    Most images decide how many channels and bits the set has, and of which modality it is; of equally many the richer
+    kind does.
 
     Raises:
-        SourceError: no images, a table that is not understood, or one patient in two declared splits.
+        SourceError: no images, masks without images, a table that is not understood, or one patient in two declared
+            splits.
     """
-    found = raster.find(source, table=Path(settings.table) if settings.table else None, extensions=FORMATS)
+    found = raster.find(
+        source,
+        table=Path(settings.table) if settings.table else None,
+        images=settings.images,
+        masks=settings.masks,
+        extensions=FORMATS,
+    )
     rejected = [Rejection(file=rejection.file, reason=rejection.reason) for rejection in found.rejected]
     looks = list(run(_look, [image.path for image in found.images]))
-    votes = Counter(look[:2] for look in looks if not isinstance(look, SourceError))
-    channels, bits = max(votes, key=lambda key: (votes[key], key), default=(1, 8))
+    votes = Counter(look.kind for look in looks if not isinstance(look, SourceError))
+    usual = max(votes, key=lambda key: (votes[key], key), default=(1, 8, ""))
     items: list[Item] = []
     for image, look in zip(found.images, looks, strict=True):
         name = image.path.relative_to(source).as_posix()
-        if isinstance(look, SourceError):
-            rejected.append(Rejection(file=name, reason=str(look)))
-        elif look[:2] != (channels, bits):
-            reason = (
-                f"It has {_channels(look[0])} of {look[1]} bits; expected {_channels(channels)} of {bits} bits as "
-                "most images here. Convert it, or prepare it as its own set."
-            )
+        if isinstance(look, SourceError) or look.kind != usual:
+            reason = str(look) if isinstance(look, SourceError) else _unlike(look.kind, usual)
             rejected.append(Rejection(file=name, reason=reason))
-        elif item := _item(image, name, look[2], settings.patient):
+        elif item := _item(image, name, look.patient_id, settings.patient):
             items.append(item)
+            continue
         else:
             rejected.append(Rejection(file=name, reason=NO_PATIENT))
+        partners = (*image.mask_paths, *([image.field_path] if image.field_path else []))
+        rejected += [Rejection(file=relative(path, source), reason=IMAGE_LEFT_OUT) for path in partners]
+    channels, bits, _ = usual
     facts = {
         "channels": channels,
         "bits": bits,
-        "plain": bits == 8 and all(look[3] for look in looks if not isinstance(look, SourceError)),
+        "plain": bits == 8 and all(look.plain for look in looks if not isinstance(look, SourceError)),
         "masks": any("mask" in item.facts for item in items),
         "fields": any("field" in item.facts for item in items),
     }
-    return Found(items=items, rejected=rejected, layout=found.layout, facts=facts)
+    return Found(items=items, rejected=rejected, layout=found.layout, tables=found.tables, facts=facts)
 
 
 def measure(found: Found, run: Map) -> Found:
@@ -86,9 +107,15 @@ def _of_one_unit(items: list[Item], run: Map) -> tuple[list[Item], list[Rejectio
                 "has one brightness. Prepare it as its own set."
             )
             rejected.append(Rejection(file=item.name, reason=reason))
+            rejected += [Rejection(file=_named(item, path), reason=IMAGE_LEFT_OUT) for path in item.partners]
         else:
             kept.append(item)
     return kept, rejected, [span for span in seen if isinstance(span, Span) and span.unit == usual]
+
+
+def _named(item: Item, path: Path) -> str:
+    """The name of a partner relative to the source, as the item is named."""
+    return str(path)[len(str(item.files[0])) - len(item.name) :]
 
 
 def _by_name(rejection: Rejection) -> tuple[str, str]:
@@ -122,18 +149,22 @@ def describe(
     )
 
 
-def make(item: Item, info: DatasetInfo, *, field_of: FieldOf | None = None) -> list[Made]:
+def make(item: Item, info: DatasetInfo, settings: PhotographSettings, *, field_of: FieldOf | None = None) -> list[Made]:
     """Decode one image with its mask and field and fit them; a file of several frames gives an image for each.
 
     Args:
         item: what ``find`` gave.
         info: what ``describe`` gave: its intensity says which numbers become black and white.
+        settings: where they name the images, a picture of two values is one too.
         field_of: computes the field of view where the source gives none.
 
     Raises:
-        SourceError: the image, its mask or its field cannot be read, or they do not belong together.
+        SourceError: the image, its mask or its field cannot be read, they do not belong together, or the image looks
+            like a mask.
     """
     source = sources.read(item.files[0])
+    if not settings.images:
+        refuse_mask(source.pixels)
     if source.pixels.shape[1] != len(info.channels):
         raise SourceError(f"{item.files[0].name} decodes to other channels than its header says. Save it anew.")
     low, high = info.intensity.low, info.intensity.high
@@ -164,10 +195,33 @@ def make(item: Item, info: DatasetInfo, *, field_of: FieldOf | None = None) -> l
     return made
 
 
-def _look(path: Path) -> tuple[int, int, str, bool]:
-    """Channels, bits to store, patient ("" = the file does not say), and whether numbers are stored as shown."""
+class _Look(NamedTuple):
+    """Channels, bits to store and modality of an image file, its patient, and whether numbers are stored as shown.
+
+    "" = the file does not say.
+    """
+
+    kind: tuple[int, int, str]
+    patient_id: str
+    plain: bool
+
+
+def _look(path: Path) -> _Look:
     header = sources.open_header(path)
-    return header.channels, 8 if header.bits <= 8 else 16, header.patient_id, header.format in PICTURES
+    kind = (header.channels, 8 if header.bits <= 8 else 16, header.modality)
+    return _Look(kind, header.patient_id, header.format in PICTURES)
+
+
+def _unlike(kind: tuple[int, int, str], usual: tuple[int, int, str]) -> str:
+    if kind[:2] == usual[:2]:
+        return (
+            f"Its modality is {kind[2] or 'unknown'}; expected {usual[2] or 'unknown'} as most images here have. "
+            "Prepare it as its own set."
+        )
+    return (
+        f"It has {_channels(kind[0])} of {kind[1]} bits; expected {_channels(usual[0])} of {usual[1]} bits as most "
+        "images here. Convert it, or prepare it as its own set."
+    )
 
 
 def _item(image: raster.FoundImage, name: str, patient_in_file: str, pattern: str) -> Item | None:
@@ -175,8 +229,8 @@ def _item(image: raster.FoundImage, name: str, patient_in_file: str, pattern: st
 
     Layout and table say whose it is, or else the pattern, or else the file itself, or nobody.
     """
-    partners = {"mask": image.mask_path, "field": image.field_path}
-    facts = {what: path for what, path in partners.items() if path is not None}
+    partners = {"mask": image.mask_paths, "field": (image.field_path,) if image.field_path else ()}
+    facts = {what: paths for what, paths in partners.items() if paths}
     patient, said = image.patient_id, image.patient_said
     if not said and (pattern or patient_in_file):
         patient, said = in_name(name, pattern) if pattern else patient_in_file, True
@@ -188,17 +242,26 @@ def _item(image: raster.FoundImage, name: str, patient_in_file: str, pattern: st
         files=(image.path,),
         split=image.split,
         label=image.label,
-        partners=tuple(facts.values()),
+        partners=tuple(path for paths in facts.values() for path in paths),
         facts=facts,
         patient_said=said,
     )
 
 
 def _partner(item: Item, key: str, what: str, source: SourceImage) -> tuple[np.ndarray | None, str]:
-    """The masks or fields [F H W] of an image, checked to be of its size, and a note where they may lie otherwise."""
-    if key not in item.facts:
+    """The masks or fields [F H W] of an image, joined and checked to be of its size, and a note on them."""
+    paths: tuple[Path, ...] = item.facts.get(key, ())
+    if not paths:
         return None, ""
-    path: Path = item.facts[key]
+    read = [_binary(path, what, source) for path in paths]
+    notes = dict.fromkeys(note for _, note in read if note)
+    if len(paths) > 1:
+        notes[f"{len(paths)} {what}s joined"] = None
+    return join_masks([mask for mask, _ in read]), "; ".join(notes)
+
+
+def _binary(path: Path, what: str, source: SourceImage) -> tuple[np.ndarray, str]:
+    """One mask or field [F H W], and a note where it may lie otherwise."""
     read = sources.read(path)
     partner, turned = read.pixels, read.header.exif_orientation != source.header.exif_orientation
     frames, channels, height, width = partner.shape

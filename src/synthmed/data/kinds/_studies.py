@@ -6,8 +6,9 @@ from pathlib import Path, PurePosixPath
 
 from synthmed.data.kinds._contract import Item, Rejection
 from synthmed.data.kinds._contrasts import Stack, stacks_of
-from synthmed.data.kinds._folders import IMAGE_FOLDERS, MASK_FOLDERS, place_of
+from synthmed.data.kinds._folders import masks_of, reject_all
 from synthmed.data.kinds._series import series_of, without_copies
+from synthmed.sources.contrasts import case_and_contrast
 from synthmed.sources.folders import relative
 from synthmed.sources.image import SourceHeader
 
@@ -27,11 +28,14 @@ def studies_of(headers: list[SourceHeader], source: Path, rejected: list[Rejecti
         stacks = stacks_of(series, lambda path: relative(path, source))
         if first_header.modality not in ("", "MR") or first_header.channels != 1:
             what = first_header.modality if first_header.modality not in ("", "MR") else "coloured"
-            rejected.append(Rejection(file=stacks[0].name, reason=f"It is {what}; expected grey MR."))
+            reject_all((header.path for header in series), f"It is {what}; expected grey MR.", source, rejected)
         elif first_header.format == "DICOM":
             studies["DICOM", first_header.patient_id, first_header.study_id] += stacks
         else:
-            studies["folder", str(first_header.path.parent)] += stacks
+            name = relative(first_header.path, source)
+            case, channel = case_and_contrast(name)
+            # In nnU-Net's layout the cases lie in one folder, each channel its own file.
+            studies["file", case if channel.isdigit() else name.rpartition("/")[0]] += stacks
     return list(studies.values())
 
 
@@ -47,7 +51,7 @@ def common_folder(names: list[str]) -> str:
 
 
 def with_masks(
-    items: list[Item], masks: list[Path], source: Path, rejected: list[Rejection], *, beside: bool
+    items: list[Item], masks: list[Path], source: Path, rejected: list[Rejection], *, told: bool
 ) -> list[Item]:
     """Give studies their lesion masks; one without stays, it may be healthy.
 
@@ -56,23 +60,7 @@ def with_masks(
         masks: files.
         source: the source folder.
         rejected: masks that belong to no study, or to several, are added.
-        beside: whether masks lie in the folder of their study, not in ``masks`` under its name.
+        told: whether the user said by a pattern which files are masks.
     """
-    owners: dict[object, list[Item]] = defaultdict(list)
-    for item in items:
-        folder = source / item.name
-        if beside:
-            for place in {folder, *(path.parent for path in item.files)}:
-                owners[place].append(item)
-        else:
-            place_in_images = place_of(folder, source, IMAGE_FOLDERS) or place_of(item.files[0], source, IMAGE_FOLDERS)
-            owners[place_in_images].append(item)
-    mine: dict[str, Path] = {}
-    for mask in masks:
-        found = owners.get(mask.parent if beside else place_of(mask, source, MASK_FOLDERS), [])
-        if len(found) == 1 and found[0].name not in mine:
-            mine[found[0].name] = mask
-            continue
-        reason = f"It is a mask of {len(found)} studies, or a second one; expected one a study, under its name."
-        rejected.append(Rejection(file=relative(mask, source), reason=reason))
-    return [replace(item, partners=(mine[item.name],)) if item.name in mine else item for item in items]
+    mine = masks_of(items, masks, source, rejected, told=told) if masks else {}
+    return [replace(item, partners=mine[item.name]) if item.name in mine else item for item in items]

@@ -2,10 +2,12 @@
 
 An item is one study. Its series become channels: T2, T1 before and after contrast medium, and their difference, as in
 Haarburger et al. 2019; or any contrasts by patterns for names, such as aligned FLAIR, T1 and T2 of the brain. A mask
-of lesions lies in ``masks`` beside ``images`` under the name of the patient's folder, or beside the contrasts.
+of lesions is found by the names of folders and files (``sources.partners``), under the name of the patient's folder or
+in it.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,11 +19,12 @@ from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._common_grid import CommonGrid, grid_over, onto
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.data.kinds._contrasts import PRE, SUB, T2, Stack, by_headers, by_patterns, post, why_not, why_not_together
-from synthmed.data.kinds._folders import NO_PATIENT, is_said, list_files, patient_of, read_headers, roles
+from synthmed.data.kinds._folders import NO_PATIENT, is_said, list_files, patient_of, read_headers, reject_all, roles
 from synthmed.data.kinds._lesion_classes import HEALTHY, LesionClasses, read_classes
 from synthmed.data.kinds._patches import body_of, breast_of, cut, healthy_centres, lesion_centres
 from synthmed.data.kinds._series import Volume, read_stack, same_grid
 from synthmed.data.kinds._studies import common_folder, studies_of, with_masks
+from synthmed.data.masks import join_masks
 from synthmed.errors import ConfigError, SourceError
 from synthmed.sources.folders import real_reason
 from synthmed.sources.names import identity
@@ -50,7 +53,7 @@ class Settings(KindSettings):
     contrasts: dict[str, str] = Field(
         {}, description="Channel = pattern for file names or descriptions, instead of T2 and the dynamic."
     )
-    mask: str = Field("", description="Pattern for lesion masks that lie beside their contrasts; empty = by folder.")
+    mask: str = Field("", description="Pattern for the files that are lesion masks; empty = by names.")
     grid: int = Field(512, ge=64, le=2048, description="Pixels on each side of the common grid of a study.")
     slices: int = Field(32, ge=1, le=1024, description="Slices of the common grid.")
     region: Literal["breast", "body"] = Field("breast", description="Where healthy patches are sampled.")
@@ -72,17 +75,17 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     """
     classes = read_classes(Path(settings.table)) if settings.table else LesionClasses()
     files, rejected = list_files(source)
-    images, masks = roles(files, source, masks=settings.mask, table=settings.table)
-    headers, unread = read_headers(images, source, run)
+    chosen = roles(files, source, rejected, masks=settings.mask, table=settings.table)
+    headers, unread = read_headers(chosen.images, source, run)
     rejected += unread
     items = []
     for study in studies_of(headers, source, rejected):
         item = _item(study, source, settings, classes, rejected)
         if item:
             items.append(item)
-    items = with_masks(items, masks, source, rejected, beside=bool(settings.mask))
+    items = with_masks(_named_apart(items), chosen.masks, source, rejected, told=bool(settings.mask))
     if settings.output == "patches":
-        items = _with_known_findings(items, rejected)
+        items = _with_known_findings(items, source, rejected)
     if not items:
         why = real_reason((one.file, one.reason) for one in rejected)
         raise SourceError(f"{source} holds no usable MR study; expected DICOM series or NIfTI volumes.{why}")
@@ -90,6 +93,7 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
         items=sorted(items, key=lambda item: item.name),
         rejected=sorted(rejected, key=lambda rejection: (rejection.file, rejection.reason)),
         layout="contrasts" if settings.contrasts else "studies",
+        tables=chosen.tables,
         facts={"has_masks": any(item.partners for item in items)},
     )
 
@@ -169,23 +173,30 @@ def _item(
     patient = patient_of(stacks[0].name, stacks[0].headers[0], settings.patient)
     reason = reason or ("" if patient else NO_PATIENT)
     if reason:
-        rejected.append(Rejection(file=name, reason=reason))
+        reject_all({path for stack in stacks for path in stack.files()}, reason, source, rejected)
         return None
-    for stack in stacks:
-        if stack not in found.values():
-            rejected.append(Rejection(file=stack.name, reason="Its series is none of the channels of this set."))
+    used = {path for stack in found.values() for path in stack.files()}
+    others = {path for stack in stacks for path in stack.files()} - used
+    reject_all(sorted(others), "Its series is none of the channels of this set.", source, rejected)
     files: list[Path] = []
     parts = {}
     for channel, stack in found.items():
         parts[channel] = (len(files), len(files) + len(stack.headers), stack.volume)
         files += stack.files()
     label = classes.patients.get(identity(patient), "")
-    facts = {"parts": parts, "lesions": dict(classes.lesions.get(identity(patient), {}))}
+    lesions = dict(classes.lesions.get(identity(patient), {}))
+    facts = {"parts": parts, "lesions": lesions, "first": min(stack.name for stack in stacks)}
     said = is_said(stacks[0].headers[0], settings.patient)
     return Item(name=name, patient_id=patient, files=tuple(files), label=label, facts=facts, patient_said=said)
 
 
-def _with_known_findings(items: list[Item], rejected: list[Rejection]) -> list[Item]:
+def _named_apart(items: list[Item]) -> list[Item]:
+    """Studies of one folder are named by their first files."""
+    counts = Counter(item.name for item in items)
+    return [item if counts[item.name] == 1 else replace(item, name=item.facts["first"]) for item in items]
+
+
+def _with_known_findings(items: list[Item], source: Path, rejected: list[Rejection]) -> list[Item]:
     """The studies of which it is known where findings are: by a mask, or because the table calls them healthy."""
     known, any_mask = [], any(item.partners for item in items)
     for item in items:
@@ -196,7 +207,7 @@ def _with_known_findings(items: list[Item], rejected: list[Rejection]) -> list[I
             f"It has no mask and its class is {item.label or 'unknown'}: where its lesions lie is not known. Add the "
             "mask, name the patient healthy in the table, or set output=slices."
         )
-        rejected.append(Rejection(file=item.name, reason=reason))
+        reject_all(item.files, reason, source, rejected)
     return known
 
 
@@ -223,7 +234,7 @@ class _Study:
 def _read_study(item: Item, names: list[str], settings: Settings) -> _Study:
     parts = item.facts["parts"]
     first = PRE if PRE in parts else next(iter(parts))
-    mask = read_stack([item.partners[0]]) if item.partners else None
+    mask = _joined([read_stack([path]) for path in item.partners]) if item.partners else None
     volumes: dict[str, np.ndarray] = {}
     grid, mask_fits = None, False
     for name in sorted(parts, key=lambda name: name != first):
@@ -245,6 +256,12 @@ def _read_study(item: Item, names: list[str], settings: Settings) -> _Study:
         body=body,
         grid=grid,
     )
+
+
+def _joined(masks: list[Volume]) -> Volume:
+    if not all(same_grid(masks[0], mask) for mask in masks):
+        raise SourceError("Its masks lie on different grids; expected one. Resample them to one image.")
+    return replace(masks[0], slices=join_masks([mask.slices for mask in masks]))
 
 
 def _subtract(volumes: dict[str, np.ndarray], body: np.ndarray, names: list[str], name: str) -> None:

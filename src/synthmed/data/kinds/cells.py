@@ -4,12 +4,12 @@ from pathlib import Path
 
 from synthmed.data.dataset import DatasetInfo
 from synthmed.data.kinds import _photographs
-from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
+from synthmed.data.kinds._contract import Found, Item, Made, Map
 
 DEFAULT_SIZE = (256, 256)
 
 
-class Settings(KindSettings):
+class Settings(_photographs.PhotographSettings):
     """Nothing of its own."""
 
 
@@ -30,4 +30,4 @@ def describe(found: Found, settings: Settings, height: int, width: int) -> Datas
 
 def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
     """The picture with its mask, and its field of view where the source gives one."""
-    return _photographs.make(item, info)
+    return _photographs.make(item, info, settings)

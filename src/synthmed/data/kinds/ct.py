@@ -1,11 +1,11 @@
 """``ct``: axial slices in Hounsfield units through one window, with organ labels by a table or tissues by rules.
 
 An item is a CT series (DICOM), a volume (NIfTI, NRRD), or one picture (PNG and alike) that was windowed before. Masks
-lie in a folder whose name starts with ``masks`` or ``labels`` beside one that starts with ``images``, under the same
-name; the mask of a DICOM series has the name of the series' folder. Other layouts are named by patterns.
+are found by the names of folders and files (``sources.partners``); the mask of a DICOM series has the name of the
+series' folder, or lies in it. Other layouts are named by patterns.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,23 +17,25 @@ from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.data.kinds._folders import (
-    IMAGE_FOLDERS,
-    MASK_FOLDERS,
     NO_PATIENT,
     is_said,
     list_files,
+    masks_of,
     patient_of,
-    place_of,
     read_headers,
+    reject_all,
     roles,
 )
 from synthmed.data.kinds._hounsfield import BODY_ABOVE, TISSUES, check_hounsfield, tissues_of
 from synthmed.data.kinds._label_table import LabelTable, read_table
 from synthmed.data.kinds._series import Volume, read_stack, same_grid, series_of, why_no_stack, without_copies
+from synthmed.data.masks import join_masks, refuse_mask
 from synthmed.errors import ConfigError, SourceError
 from synthmed.sources import read
+from synthmed.sources.contrasts import modality_of, refuse_contrasts
 from synthmed.sources.folders import real_reason, relative
 from synthmed.sources.image import SourceHeader
+from synthmed.sources.layouts import IMAGE_LEFT_OUT, NO_MASK
 
 DEFAULT_SIZE = (512, 512)
 
@@ -51,8 +53,10 @@ class Settings(KindSettings):
     min_body: float = Field(
         0.05, ge=0, lt=1, description="Leave out slices of a series with less body than this share."
     )
-    images: str = Field("", description="Pattern for the files that are images, such as '*/ct.nii.gz'; empty = all.")
-    masks: str = Field("", description="Pattern for masks that lie beside their one image; empty = by their folder.")
+    images: str = Field(
+        "", description="Pattern for the files that are images, such as '*/ct.nii.gz'; empty = all but masks."
+    )
+    masks: str = Field("", description="Pattern for the files that are masks; empty = by names.")
     others: Literal["reject", "background"] = Field(
         "reject", description="What becomes of mask values that the table does not name."
     )
@@ -70,12 +74,14 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     if settings.low >= settings.high:
         raise ConfigError(f"The window goes from {settings.low:g} to {settings.high:g} HU; expected low below high.")
     files, rejected = list_files(source)
-    images, masks = roles(files, source, images=settings.images, masks=settings.masks, table=settings.table)
-    headers, unread = read_headers(images, source, run)
-    items, unusable = _items(headers, source, settings)
-    rejected += unread + unusable
-    items = _paired(items, masks, source, settings, rejected)
-    items, unit, bits = _alike(items, rejected)
+    chosen = roles(files, source, rejected, images=settings.images, masks=settings.masks, table=settings.table)
+    headers, unread = read_headers(chosen.images, source, run)
+    rejected += unread
+    items = _items(headers, source, settings, rejected)
+    if not settings.images:
+        refuse_contrasts(item.name for item in items)
+    items = _paired(items, chosen.masks, source, rejected, told=bool(settings.masks))
+    items, unit, bits = _alike(items, source, rejected)
     if not items:
         raise SourceError(_nothing(source, rejected))
     table = _table(items, settings)
@@ -85,6 +91,7 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
         items=sorted(items, key=lambda item: item.name),
         rejected=sorted(rejected, key=lambda rejection: (rejection.file, rejection.reason)),
         layout="volumes" if unit == "HU" else "pictures",
+        tables=chosen.tables,
         facts=facts,
     )
 
@@ -130,9 +137,9 @@ def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
     return made
 
 
-def _items(headers: list[SourceHeader], source: Path, settings: Settings) -> tuple[list[Item], list[Rejection]]:
+def _items(headers: list[SourceHeader], source: Path, settings: Settings, rejected: list[Rejection]) -> list[Item]:
     """Every series, volume and picture that can be used, without masks yet."""
-    items, rejected = [], []
+    items = []
     groups = series_of(headers)
     in_folder = Counter(group[0].path.parent for group in groups)
     for group in groups:
@@ -144,9 +151,9 @@ def _items(headers: list[SourceHeader], source: Path, settings: Settings) -> tup
         alone = len(series) > 1 and in_folder[folder] == 1 and {header.path.parent for header in series} == {folder}
         name = relative(folder if alone else min(header.path for header in series), source)
         patient = patient_of(name, series[0], settings.patient)
-        reason = _why_not(series, settings) or ("" if patient else NO_PATIENT)
+        reason = _why_not(series, name, settings) or ("" if patient else NO_PATIENT)
         if reason:
-            rejected.append(Rejection(file=name, reason=reason))
+            reject_all((header.path for header in series), reason, source, rejected)
             continue
         unit = "HU" if series[0].format in _VOLUMES else "grey value"
         bits = settings.bits if unit == "HU" else 16 if series[0].bits > 8 else 8
@@ -160,14 +167,16 @@ def _items(headers: list[SourceHeader], source: Path, settings: Settings) -> tup
                 patient_said=is_said(series[0], settings.patient),
             )
         )
-    return items, rejected
+    return items
 
 
-def _why_not(series: list[SourceHeader], settings: Settings) -> str:
+def _why_not(series: list[SourceHeader], name: str, settings: Settings) -> str:
     """Why a series, volume or picture is left out by its headers alone; "" where it is not."""
     first = series[0]
     if first.modality not in ("", "CT"):
         return f"Its modality is {first.modality}; expected CT."
+    if not settings.images and (said := modality_of(name)) not in ("", "CT") and not first.modality:
+        return f"Its name says {said}; expected CT. Say by images which files are CT if it is."
     if first.format not in _VOLUMES:
         return "" if first.channels == 1 else "It is in colour; expected grey values. Save it as grey."
     rows, columns = first.spacing_mm[:2] if len(first.spacing_mm) > 1 else (1.0, 1.0)
@@ -178,57 +187,18 @@ def _why_not(series: list[SourceHeader], settings: Settings) -> str:
     return why_no_stack(series, gaps=settings.gaps)
 
 
-def _paired(
-    items: list[Item], masks: list[Path], source: Path, settings: Settings, rejected: list[Rejection]
-) -> list[Item]:
-    """Give each item its mask; where there are masks, both sides must be whole."""
+def _paired(items: list[Item], masks: list[Path], source: Path, rejected: list[Rejection], *, told: bool) -> list[Item]:
+    """Give each item its masks; where there are masks, every item must have one."""
     if not masks:
         return items
-    owners = _owners(items, source, by_folder=not settings.masks)
-    mine: dict[str, list[Path]] = defaultdict(list)
-    for mask in masks:
-        key = mask.parent if settings.masks else place_of(mask, source, MASK_FOLDERS)
-        found = owners.get(key, [])
-        if len(found) == 1:
-            mine[found[0].name].append(mask)
-            continue
-        reason = (
-            "It is a mask without its image. Give both the same name."
-            if not found
-            else (
-                f"It could be the mask of {len(found)} images; expected one. Put it under masks with its image's name."
-            )
-        )
-        rejected.append(Rejection(file=relative(mask, source), reason=reason))
-    paired = []
+    mine = masks_of(items, masks, source, rejected, told=told)
     for item in items:
-        if len(mine[item.name]) == 1:
-            paired.append(replace(item, partners=tuple(mine[item.name])))
-            continue
-        count = len(mine[item.name])
-        reason = (
-            f"It has {count} masks; expected one. Merge them into one label map."
-            if count
-            else "It has no mask, and other images here have one. Add the mask."
-        )
-        rejected.append(Rejection(file=item.name, reason=reason))
-    return paired
+        if item.name not in mine:
+            reject_all(item.files, NO_MASK, source, rejected)
+    return [replace(item, partners=mine[item.name]) for item in items if item.name in mine]
 
 
-def _owners(items: list[Item], source: Path, *, by_folder: bool) -> dict[object, list[Item]]:
-    """Where a mask may lie or what it may be called -> the items it would belong to."""
-    owners: dict[object, list[Item]] = defaultdict(list)
-    for item in items:
-        folder, whole = item.files[0].parent, source / item.name
-        places: list[object] = [folder, *([folder.parent] if item.facts["series"] else [])]
-        if by_folder:
-            places = [place_of(path, source, IMAGE_FOLDERS) for path in (whole, folder, item.files[0])]
-        for place in set(places) - {None}:
-            owners[place].append(item)
-    return owners
-
-
-def _alike(items: list[Item], rejected: list[Rejection]) -> tuple[list[Item], str, int]:
+def _alike(items: list[Item], source: Path, rejected: list[Rejection]) -> tuple[list[Item], str, int]:
     """Keep the items of the unit and depth that most have: Hounsfield units and windowed pictures never mix."""
     votes = Counter((item.facts["unit"], item.facts["bits"]) for item in items)
     unit, bits = max(votes, key=lambda key: (votes[key], key), default=("HU", 16))
@@ -238,7 +208,8 @@ def _alike(items: list[Item], rejected: list[Rejection]) -> tuple[list[Item], st
                 f"It has {item.facts['unit']}s of {item.facts['bits']} bits; expected {unit}s of {bits} bits as most "
                 "here. Prepare it as its own set."
             )
-            rejected.append(Rejection(file=item.name, reason=reason))
+            reject_all(item.files, reason, source, rejected)
+            reject_all(item.partners, IMAGE_LEFT_OUT, source, rejected)
     return [item for item in items if (item.facts["unit"], item.facts["bits"]) == (unit, bits)], unit, bits
 
 
@@ -290,16 +261,19 @@ def _labels(item: Item, volume: Volume, settings: Settings) -> np.ndarray | None
     if not item.partners:
         return None
     table = LabelTable(**item.facts["table"])
-    path = item.partners[0]
-    mask = read_stack([path])
-    if not same_grid(volume, mask):
-        depth, height, width = mask.slices.shape
-        z, y, x = volume.slices.shape
-        raise SourceError(
-            f"The mask {path.name} lies on another grid ({width} x {height} x {depth} voxels) than its image "
-            f"({x} x {y} x {z}), or at another place; expected the same. Resample the mask to its image."
-        )
-    return table.apply(table.values_of(mask.slices[:, np.newaxis], path.name), path.name, others=settings.others)
+    found = []
+    for path in item.partners:
+        mask = read_stack([path])
+        if not same_grid(volume, mask):
+            depth, height, width = mask.slices.shape
+            z, y, x = volume.slices.shape
+            raise SourceError(
+                f"The mask {path.name} lies on another grid ({width} x {height} x {depth} voxels) than its image "
+                f"({x} x {y} x {z}), or at another place; expected the same. Resample the mask to its image."
+            )
+        values = table.values_of(mask.slices[:, np.newaxis], path.name)
+        found.append(table.apply(values, path.name, others=settings.others))
+    return join_masks(found)
 
 
 def _slice(volume: Volume, labels: np.ndarray | None, index: int, info: DatasetInfo, settings: Settings) -> Made:
@@ -327,16 +301,19 @@ def _picture(item: Item, info: DatasetInfo, settings: Settings) -> Made:
     pixels = read(item.files[0]).pixels[0, 0]
     if pixels.dtype != info.dtype:
         raise SourceError(f"{item.name} decodes to other bits than its header says. Save it anew.")
-    mask = None
-    if item.partners:
-        table, path = LabelTable(**item.facts["table"]), item.partners[0]
+    if not settings.images:
+        refuse_mask(pixels)
+    table = LabelTable(**item.facts["table"])
+    masks = []
+    for path in item.partners:
         mask = table.apply(table.values_of(read(path).pixels, path.name)[0], path.name, others=settings.others)
         if mask.shape != pixels.shape:
             raise SourceError(
                 f"The image has {pixels.shape[1]} x {pixels.shape[0]} pixels and its mask {path.name} "
                 f"{mask.shape[1]} x {mask.shape[0]}; expected the same size. Correct the mask."
             )
-    return _fitted(pixels, mask, info)
+        masks.append(mask)
+    return _fitted(pixels, join_masks(masks) if masks else None, info)
 
 
 def _fitted(pixels: np.ndarray, mask: np.ndarray | None, info: DatasetInfo, **facts: Any) -> Made:

@@ -6,12 +6,12 @@ from pydantic import Field
 
 from synthmed.data.dataset import DatasetInfo
 from synthmed.data.kinds import _photographs
-from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
+from synthmed.data.kinds._contract import Found, Item, Made, Map
 
 DEFAULT_SIZE = (256, 256)
 
 
-class Settings(KindSettings):
+class Settings(_photographs.PhotographSettings):
     """What physical values are black and white."""
 
     low: float = Field(0.0, description="Physical value stored as 0.")
@@ -43,4 +43,4 @@ def describe(found: Found, settings: Settings, height: int, width: int) -> Datas
 
 def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
     """The image, or one for each frame, with mask and field of view where the source gives them."""
-    return _photographs.make(item, info)
+    return _photographs.make(item, info, settings)

@@ -22,6 +22,7 @@ from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
 from synthmed.data.kinds._display import is_shown_by_range, show
 from synthmed.data.kinds._mammogram_files import find_mammograms
+from synthmed.data.masks import join_masks, refuse_mask
 from synthmed.errors import ConfigError, SourceError
 from synthmed.running.threads import one_thread
 from synthmed.sources import dicom
@@ -47,7 +48,7 @@ class Settings(KindSettings):
         "auto", description="auto = drawn by hand where there is one, else Otsu's; otsu = always Otsu's."
     )
     masks: str = Field(
-        "", description="Where masks lie, from {folder} and {stem} of the image; empty = masks* beside images*."
+        "", description="Where masks lie, from {folder} and {stem} of the image; empty = found by names."
     )
     labels: dict[str, int | list[int]] = Field(
         {}, description="Name of a label = its value or values in masks, the background first; empty = two values."
@@ -135,6 +136,7 @@ def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
         SourceError: it cannot be read, has no such window, or shows no breast in air.
     """
     header, source = _read(item.files[0], info, settings)
+    refuse_mask(source.pixels)
     shown = show(source, settings.window, invert=settings.invert, whole=item.facts.get("range"))
     labels = _drawn(item, settings, header.height, header.width)
     small = _small(shown.values)
@@ -188,7 +190,10 @@ def _drawn(item: Item, settings: Settings, height: int, width: int) -> np.ndarra
     """The label map [H W] that somebody drew, uint8, or None."""
     if not item.partners or settings.mask != "auto":
         return None
-    path = item.partners[0]
+    return join_masks([_drawn_in(path, settings, height, width) for path in item.partners])
+
+
+def _drawn_in(path: Path, settings: Settings, height: int, width: int) -> np.ndarray:
     drawn = sources.read(path).pixels
     if drawn.shape[2:] != (height, width) or len(drawn) != 1:
         raise SourceError(

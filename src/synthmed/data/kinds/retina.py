@@ -4,7 +4,7 @@ from pathlib import Path
 
 from synthmed.data.dataset import DatasetInfo
 from synthmed.data.kinds import _photographs
-from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
+from synthmed.data.kinds._contract import Found, Item, Made, Map
 from synthmed.data.masks import field_of_view
 
 __all__ = ["DEFAULT_SIZE", "Settings", "describe", "field_of_view", "find", "make", "measure"]
@@ -12,7 +12,7 @@ __all__ = ["DEFAULT_SIZE", "Settings", "describe", "field_of_view", "find", "mak
 DEFAULT_SIZE = (256, 256)
 
 
-class Settings(KindSettings):
+class Settings(_photographs.PhotographSettings):
     """Nothing of its own."""
 
 
@@ -33,4 +33,4 @@ def describe(found: Found, settings: Settings, height: int, width: int) -> Datas
 
 def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
     """The photograph with its mask and its field of view."""
-    return _photographs.make(item, info, field_of=field_of_view)
+    return _photographs.make(item, info, settings, field_of=field_of_view)
