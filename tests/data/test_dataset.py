@@ -215,3 +215,12 @@ def test_the_field_of_a_set_without_fields_is_the_picture_without_its_padding(tm
     fields = dataset.fields_of_view([0, 2])
     assert fields.shape == (2, 32, 32)
     assert np.array_equal(fields.astype(bool), dataset.images([0, 2])[:, 0] > 0)
+
+
+def test_a_picture_that_reaches_beyond_the_frame_is_read_back(tmp_path):
+    """Mammograms are cut to the breast: they begin below 0."""
+    images, masks, fields = pixels(1)
+    with DatasetWriter(tmp_path / "data", INFO) as writer:
+        writer.add(row(0, pad_top=-3, pad_left=-36), images[0], masks[0], fields[0])
+    (read,) = PreparedDataset.open(tmp_path / "data").rows
+    assert (read.pad_top, read.pad_left) == (-3, -36)

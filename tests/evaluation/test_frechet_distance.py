@@ -54,3 +54,19 @@ def test_fewer_images_than_dimensions_are_flagged(make_dataset, make_samples, se
     assert any("kernel_distance" in warning for warning in found.warnings)
     assert found.extractor == "random_vgg" and found.n == 10 and found.n_real == 6
     assert found.low <= found.value <= found.high and found.matched_n == 3
+
+
+def test_the_limit_of_equal_sets_is_near_zero_where_it_is_given_and_not_given_elsewhere(
+    rng, make_dataset, make_samples, setup
+):
+    limits, distances = [], []
+    for _ in range(8):
+        one, other = (Points(values=v, groups=own_groups(96)) for v in rng.normal(size=(2, 96, 32)))
+        limits.append(extrapolated(one, other, rng))
+        distances.append(frechet_distance(one.values, other.values))
+    assert abs(np.mean(limits)) < 0.15 * np.mean(distances)
+    real = make_dataset()
+    found = measure(make_samples(real.images()), real, Config(draws=10), setup)
+    assert found.details["FD_infinity"] is None
+    assert any(told.startswith("There is no FD-infinity: it needs 3 times") for told in found.warnings)
+    assert "too high for few images, and its interval with it" in found.sentence

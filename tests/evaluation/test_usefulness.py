@@ -7,7 +7,7 @@ from synthmed.evaluation import _arms
 from synthmed.evaluation._arms import Pair, arm_data, confusion
 from synthmed.evaluation._contract import MasksMissing
 from synthmed.evaluation._intervals import resampled, t_interval
-from synthmed.evaluation.usefulness import Config, f1_ratio, measure, scores
+from synthmed.evaluation.usefulness import Config, equal_arms, f1_ratio, measure, scores
 
 TINY = Config(seeds=2, segmenter={"width": 4, "steps": 6, "crop": 0, "learning_rate": 1e-2})
 
@@ -59,6 +59,38 @@ def test_more_seeds_that_agree_give_a_narrower_interval():
     many = f1_ratio(np.tile(counts[:2], (4, 1, 1)), np.tile(counts[2:4], (4, 1, 1)), [str(i) for i in range(8)], draws)
     assert many.value == pytest.approx(few.value)
     assert many.high - many.low < few.high - few.low
+
+
+def trained_alike(numbers, seeds, patients=12):
+    """Counts [seeds N 3] of trainings that differ by chance, of patients who are hard or easy for all of them."""
+    hard = numbers.normal(0, 0.5, patients)
+    chance = numbers.normal(0, 0.15, (seeds, 1)) + numbers.normal(0, 0.2, (seeds, patients))
+    recall = 1 / (1 + np.exp(-(1 + hard + chance)))
+    hits = (1000 * recall).round()
+    return np.stack([hits, np.full_like(hits, 200), 1000 - hits], -1).astype(np.int64)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_the_ratio_of_equal_arms_lies_inside_the_floor_95_times_of_100(seeds):
+    inside, names = 0, [f"P{index}" for index in range(12)]
+    for number in range(300):
+        numbers = np.random.default_rng((seeds, number))
+        both = trained_alike(numbers, 2 * seeds)
+        draws = list(resampled(names, numbers, draws=40))
+        low, high = equal_arms(both[:seeds], names, draws)
+        inside += low <= f1_ratio(both[seeds:], both[:seeds], names, draws[:2]).value <= high
+    assert inside / 300 >= 0.93
+    assert equal_arms(both[:1], names, draws) is None
+
+
+def test_the_real_arms_are_trained_once_for_all_sets(make_dataset, make_samples, setup, monkeypatch):
+    real, trained = make_dataset(train=3, test=2), []
+    train = real.split("train")
+    work = _arms.train_segmenter
+    measure(make_samples(train.images(), train.masks(), name="one"), real, TINY, setup)
+    monkeypatch.setattr(_arms, "train_segmenter", lambda *a, **k: trained.append(1) or work(*a, **k))
+    measure(make_samples(train.images()[::-1].copy(), train.masks(), name="two"), real, TINY, setup)
+    assert len(trained) == 4  # two seeds of "synthetic" and of "both"
 
 
 def test_an_arm_that_finds_nothing_has_no_interval():

@@ -78,7 +78,7 @@ def weights(action: Annotated[str, typer.Argument(metavar="ACTION", help="list, 
 
 @app.command(cls=Computing)
 def audit(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Sample set, or a folder.")],
-          real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared data set with a holdout.")], out: Out,
+          real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared set, or real images.")], out: Out,
           run: Annotated[Path | None, typer.Option(metavar="RUN",
                          help="The training behind the images: its discriminators attack membership.")] = None,
           canaries: Annotated[int, typer.Option(help="Copies of each kind planted to measure the power.")] = 20,

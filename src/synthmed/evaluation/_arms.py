@@ -71,7 +71,7 @@ def train_arms(
         test: real images with manual masks.
         config: the same for every arm.
         seeds: trainings of each arm.
-        key: digests of what the pairs come from.
+        key: digests of what the pairs come from, "synthetic" and "real".
         setup: seed, device, progress, file of finished trainings.
     """
     finished = _read_finished(setup.unfinished)
@@ -79,7 +79,9 @@ def train_arms(
     for number in range(seeds):
         for arm in ARMS:
             seed = setup.seed + number
-            settings = {**key, "arm": arm, "seed": seed, "device": setup.device, **describe(config)}
+            # What is trained on real pairs does not depend on the synthetic ones: several sets share it.
+            made_of = {"real": key["real"]} if arm == "real" else key
+            settings = {**made_of, "arm": arm, "seed": seed, "device": setup.device, **describe(config)}
             line = digest_of({**settings, "version": __version__})
             if line not in finished:
                 images, masks, weights = arm_data(arm, synthetic, real)

@@ -78,7 +78,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
     ratios = {arm: f1_ratio(counts[arm], counts["real"], patients, draws) for arm in ("synthetic", "both")}
     ratio = ratios["synthetic"]
     arms = {arm: _summary(counts[arm], draws) for arm in ARMS}
-    again = t_interval(arms["real"]["F1"]["seeds"])
+    again = equal_arms(counts["real"], patients, draws)
     middle = arms["real"]["F1"]["mean"]
     return Measurement(
         name="usefulness",
@@ -87,8 +87,8 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
         low=ratio.low,
         high=ratio.high,
         floor=1.0,
-        floor_low=again[0] / middle if again and middle else None,
-        floor_high=again[1] / middle if again and middle else None,
+        floor_low=again[0] if again else None,
+        floor_high=again[1] if again else None,
         unit="F1 trained on synthetic / F1 trained on real",
         direction="higher is better",
         n=len(made.images),
@@ -171,6 +171,38 @@ def f1_ratio(
     freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
     half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(variance))
     return Ratio(value=value, low=value * float(np.exp(-half)), high=value * float(np.exp(half)))
+
+
+def equal_arms(
+    arm: NDArray[np.int64], patients: list[str], draws: list[NDArray[np.intp]]
+) -> tuple[float, float] | None:
+    """Where the ratio of two arms lies 95 times of 100 that are trained alike: on real pairs, with other seeds.
+
+    On the logarithm, both arms bring the variance of repeated trainings (s^2 / n, divided by the squared mean), and
+    that by which two trainings differ from test patient to test patient.
+
+    Args:
+        arm: [seeds N 3] counts of each training and test image.
+        patients: [N] patient of each test image.
+        draws: resampled test images.
+
+    Returns:
+        None where one training tells nothing of chance, or the arm finds nothing.
+    """
+    f1, num = _f1_of_seeds(arm), len(arm)
+    if num < 2 or f1.mean() == 0:
+        return None
+    parts: list[tuple[float, int]] = [(2 * float(np.var(f1, ddof=1)) / num / float(f1.mean()) ** 2, num - 1)]
+    if len(set(patients)) > 1:
+        drawn = np.log(np.maximum(np.array([_f1_of_seeds(arm[:, rows]) for rows in draws]), 1e-12))  # [draws seeds]
+        pairs = [np.var(drawn[:, one] - drawn[:, other]) for one in range(num) for other in range(one)]
+        parts.append((float(np.mean(pairs)) / num, len(set(patients)) - 1))
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
+        return 1.0, 1.0
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(variance))
+    return float(np.exp(-half)), float(np.exp(half))
 
 
 def _f1_of_seeds(counts: NDArray[np.int64]) -> NDArray[np.float64]:
