@@ -9,6 +9,7 @@ The size of an image's compressed pixels only warns: it follows noise and sharpn
 
 import zlib
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ def _cue(name: str, truth: NDArray, values: NDArray, *, folded: bool = True) -> 
     area = delong(truth, values)
     if folded and area.value < 0.5:
         area = delong(truth, -values)
-    verdict = "fine"
+    verdict: Literal["fine", "warn", "refuse"] = "fine"
     if area.value > WARN and area.low > 0.5:
         verdict = "refuse" if area.value > REFUSE and area.low > 0.7 and name != SIZE else "warn"
     told = f"{_WHAT[name]} (AUC {area.value:.2f})" if verdict != "fine" else ""
