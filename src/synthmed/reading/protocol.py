@@ -180,11 +180,10 @@ class Study:
         path = Path(path)
         read_manifest(path, KIND)
         _refuse_newer(path)  # before the digests: a newer version may hold other files
-        manifest = verify(path, KIND)
+        manifest = verify(path, KIND, (PROTOCOL_FILE, CASES_FILE))
         try:
-            table = json.loads((path / PROTOCOL_FILE).read_bytes())
-            return cls(path=path, protocol=Protocol.model_validate(table), cases=_read_cases(path / CASES_FILE),
-                       digest=manifest.digest)  # fmt: skip
+            protocol = Protocol.model_validate_json((path / PROTOCOL_FILE).read_bytes())
+            return cls(path=path, protocol=protocol, cases=_read_cases(path / CASES_FILE), digest=manifest.digest)
         except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
             raise ArtifactError(f"{path} cannot be read as a study ({error}); make it anew.") from error
 
