@@ -150,7 +150,7 @@ def refuse_colours(path: Path, count: int, dtype: np.dtype) -> None:
         )
 
 
-def read_exactly(file: IO[bytes], size: int, name: str) -> bytes:
+def read_exactly(file: IO[bytes] | gzip.GzipFile, size: int, name: str) -> bytes:
     """Read ``size`` bytes, and what a compressed file holds beyond them: its checksum stands at the very end.
 
     Raises:
