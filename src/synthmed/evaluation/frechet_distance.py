@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 _SHARES = 3
 """The smallest sub-sample of FD-infinity is a third of the images. With as many of them as dimensions the line is one:
-for equal Gaussians of 8 to 64 dimensions the limit was then within a third of the distance from 0, on average near a tenth."""
+for equal Gaussians of 8 to 64 dimensions the limit was then within a third of the distance
+from 0, on average near a tenth."""
 
 
 class Config(FeatureConfig):
