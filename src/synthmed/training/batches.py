@@ -72,6 +72,25 @@ def class_numbers(rows: Sequence[Row], classes: tuple[str, ...]) -> Labels:
     return torch.tensor([places[row.label] for row in rows])
 
 
+def given_of(method: Method, dataset: PreparedDataset, rows: Sequence[int]) -> Given:
+    """What a method takes of the images of these rows, and their masks; the style of each is the next row's image.
+
+    Raises:
+        DataError: an image is of a class that the method was not made for.
+    """
+    taken, following = method.needs | method.accepts, [*rows[1:], *rows[:1]]
+    classed = "labels" in taken and any(dataset.rows[row].label for row in rows)
+    styled = "styles" in method.needs
+    return Given(
+        masks=torch.from_numpy(dataset.masks(rows)) if dataset.has_masks else None,
+        images=to_unit_range(dataset.images(rows)) if "images" in taken else None,
+        labels=class_numbers([dataset.rows[row] for row in rows], method.spec.classes) if classed else None,
+        styles=Pairs(
+            images=to_unit_range(dataset.images(following)), masks=torch.from_numpy(dataset.masks(following))
+        ) if styled else None,
+    )  # fmt: skip
+
+
 def _check_classes(dataset: PreparedDataset, *, needed: bool) -> None:
     without = sum(not row.label for row in dataset.rows)
     if without == len(dataset) and not needed:

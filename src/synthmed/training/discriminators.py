@@ -21,9 +21,9 @@ from synthmed.errors import ConfigError, DataError
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method, build
 from synthmed.running.devices import find_device
-from synthmed.shapes import Batch, Given
+from synthmed.shapes import Batch
 from synthmed.training import checkpoint
-from synthmed.training.batches import class_numbers
+from synthmed.training.batches import given_of
 from synthmed.training.claim import read_claim
 
 _CHUNK = 16
@@ -96,12 +96,8 @@ def _scores_of(method: Method, name: str, side: PreparedDataset) -> NDArray[np.f
 def _scores(method: Method, side: PreparedDataset, rows: Sequence[int]) -> dict[str, NDArray[np.float64]]:
     device = next(method.networks.parameters()).device
     images = to_unit_range(side.images(rows)).to(device)
-    masks = torch.from_numpy(side.masks(rows)).to(device) if side.has_masks else None
-    labels = None
-    if "labels" in method.needs:
-        labels = class_numbers([side.rows[row] for row in rows], method.spec.classes).to(device)
     batch = Batch(
-        images=images, given=Given(masks=masks, labels=labels),
+        images=images, given=given_of(method, side, rows).to(device),
         fields_of_view=torch.from_numpy(side.fields_of_view(rows)).to(device),
         draws=Draws(seed_of("discriminators"), device),
     )  # fmt: skip

@@ -7,20 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import torch
 
 from synthmed.data.dataset import PreparedDataset
-from synthmed.data.intensity import to_stored, to_unit_range
+from synthmed.data.intensity import to_stored
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError, ConfigError
 from synthmed.files.paths import open_own
 from synthmed.methods._contract import Method
 from synthmed.pictures import pairs_grid, save_png
-from synthmed.shapes import Given, Pairs
-from synthmed.training.batches import class_numbers
+from synthmed.training.batches import given_of
 
 LOCK = ".lock"
 SHOWN = 8
@@ -90,18 +89,6 @@ def write_sample_grid(path: Path, method: Method, dataset: PreparedDataset, devi
     path.parent.mkdir(exist_ok=True)
     latents = Draws(seed_of("shown"), device).normal(SHOWN, *method.latent_shape)
     rows = [index % len(dataset) for index in range(SHOWN)]
-    pairs = method.generate(latents, _given(method, dataset, rows).to(device))
+    pairs = method.generate(latents, given_of(method, dataset, rows).only(method.needs).to(device))
     masks = np.zeros((SHOWN, 0, 0), np.uint8) if pairs.masks is None else pairs.masks.cpu().numpy()
     save_png(path, pairs_grid(to_stored(pairs.images.cpu(), 8), masks), longest_side=2048)
-
-
-def _given(method: Method, dataset: PreparedDataset, rows: list[int]) -> Given:
-    """What a method needs of the images of these rows; the styles are the next rows'."""
-    some: dict[str, Callable[[], Any]] = {
-        "masks": lambda: torch.from_numpy(dataset.masks(rows)),
-        "images": lambda: to_unit_range(dataset.images(rows)),
-        "labels": lambda: class_numbers([dataset.rows[row] for row in rows], dataset.spec.classes),
-        "styles": lambda: Pairs(images=to_unit_range(dataset.images(rows[1:] + rows[:1])),
-                                masks=torch.from_numpy(dataset.masks(rows[1:] + rows[:1]))),
-    }  # fmt: skip
-    return Given(**{name: some[name]() for name in method.needs})
