@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from synthmed.draws import Draws, ImageDraws, seed_of
+from synthmed.draws import Draws, ImageDraws, _normal, _uniform, seed_of
 
 
 def test_seeds_of_two_purposes_have_nothing_in_common() -> None:
@@ -53,3 +53,13 @@ def test_nothing_is_copied_to_the_device() -> None:
     """On a device without memory every number would have to come from elsewhere if it were copied."""
     assert Draws(0, "meta").normal(3, 4).device.type == "meta"
     assert ImageDraws(torch.zeros(2, 3, device="meta")).normal(5).device.type == "meta"
+
+
+def test_no_bits_give_a_number_that_is_not_finite() -> None:
+    """One in 16 million would be enough: a step draws as many."""
+    ends = torch.tensor([-1, 0, 1, 511, 512, 2**31 - 1, -(2**31), -512, -513], dtype=torch.int32)
+    uniform, normal = _uniform(ends.clone()), _normal(ends.clone())
+    assert uniform.min() > 0 and uniform.max() < 1
+    assert normal.isfinite().all() and 5 < normal.abs().max() < 5.4
+    every = _uniform(torch.arange(2**23, dtype=torch.int32) << 9)
+    assert len(every.unique()) == 2**23 and every.max() < 1 and every.min() > 0

@@ -46,15 +46,15 @@ class Draws:
         return copy(self)
 
     def uniform(self, *shape: int) -> Tensor:
-        """Numbers in (0, 1), float32, multiples of 2**-24 moved by half of that."""
+        """Numbers in (0, 1), float32, multiples of 2**-23 moved by half of that."""
         return _uniform(self._bits(shape))
 
     def normal(self, *shape: int) -> Tensor:
-        """Standard normal numbers, float32; none is beyond 5.5."""
+        """Standard normal numbers, float32; none is beyond 5.4."""
         return _normal(self._bits(shape))
 
     def integers(self, high: int, *shape: int) -> Tensor:
-        """Whole numbers from 0 to ``high`` - 1, int64; ``high`` below 2**24."""
+        """Whole numbers from 0 to ``high`` - 1, int64; ``high`` below 2**23."""
         return (_uniform(self._bits(shape)) * high).long().clamp_(max=high - 1)
 
     def _bits(self, shape: Sequence[int]) -> Tensor:
@@ -117,7 +117,8 @@ def _hashed(bits: Tensor, key: Tensor | int) -> Tensor:
 
 
 def _uniform(bits: Tensor) -> Tensor:
-    return bits.bitwise_right_shift_(8).bitwise_and_(0xFFFFFF).float().add_(0.5).mul_(2.0**-24)
+    # 23 bits and a half are a float32 exactly; of 24 the largest would round to 1, whose normal number is infinite.
+    return bits.bitwise_right_shift_(9).bitwise_and_(0x7FFFFF).float().add_(0.5).mul_(2.0**-23)
 
 
 def _normal(bits: Tensor) -> Tensor:
