@@ -32,7 +32,7 @@ from synthmed.sources.folders import relative
 from synthmed.sources.partners import sort_names
 
 _FEW_PICTURES, _FEW_VOLUMES = 64, 6  # that are looked at for masks without a name
-_TRIED = 3  # items that are made into images, to see whether the command works
+_TRIED, _TRIED_AT_LAST = 3, 16  # items that are made into images, to see whether the command works
 _NO_KEY = bytes(32)  # the pseudonyms of a plan that is thrown away
 _VOLUMES = ("NIfTI", "NRRD")
 _PICTURES = ("retina", "cells", "generic")
@@ -203,14 +203,18 @@ def _try(candidate: _Candidate, run: Map) -> Plan:
     planned = plan(candidate.folder, found, info, settings, _NO_KEY, recorded, run)
     if not planned.items:
         raise SourceError("It finds nothing that it can use.")
-    # Headers can promise what pixels do not keep: at least one of the smallest items has to come out.
-    smallest = sorted(planned.items, key=lambda item: (len(item.files), item.name))[:_TRIED]
-    outcomes = list(run(partial(_made, candidate.kind, planned.info, settings), smallest))
-    if all(isinstance(outcome, SourceError) for outcome in outcomes):
-        if smallest[0].partners and "mask" in str(outcomes[0]):
-            raise _MissingError(str(outcomes[0]))
-        raise outcomes[0]
-    return planned
+    # Headers can promise what pixels do not keep: one of the smallest items has to come out, or else one of some more.
+    order = sorted(planned.items, key=lambda item: (len(item.files), item.name))
+    made = partial(_made, candidate.kind, planned.info, settings)
+    failed: list[SourceError] = []
+    for some in (order[:_TRIED], order[_TRIED:_TRIED_AT_LAST]):
+        outcomes = list(run(made, some))
+        failed += [outcome for outcome in outcomes if isinstance(outcome, SourceError)]
+        if any(not isinstance(outcome, SourceError) for outcome in outcomes):
+            return planned
+    if order[0].partners and "mask" in str(failed[0]):
+        raise _MissingError(str(failed[0]))
+    raise failed[0]
 
 
 def _with_patients(candidate: _Candidate, planned: Plan, run: Map) -> tuple[_Candidate, Plan]:
