@@ -88,7 +88,7 @@ def test_a_set_that_serves_for_everything_has_no_shortcomings():
 
 
 SHORT = {
-    "no holdout": ({"train": 20, "holdout": 0, "test": 20}, "audit refuses.*--holdout 0.2"),
+    "no holdout": ({"train": 20, "holdout": 0, "test": 20}, "cannot be audited in full.*--holdout 0.2"),
     "a holdout of one": ({"train": 7, "holdout": 1, "test": 2}, "has 1 patient in holdout.*--holdout 0.25"),
     "no test": ({"train": 20, "holdout": 5, "test": 0}, "compare refuses.*--metrics quick.*--test 0.2"),
     "no train": ({"train": 0, "holdout": 5, "test": 10}, "train refuses"),
