@@ -2,11 +2,12 @@
 #   make demo    from nothing to a report on images made by code
 #   make test    all tests
 #   make check   style, types, and the floors of the tree
-# Another Python: make test PYTHON=/path/to/python3.12
+# Another Python: make test PYTHON=/path/to/python3.12; tests one after the other: make test JOBS=0
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	"$$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo "$$python" && break; done)
+JOBS ?= auto
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -18,7 +19,7 @@ demo: .venv/.installed
 	$(BIN)/synthmed demo "$$out"
 
 test: .venv/.installed-test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: .venv/.installed-check
 	$(BIN)/python -m ruff check .
