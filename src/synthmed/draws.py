@@ -14,8 +14,9 @@ from copy import copy
 import torch
 from torch import Tensor
 
-_GOLDEN = 0x9E3779B9
 _ROOT_OF_TWO = math.sqrt(2)
+_BLOCK = 4096
+"""So many numbers are made ahead: a training step asks dozens of times for a few, and a hash takes a dozen kernels."""
 
 
 def seed_of(purpose: str, *numbers: int) -> int:
@@ -40,6 +41,7 @@ class Draws:
     def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
         self.seed, self.device = seed, torch.device(device)
         self._calls = 0
+        self._ahead = torch.empty(0, device=self.device)  # never written to: ``again`` shares it
 
     def again(self) -> "Draws":
         """A source that gives the same numbers as this one will from now on."""
@@ -47,20 +49,29 @@ class Draws:
 
     def uniform(self, *shape: int) -> Tensor:
         """Numbers in (0, 1), float32, multiples of 2**-23 moved by half of that."""
-        return _uniform(self._bits(shape))
+        return self._next(math.prod(shape)).clone().view(shape)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers, float32; none is beyond 5.4."""
-        return _inverse_normal(self.uniform(*shape).mul_(2).sub_(1))
+        return _inverse_normal(self._next(math.prod(shape)) * 2 - 1).view(shape)
 
     def integers(self, high: int, *shape: int) -> Tensor:
         """Whole numbers from 0 to ``high`` - 1, int64; ``high`` below 2**23."""
-        return (_uniform(self._bits(shape)) * high).long().clamp_(max=high - 1)
+        return (self._next(math.prod(shape)) * high).long().clamp_(max=high - 1).view(shape)
 
-    def _bits(self, shape: Sequence[int]) -> Tensor:
+    def _next(self, count: int) -> Tensor:
+        """So many uniform numbers, not to be written to."""
+        if count > _BLOCK // 4:
+            return self._made(count)
+        if count > len(self._ahead):
+            self._ahead = self._made(_BLOCK)
+        found, self._ahead = self._ahead[:count], self._ahead[count:]
+        return found
+
+    def _made(self, count: int) -> Tensor:
         self._calls += 1
         first, second = _keys(self.seed, self._calls)
-        return _hashed(_counters(math.prod(shape), self.device).add_(first), second).view(shape)
+        return _uniform(_hashed(_counters(first, count, self.device), second))
 
 
 class ImageDraws:
@@ -84,12 +95,17 @@ class ImageDraws:
         """Standard normal numbers [N *shape], float32, for noise: 65,536 different ones, none beyond 4.4."""
         count = math.prod(shape)
         halves = self._bits((-(-count // 2),)).view(torch.int16)[:, :count]  # two numbers a hash
-        return _inverse_normal(halves.float().add_(0.5).mul_(2.0**-15)).view(-1, *shape)
+        return _inverse_normal((halves + 0.5).mul_(2.0**-15)).view(-1, *shape)
+
+    def normals(self, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Standard normal numbers of several shapes, drawn at once."""
+        every = self.normal(sum(map(math.prod, shapes))).split([math.prod(shape) for shape in shapes], dim=1)
+        return [numbers.unflatten(1, shape) for numbers, shape in zip(every, shapes, strict=True)]
 
     def _bits(self, shape: Sequence[int]) -> Tensor:
         self._calls += 1
         first, second = _keys(0, self._calls)
-        counters = _counters(math.prod(shape), self._first.device).add_(first)
+        counters = _counters(first, math.prod(shape), self._first.device)
         return _hashed(counters + self._first, self._second ^ second).view(len(self._first), *shape)
 
 
@@ -102,8 +118,9 @@ def _keys(seed: int, call: int) -> tuple[int, int]:
     return _signed(mixed), _signed(mixed >> 32)
 
 
-def _counters(count: int, device: torch.device) -> Tensor:
-    return torch.arange(count, dtype=torch.int32, device=device).mul_(_signed(_GOLDEN))
+def _counters(first: int, count: int, device: torch.device) -> Tensor:
+    first %= 2**30  # the last of them is an int32 too
+    return torch.arange(first, first + count, dtype=torch.int32, device=device)
 
 
 def _hashed(bits: Tensor, key: Tensor | int) -> Tensor:

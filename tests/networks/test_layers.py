@@ -23,11 +23,11 @@ def test_a_blurred_dot_is_a_gaussian_and_a_plain_stays_plain():
 
 
 def test_a_displacement_has_the_spread_asked_for_and_is_smooth():
-    ramp = torch.arange(64.0).expand(1, 1, 64, 64).contiguous()
-    moved = displace(ramp, 0.5, drawn_by(0)) - ramp
-    inside = moved[0, 0, 4:-4, 4:-4]
-    assert 0.35 < inside.std() < 0.65
-    assert (inside[:, 1:] - inside[:, :-1]).abs().mean() < 0.2 * inside.std()
+    ramp = torch.arange(64.0).expand(16, 1, 64, 64).contiguous()
+    moved = displace(ramp, 0.5, drawn_by(*range(16))) - ramp
+    inside = moved[:, 0, 4:-4, 4:-4]
+    assert 0.3 < inside.std() < 0.42  # 0.5 over the whole; a border that is repeated for the blur moves furthest
+    assert (inside[:, :, 1:] - inside[:, :, :-1]).abs().mean() < 0.2 * inside.std()
 
 
 def test_each_image_is_displaced_by_its_own_draws():

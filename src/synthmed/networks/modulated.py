@@ -15,7 +15,6 @@ from synthmed.networks.layers import (
     gaussian_blur,
     kaiming_initialisation,
     norm_layer,
-    white_noise,
     widths,
 )
 from synthmed.shapes import Image, LabelMap, Latent, OneHot
@@ -66,9 +65,9 @@ class ModulatedUNet(nn.Module):
             nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(before, after, 4, 2, 1), norm_layer("instance", after))
             for before, after in pairwise(sizes)
         )
+        self.noisy = sizes[-2::-1]  # channels that noise is added to, coarse to fine
         self.up = nn.ModuleList(
-            _ModulatedBlock(before, after, latent_size)
-            for before, after in zip(sizes[:0:-1], sizes[-2::-1], strict=True)
+            _ModulatedBlock(before, after, latent_size) for before, after in zip(sizes[:0:-1], self.noisy, strict=True)
         )
         self.expand = nn.Conv2d(sizes[0], 4 * 8, 3, padding=1)
         self.shuffle = ShuffleUp()
@@ -101,7 +100,11 @@ class ModulatedUNet(nn.Module):
         draws = ImageDraws(latents)
         displacement = 0.0 if self.training else self.displacement
         one_hot = displace(gaussian_blur(one_hot, self.smoothing), displacement, draws)
-        one_hot = torch.cat([one_hot, seen, white_noise(one_hot[:, :1], draws)], dim=1)
+        height, width = one_hot.shape[-2:]
+        halvings = range(len(self.noisy), 0, -1)
+        levels = [(num, height >> by, width >> by) for num, by in zip(self.noisy, halvings, strict=True)]
+        plane, *noise = (each.to(one_hot) for each in draws.normals([(1, height, width), *levels]))
+        one_hot = torch.cat([one_hot, seen, plane], dim=1)
         halved = functional.pixel_unshuffle(one_hot, 2)  # [N 4(P+2) H/2 W/2]
         features = self.stem(torch.cat([halved, _round_coordinates(halved)], dim=1))
         skips = [features]
@@ -109,8 +112,8 @@ class ModulatedUNet(nn.Module):
             features = block(features)
             skips.append(features)
         features = functional.leaky_relu(skips.pop(), 0.2)
-        for block in self.up:
-            features = block(features, skips.pop(), latents, draws)
+        for block, added in zip(self.up, noise, strict=True):
+            features = block(features, skips.pop(), latents, added)
         features = functional.leaky_relu(self.shuffle(self.expand(features)), 0.2)  # [N 8 H W]
         features = self.refine(torch.cat([features, one_hot, _round_coordinates(one_hot)], dim=1))
         features = functional.leaky_relu(features, 0.2) * (1 + self.edges(one_hot))
@@ -152,11 +155,11 @@ class _ModulatedBlock(nn.Module):
         self.modulate = nn.Linear(latent_size, 2 * after)
         self.noise_strength = nn.Parameter(torch.full((after, 1, 1), 0.2))
 
-    def forward(self, features: Tensor, skip: Tensor, latents: Latent, draws: ImageDraws) -> Tensor:
+    def forward(self, features: Tensor, skip: Tensor, latents: Latent, noise: Tensor) -> Tensor:
         joined = torch.cat([self.resize(features), skip], dim=1)
         scale, shift = self.modulate(latents)[:, :, None, None].chunk(2, dim=1)
         features = self.normalise(self.convolve(joined)) * (1 + scale) + shift
-        features = features + self.noise_strength * white_noise(features, draws)
+        features = features + self.noise_strength * noise
         return functional.leaky_relu(features, 0.2)
 
 
