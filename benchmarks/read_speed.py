@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, Row
+from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset
+from synthmed.data.index import Row
 from synthmed.data.store import DatasetWriter
 
 HEIGHT, WIDTH = 512, 256

@@ -1,7 +1,7 @@
 """Synthetic medical images: controllable, honestly measured, judged by readers, safe to hand on.
 
-The names below are the verbs of the command line; they are imported on first use, so that
-``import synthmed`` and ``synthmed --help`` load no torch.
+The names below are the verbs of the command line; where they take a path, text will do. They are imported on first use,
+so that ``import synthmed`` and ``synthmed --help`` load no torch.
 """
 
 from importlib import import_module

@@ -11,6 +11,7 @@ from pathlib import Path
 from synthmed.artifacts import file_digest, new_directory, refuse_existing, write_file, write_json
 from synthmed.errors import ConfigError, GateError
 from synthmed.evaluation.inputs import open_real
+from synthmed.files.paths import takes_paths
 from synthmed.privacy.examination import EXTRACTOR, Attacks, Settings, examine
 from synthmed.privacy.findings import Findings
 from synthmed.privacy.membership import Attack
@@ -28,6 +29,7 @@ class AuditReport:
     findings: Findings
 
 
+@takes_paths
 def audit(
     synthetic: Path,
     real: Path,

@@ -12,12 +12,14 @@ from typing import Any
 
 from synthmed.artifacts import refuse_existing, write_json
 from synthmed.errors import ArtifactError, ConfigError
+from synthmed.files.paths import takes_paths
 
 SIZE = 64
 RECIPE = "dual_gan_tiny"
 _SETTINGS = "demo.json"
 
 
+@takes_paths
 def demo(
     out: Path, *, seed: int = 0, budget: float = 1.0, steps: int = 150, say: Callable[[str], None] = print,
     show: bool = True,

@@ -92,13 +92,14 @@ class SampleSet:
         self.left_out = tuple(left_out)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path | str) -> Self:
         """Open a set of ours, every file checked, or any folder with ``images`` and perhaps ``masks``.
 
         Raises:
             ArtifactError: a file of ours is missing or damaged.
             SourceError: another folder holds no image that can be read.
         """
+        path = Path(path)
         if (path / MANIFEST).is_file():
             manifest = verify(path, "samples", (_TABLE,))
             try:
@@ -116,6 +117,10 @@ class SampleSet:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def __repr__(self) -> str:
+        what = f"{len(self)} images" + (" with masks" if self.has_masks else "")
+        return f"<SampleSet {str(self.path)!r}: {what}{'' if self.is_ours else ', of another tool'}>"
 
     @property
     def has_masks(self) -> bool:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from synthmed import artifacts
-from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, Row, split_infos
+from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, split_infos
+from synthmed.data.index import Row
 from synthmed.data.prepare import prepare
 from synthmed.data.store import DatasetWriter
 from synthmed.errors import ArtifactError, DataError

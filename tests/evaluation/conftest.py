@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, Row
+from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset
+from synthmed.data.index import Row
 from synthmed.data.store import DatasetWriter
 from synthmed.samples import Sample, write_samples
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, Row
+from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset
+from synthmed.data.index import Row
 from synthmed.data.store import DatasetWriter
 from synthmed.evaluation.features.filters import random_filters
 from synthmed.privacy._views import InMemory, Look

@@ -14,6 +14,7 @@ from synthmed.checkup.proposal import Proposal, propose
 from synthmed.checkup.sample import Sample, look_at_pixels
 from synthmed.data.work import Workers
 from synthmed.errors import ConfigError, SourceError
+from synthmed.files.paths import takes_paths
 from synthmed.running.progress import Progress
 from synthmed.sources.folders import list_files
 
@@ -52,6 +53,7 @@ class Checkup:
         return asdict(self)
 
 
+@takes_paths
 def doctor(
     source: Path | None = None, *, pixels: int = 0, workers: int | None = None, progress: Progress | None = None
 ) -> Checkup:

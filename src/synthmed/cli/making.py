@@ -111,10 +111,11 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
 
     if dry_run:
         stages = plan(recipe, data, overrides=overrides or ())
-        told = "; ".join(f"{name}: {images} images" for name, images in stages.items())
+        told: list[str] = []
+        model = start(recipe, data, run, overrides=overrides or (), device=device, say=told.append, dry_run=True)
         cautions = PreparedDataset.open(data, verify=False).cautions
-        tell(as_json, "\n".join([f"Recipe {recipe} and {data} fit. It would train {told}.", *cautions]),
-              stages=stages, cautions=cautions)  # fmt: skip
+        tell(as_json, "\n".join([f"Recipe {recipe} and {data} fit.", *told, *cautions]),
+              stages=stages, told=told, model=model, cautions=cautions)  # fmt: skip
         return
     with progress_bar() as bar:
         model = start(recipe, data, run, overrides=overrides or (), device=device, progress=bar, say=bar.say)

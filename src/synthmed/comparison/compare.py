@@ -27,6 +27,7 @@ from synthmed.errors import ArtifactError, ConfigError, DataError
 from synthmed.evaluation._contract import find_metric
 from synthmed.evaluation.report import evaluate
 from synthmed.files import lines
+from synthmed.files.paths import takes_paths
 from synthmed.files.seals import read_json, sealed, unsealed
 from synthmed.generation.generate import generate
 from synthmed.methods import find_method
@@ -52,6 +53,7 @@ class _Entry(NamedTuple):
     settings: tuple[str, ...]
 
 
+@takes_paths
 def compare(
     data: Path, out: Path, *, recipes: Sequence[str], minutes: float = 10.0, images: int = 0, latents: int = 3,
     split: str = "test", overrides: Iterable[str] = (), metrics: Sequence[str] = METRICS,

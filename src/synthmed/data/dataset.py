@@ -1,12 +1,9 @@
 """The only reader of prepared data sets: ``dataset.json``, ``index.csv`` and memory-mapped shards."""
 
 import csv
-import math
-import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,12 +12,13 @@ from synthmed import artifacts
 from synthmed.data.account import Account
 from synthmed.data.arrays import FIELDS_OF_VIEW, IMAGES, MASKS, Shards
 from synthmed.data.cautions import cautions
-from synthmed.data.geometry import Fit, fit_mask
+from synthmed.data.geometry import fit_mask
+from synthmed.data.index import Item, Row, read_rows
 from synthmed.data.split import SPLITS
 from synthmed.errors import ArtifactError, DataError
-from synthmed.harmless import cell, from_cell
 
 if TYPE_CHECKING:
+    from synthmed.data.as_torch import TorchImages
     from synthmed.shapes import ImageSpec
 
 KIND = "dataset"
@@ -30,8 +28,6 @@ INFO_FILE = "dataset.json"
 INDEX_FILE = "index.csv"
 REJECTED_FILE = "rejected.csv"
 DUPLICATES_FILE = "duplicates.csv"
-LOOK_AT = "look at it: "
-"""How a note begins that says what the program cannot know; the summary of a set counts them."""
 _TABLES = (INFO_FILE, INDEX_FILE, REJECTED_FILE, DUPLICATES_FILE)
 
 Indices = Sequence[int] | np.ndarray
@@ -112,64 +108,6 @@ class DatasetInfo(_Info):
         return found
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """One image in ``index.csv``.
-
-    Args:
-        id: its name in this set.
-        patient_id: pseudonym of the patient.
-        split: "train", "holdout" or "test".
-        label: its class, "" for none.
-        mask_source: "manual", "derived" (by a rule, from the image itself), "segmenter" or "none".
-        source_digest: SHA-256 of the source file.
-        source_height: rows of the source, pixels.
-        source_width: columns of the source, pixels.
-        scale: stored pixels per source pixel.
-        pad_top: rows of zeros above the picture.
-        pad_left: columns of zeros left of it.
-        part: which picture of its source it is, such as "slice 0017"; "" where the source is one picture.
-        view: laterality and view such as "L MLO"; "" = none.
-        spacing_mm: millimetres between stored pixels: rows, columns; () = unknown.
-        low: physical value of stored 0: one for all channels, or one for each.
-        high: physical value of the largest stored number, likewise.
-        curve: how stored numbers lie between them: "linear", "sigmoid" or "table".
-        notes: what was changed in the picture beside its size, such as "mirrored"; "" = nothing. What a person has to
-            judge begins with ``LOOK_AT``.
-    """
-
-    id: str
-    patient_id: str
-    split: str
-    label: str
-    mask_source: str
-    source_digest: str
-    source_height: int
-    source_width: int
-    scale: float
-    pad_top: int
-    pad_left: int
-    part: str = ""
-    view: str = ""
-    spacing_mm: tuple[float, ...] = ()
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    curve: str = "linear"
-    notes: str = ""
-
-    @property
-    def fit(self) -> Fit:
-        """The geometry of the row, to lay the stored picture over its source again."""
-        return Fit(**{field.name: getattr(self, field.name) for field in fields(Fit)})
-
-    def cells(self) -> tuple[str, ...]:
-        """The row as it stands in ``index.csv``; numbers come back exactly."""
-        return tuple(_written(getattr(self, field.name)) for field in fields(self))
-
-
-COLUMNS = tuple(field.name for field in fields(Row))
-
-
 def split_infos(rows: Iterable[Row]) -> dict[str, SplitInfo]:
     """Counts and digests of the three splits; a digest is over the sorted source digests of the images."""
     digests: dict[str, list[str]] = {name: [] for name in SPLITS}
@@ -216,7 +154,7 @@ class PreparedDataset:
         self._shards = shards
 
     @classmethod
-    def open(cls, path: Path, *, verify: bool = True) -> Self:
+    def open(cls, path: Path | str, *, verify: bool = True) -> Self:
         """Open a prepared set.
 
         Args:
@@ -230,7 +168,7 @@ class PreparedDataset:
         manifest = (artifacts.verify if verify else artifacts.read_manifest)(path, KIND, _TABLES)
         try:
             info = DatasetInfo.model_validate_json((path / INFO_FILE).read_bytes())
-            rows = _read_rows(path / INDEX_FILE)
+            rows = read_rows(path / INDEX_FILE)
             shards = Shards(path, info.arrays, manifest.files)
         except (OSError, ValueError, TypeError, csv.Error, ValidationError) as error:
             raise ArtifactError(
@@ -246,6 +184,28 @@ class PreparedDataset:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __getitem__(self, index: int) -> Item:
+        """One image with its mask, its field of view and its row; from the end where ``index`` is below 0."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"there is no image {index}; {self.path} holds {len(self)} here")
+        place = [index % len(self)]
+        mask = self.masks(place)[0] if self.has_masks else None
+        return Item(
+            image=self.images(place)[0], mask=mask, field_of_view=self.fields_of_view(place)[0], row=self.rows[place[0]]
+        )
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{sum(row.split == name for row in self.rows)} {name}" for name in SPLITS)
+        size = f"{len(self.info.channels)}x{self.info.height}x{self.info.width}"
+        masks = f", masks of {', '.join(list(self.info.mask_labels.values())[1:])}" if self.has_masks else ""
+        return f"<PreparedDataset {str(self.path)!r}: {counts}; {self.info.kind} {size}, {self.info.bits} bits{masks}>"
+
+    def as_torch(self) -> "TorchImages":
+        """The same images as a ``torch.utils.data.Dataset`` for a ``DataLoader``; see ``TorchImages``."""
+        from synthmed.data.as_torch import TorchImages
+
+        return TorchImages(self, self.spec.classes)
 
     def split(self, *names: str) -> Self:
         """The images of the named splits.
@@ -343,58 +303,3 @@ class PreparedDataset:
 def _count_lines(path: Path) -> int:
     with path.open(encoding="utf-8", newline="") as file:
         return sum(1 for _ in csv.reader(file)) - 1
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, str):
-        return cell(value)
-    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _number(text: str) -> float:
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text!r} is not finite")
-    return number
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(map(_number, text.split("x"))) if text else ()
-
-
-def _count(text: str) -> int:
-    if (number := int(text)) < 0:
-        raise ValueError(f"{text!r} is below 0")
-    return number
-
-
-def _split(text: str) -> str:
-    if text not in SPLITS:
-        raise ValueError(f"the split {text!r} is none of {', '.join(SPLITS)}")
-    return sys.intern(text)
-
-
-def _read_rows(path: Path) -> tuple[Row, ...]:
-    types: dict[str, Any] = get_type_hints(Row)
-    by_type: dict[Any, Callable[[str], Any]] = {
-        str: lambda text: sys.intern(from_cell(text)), int: _count, float: _number,
-    }  # fmt: skip
-    parsers = {name: by_type.get(kind, _numbers) for name, kind in types.items()}
-    parsers |= {"split": _split, "pad_top": int, "pad_left": int}  # what was cut off is a padding below 0
-    # Most columns repeat themselves: each value is kept once, so that half a million rows stay small.
-    known: dict[str, dict[str, Any]] = {name: {} for name in types if name not in ("id", "source_digest")}
-
-    def parsed(name: str, text: str) -> Any:
-        if name not in known:
-            return text
-        if text not in known[name]:
-            known[name][text] = parsers[name](text)
-        return known[name][text]
-
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        columns = next(reader, [])
-        if tuple(columns) != COLUMNS:
-            raise ValueError(f"the columns of {path.name} are {columns}; expected {list(COLUMNS)}")
-        return tuple(
-            Row(**{name: parsed(name, text) for name, text in zip(COLUMNS, line, strict=True)}) for line in reader
-        )

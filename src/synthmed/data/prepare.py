@@ -23,6 +23,7 @@ from synthmed.data.pseudonyms import default_key_file, read_key
 from synthmed.data.store import finish_set
 from synthmed.data.work import CRASHED, Died, Workers
 from synthmed.errors import ConfigError, Interrupted, SourceError, SynthmedError
+from synthmed.files.paths import takes_paths
 from synthmed.phantoms import phantom_kind
 from synthmed.running.progress import Progress, silence
 from synthmed.sources.folders import real_reason, relative
@@ -32,6 +33,7 @@ _SIZES = range(8, 8193)
 _USUAL_SHARES = {"holdout": 0.1, "test": 0.2}
 
 
+@takes_paths
 def prepare(
     source: Path,
     out: Path,

@@ -17,8 +17,9 @@ import numpy as np
 
 from synthmed import artifacts
 from synthmed.data.arrays import IMAGES
-from synthmed.data.dataset import COLUMNS, DatasetInfo, Row
+from synthmed.data.dataset import DatasetInfo
 from synthmed.data.duplicates import SIDE
+from synthmed.data.index import COLUMNS, Row
 from synthmed.data.kinds import find_kind
 from synthmed.data.kinds._contract import Item, KindSettings, Made
 from synthmed.data.limits import Limits, attempt

@@ -14,18 +14,8 @@ import numpy as np
 from synthmed import artifacts, pictures
 from synthmed.data import duplicates
 from synthmed.data.arrays import FIELDS_OF_VIEW, IMAGES, MASKS, Shards
-from synthmed.data.dataset import (
-    COLUMNS,
-    DUPLICATES_FILE,
-    INDEX_FILE,
-    INFO_FILE,
-    KIND,
-    LOOK_AT,
-    REJECTED_FILE,
-    DatasetInfo,
-    Row,
-    SplitInfo,
-)
+from synthmed.data.dataset import DUPLICATES_FILE, INDEX_FILE, INFO_FILE, KIND, REJECTED_FILE, DatasetInfo, SplitInfo
+from synthmed.data.index import COLUMNS, LOOK_AT, Row
 from synthmed.data.split import SPLITS
 from synthmed.errors import DataError
 from synthmed.harmless import cell

@@ -12,7 +12,8 @@ import numpy as np
 
 from synthmed.artifacts import MANIFEST, digest_of, file_digest
 from synthmed.data.arrays import IMAGES, MASKS
-from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, Row, split_infos
+from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset, split_infos
+from synthmed.data.index import Row
 from synthmed.data.masks import holds_two_values
 from synthmed.errors import DataError
 from synthmed.samples import SampleSet

@@ -18,6 +18,7 @@ from synthmed.evaluation._contract import (
 from synthmed.evaluation._page import Report, as_html, as_json, example_pairs, ordered, verdict, versions
 from synthmed.evaluation.inputs import check_sides, open_real
 from synthmed.evaluation.proof import prove
+from synthmed.files.paths import takes_paths
 from synthmed.running.progress import Progress, silence
 from synthmed.samples import SampleSet
 
@@ -28,6 +29,7 @@ QUICK = "quick"
 """A name for all metrics but usefulness, which trains networks."""
 
 
+@takes_paths
 def evaluate(
     synthetic: Path,
     real: Path,

@@ -1,11 +1,18 @@
 """Names that stay inside of a directory, and files that are written through no link."""
 
+import inspect
 import os
 import stat
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cache, wraps
 from pathlib import Path
-from typing import IO, Any, Literal
+from types import NoneType, UnionType
+from typing import IO, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
-from synthmed.errors import ArtifactError
+from synthmed.errors import ArtifactError, ConfigError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def inside(path: Path, name: str) -> Path:
@@ -28,6 +35,53 @@ def inside(path: Path, name: str) -> Path:
             "that lead out. Copy the file itself, or make it anew."
         )
     return path / name
+
+
+def takes_paths(verb: Callable[P, R]) -> Callable[P, R]:
+    """Let a public function take text where it asks for a path, and refuse what is neither; text is no list either.
+
+    Example:
+        >>> @takes_paths
+        ... def names(folder: Path, metrics: Sequence[str] = ()) -> Path:
+        ...     return folder / "names.txt"
+        >>> names("set").as_posix()
+        'set/names.txt'
+        >>> names("set", metrics="kid")
+        Traceback (most recent call last):
+        ...
+        synthmed.errors.ConfigError: metrics is the text 'kid'; expected a list such as ['kid'].
+    """
+
+    @cache
+    def signature() -> inspect.Signature:
+        return inspect.signature(verb)
+
+    @wraps(verb)
+    def taking(*words: P.args, **more: P.kwargs) -> R:
+        bound = signature().bind(*words, **more)
+        for name, value in bound.arguments.items():
+            bound.arguments[name] = _taken(name, value, signature().parameters[name].annotation)
+        return verb(*bound.args, **bound.kwargs)
+
+    return taking
+
+
+def _taken(name: str, value: Any, annotation: Any) -> Any:
+    """An argument as the annotation of its parameter asks for it."""
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    if value is None and NoneType in kinds:
+        return None
+    if Path in kinds:
+        if not isinstance(value, (str, os.PathLike)):
+            raise ConfigError(f"{name} is {value!r}; expected a path.")
+        return Path(value)
+    if any(get_origin(kind) in (Sequence, Iterable, Collection) for kind in kinds):
+        if isinstance(value, (str, os.PathLike)):
+            text = os.fspath(value)
+            raise ConfigError(f"{name} is the text {text!r}; expected a list such as [{text!r}].")
+        if any(Path in get_args(kind) for kind in kinds):
+            return [Path(one) for one in value]
+    return value
 
 
 def open_own(path: Path, mode: Literal["a", "ab", "wb"]) -> IO[Any]:

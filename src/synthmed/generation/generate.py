@@ -9,6 +9,7 @@ import numpy as np
 from synthmed.artifacts import refuse_existing
 from synthmed.data.intensity import to_stored
 from synthmed.errors import ConfigError
+from synthmed.files.paths import takes_paths
 from synthmed.generation.given import read_given
 from synthmed.generation.model import image_seed, load_model
 from synthmed.running.progress import Progress
@@ -19,6 +20,7 @@ _CARRIED = ("method", "recipe", "version", "data", "privacy")
 """What a sample set repeats of its model's header."""
 
 
+@takes_paths
 def generate(
     model: Path, out: Path, *, num: int, seed: int = 0, masks: Path | None = None, styles: Path | None = None,
     label: str = "", split: str = "train", file_format: Literal["png", "tiff", "npy"] = "png", device: str = "cpu",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from synthmed import artifacts
 from synthmed.errors import ArtifactError, ConfigError
+from synthmed.files.paths import takes_paths
 
 SMALLEST_SIZE = 64
 """Below this nothing can be recognised."""
@@ -21,6 +22,7 @@ def kinds() -> list[str]:
     return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
 
 
+@takes_paths
 def phantom(kind: str, out: Path, *, num: int | None = None, seed: int = 0, size: int | None = None) -> Path:
     """Write a folder of example images of one kind, with their masks.
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from synthmed.artifacts import file_digest, storage_errors
 from synthmed.errors import ConfigError, WeightsError
-from synthmed.files.paths import open_own, refuse_link
+from synthmed.files.paths import open_own, refuse_link, takes_paths
 from synthmed.pretrained.catalogue import CATALOGUE, Weights, find_weights
 from synthmed.running.progress import Progress, silence
 
@@ -50,6 +50,7 @@ def weights_folder() -> Path:
     return Path(os.environ.get("SYNTHMED_WEIGHTS", Path.home() / ".cache" / "synthmed" / "weights"))
 
 
+@takes_paths
 def weights(
     action: str,
     names: Sequence[str] = (),

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synthmed.data.dataset import DUPLICATES_FILE, PreparedDataset, Row
+from synthmed.data.dataset import DUPLICATES_FILE, PreparedDataset
+from synthmed.data.index import Row
 from synthmed.data.split import SPLITS
 from synthmed.privacy._spaces import nearest
 from synthmed.privacy._tails import middle_tail

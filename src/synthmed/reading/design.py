@@ -13,6 +13,7 @@ from synthmed.config import did_you_mean, parse, read_overrides
 from synthmed.data.dataset import PreparedDataset
 from synthmed.errors import ConfigError, GateError, StudyError
 from synthmed.evaluation.inputs import check_sides, open_real
+from synthmed.files.paths import takes_paths
 from synthmed.reading.analysis.equivalence import SampleSize, sample_size
 from synthmed.reading.blinding import blinding
 from synthmed.reading.protocol import (
@@ -77,6 +78,7 @@ class Designed:
 _MEASURES = {"d_prime": "d'", "auc": "the AUC"}
 
 
+@takes_paths
 def study_new(
     real: Path,
     out: Path,
@@ -111,7 +113,6 @@ def study_new(
         GateError: something trivial tells real from synthetic images, and ``accept_cues`` is not set.
         ArtifactError: an input is damaged, or something stands at ``out``.
     """
-    real, out = Path(real), Path(out)
     refuse_existing(out)
     find_trial(paradigm)
     given = {"paradigm": paradigm, "num": num, "readers": readers, "sessions": sessions, "margin": margin, "seed": seed}

@@ -13,6 +13,7 @@ from synthmed import __version__
 from synthmed.artifacts import file_digest, new_directory, refuse_existing, write_file, write_json
 from synthmed.errors import DataError
 from synthmed.evaluation._html import page
+from synthmed.files.paths import takes_paths
 from synthmed.reading.analysis.exports import as_csv, as_imrmc
 from synthmed.reading.analysis.table import ReaderTable, read_table
 from synthmed.reading.findings import verdict_of_study, verdict_of_table, warnings_of_study
@@ -31,6 +32,7 @@ class StudyReport:
     results: StudyResults | TableResults
 
 
+@takes_paths
 def study_report(study: Path, out: Path) -> StudyReport:
     """Analyse the answers of a study so far, or a table of readings.
 
@@ -44,7 +46,6 @@ def study_report(study: Path, out: Path) -> StudyReport:
         ArtifactError: no study, a damaged one, or something stands at ``out``.
         StudyError: a study of a newer synthmed.
     """
-    study, out = Path(study), Path(out)
     refuse_existing(out)
     if study.suffix.lower() == ".csv":
         return _of_table(study, out)

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from synthmed.errors import ConfigError, StorageError
+from synthmed.files.paths import takes_paths
 from synthmed.reading import sessions
 from synthmed.reading.clock import Clock
 from synthmed.reading.protocol import Study
@@ -79,6 +80,7 @@ class Place:
         return frozenset({f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"})
 
 
+@takes_paths
 def study_invite(study: Path, reader: str, *, address: str = f"http://127.0.0.1:{PORT}") -> str:
     """Make an invitation of a reader, or a new one in place of the old.
 
@@ -94,7 +96,7 @@ def study_invite(study: Path, reader: str, *, address: str = f"http://127.0.0.1:
         ArtifactError: no study, or a damaged one.
         StudyError: no name, or a study of a newer synthmed.
     """
-    store = Store(Study.open(Path(study)))
+    store = Store(Study.open(study))
     try:
         now = Clock(store.run(sessions.latest)).now()
         return link(address, store.run(lambda database: sessions.invite(database, reader, now)))
@@ -107,6 +109,7 @@ def link(address: str, token: str) -> str:
     return f"{address.rstrip('/')}/#{token}"
 
 
+@takes_paths
 def study_serve(
     study: Path,
     *,
@@ -138,7 +141,7 @@ def study_serve(
     """
     place = Place(host=host, port=port, address=address, tls_cert=tls_cert, tls_key=tls_key, behind_proxy=behind_proxy)
     place.check()
-    opened = Study.open(Path(study))
+    opened = Study.open(study)
     with listening(place) as listener, contextlib.suppress(KeyboardInterrupt):
         number = listener.getsockname()[1]
         store = Store(opened)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from synthmed.errors import ConfigError, StudyError
+from synthmed.files.paths import takes_paths
 from synthmed.reading import sessions
 from synthmed.reading.clock import Clock
 from synthmed.reading.protocol import CHECK, Case, Study
@@ -83,6 +84,7 @@ class Eyes:
         return self._known[hashlib.sha256(picture).digest()]
 
 
+@takes_paths
 def study_simulate(study: Path, *, readers: int = 3, d_prime: float = 1.0, criterion: float = 0.0, drift: float = 0.0,
                    lapse: float = 0.0, consistency: float = 0.5, think: float = 0.0, address: str = "",
                    seed: int = 0) -> list[Course]:  # fmt: skip
@@ -109,7 +111,7 @@ def study_simulate(study: Path, *, readers: int = 3, d_prime: float = 1.0, crite
         raise ConfigError(f"--readers is {readers}; expected 1 at least.")
     watching = [Observer(d_prime=d_prime, criterion=criterion, drift=drift, lapse=lapse, consistency=consistency,
                          think=think, seed=seed * 1000 + number) for number in range(readers)]  # fmt: skip
-    opened = Study.open(Path(study))
+    opened = Study.open(study)
     tokens = invitations(opened, [f"simulated {number + 1}" for number in range(readers)])
     eyes = Eyes(opened)
     if address:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from synthmed.errors import ArtifactError, StorageError, StudyError, SynthmedError
+from synthmed.files.paths import takes_paths
 from synthmed.reading.migrations import MIGRATIONS
 from synthmed.reading.protocol import Study
 
@@ -160,6 +161,7 @@ class Store:
         return result, None
 
 
+@takes_paths
 def study_backup(study: Path, out: Path) -> Path:
     """Write all answers so far into a new file, while readers work.
 
@@ -171,7 +173,7 @@ def study_backup(study: Path, out: Path) -> Path:
         ArtifactError: no study, or something stands at ``out``.
         StorageError: the disk is full.
     """
-    opened = Study.open(Path(study))
+    opened = Study.open(study)
     if Path(out).exists():
         raise ArtifactError(f"{out} already exists; expected a new file. Give another name.")
     database = connect(opened)

@@ -17,14 +17,16 @@ from torch import nn
 
 from synthmed import artifacts
 from synthmed.data.brightness import brightened
-from synthmed.data.dataset import PreparedDataset, Row
+from synthmed.data.dataset import PreparedDataset
 from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
+from synthmed.data.index import Row
 from synthmed.data.keyed_names import keep_names, list_file, without_names
 from synthmed.data.kinds import find_kind
 from synthmed.data.kinds._contract import rule_of
 from synthmed.data.pseudonyms import default_key_file, read_key
 from synthmed.data.store import DatasetWriter
 from synthmed.errors import DataError, SourceError
+from synthmed.files.paths import takes_paths
 from synthmed.running.progress import Progress, silence, titled
 from synthmed.segmentation.segmenter import SegmenterConfig, describe, predict_masks, train_segmenter
 from synthmed.sources.folders import list_files, relative
@@ -48,6 +50,7 @@ class _Photograph:
     field: NDArray[np.uint8] | None
 
 
+@takes_paths
 def label(
     photographs: Path,
     data: Path,
@@ -81,7 +84,6 @@ def label(
         ArtifactError: something with content already stands at ``out``.
         StorageError: the disk is full or may not be written.
     """
-    photographs, data, out = Path(photographs), Path(data), Path(out)
     artifacts.refuse_existing(out)
     told = progress or silence
     known = PreparedDataset.open(data)

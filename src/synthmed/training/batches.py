@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from synthmed.config import did_you_mean
-from synthmed.data.dataset import PreparedDataset, Row
+from synthmed.data.dataset import PreparedDataset
+from synthmed.data.index import Row
 from synthmed.data.intensity import to_unit_range
 from synthmed.data.sampler import batch_indices
 from synthmed.draws import Draws, seed_of

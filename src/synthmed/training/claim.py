@@ -26,11 +26,21 @@ def claim(run: Path, asked: Mapping[str, Any]) -> None:
         ConfigError: the run belongs to a training with other settings or data.
         ArtifactError: config.toml is damaged, or the directory is not empty and no run.
     """
-    if not (run / FILE).is_file():
-        if any(entry.name != LOCK and not artifacts.is_leftover(entry) for entry in run.iterdir()):
-            raise ArtifactError(f"{run} is not empty and not a training of synthmed. Give another path for RUN.")
+    if not agrees(run, asked):
         artifacts.write_file(run / FILE, to_toml(sealed(asked)))
-        return
+
+
+def agrees(run: Path, asked: Mapping[str, Any]) -> bool:
+    """Whether the run was begun before, and asks for the same; False where nothing is there.
+
+    Raises:
+        ConfigError, ArtifactError: as ``claim`` does.
+    """
+    if not (run / FILE).is_file():
+        entries = run.iterdir() if run.is_dir() else ()
+        if any(entry.name != LOCK and not artifacts.is_leftover(entry) for entry in entries):
+            raise ArtifactError(f"{run} is not empty and not a training of synthmed. Give another path for RUN.")
+        return False
     before, now = by_key(read_claim(run)), by_key(asked)
     changed = [key for key in sorted({*before, *now} - {"description"}) if before.get(key) != now.get(key)]
     if changed:
@@ -39,6 +49,7 @@ def claim(run: Path, asked: Mapping[str, Any]) -> None:
             f"{run} belongs to a training with other settings or data ({'; '.join(told)}). Give the same settings to "
             "go on, or another RUN to begin anew."
         )
+    return True
 
 
 def read_claim(run: Path) -> dict[str, Any]:

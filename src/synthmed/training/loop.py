@@ -20,6 +20,7 @@ from synthmed.config import Recipe, Settings, parse, read_recipe
 from synthmed.data.dataset import PreparedDataset
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError, ConfigError, Interrupted
+from synthmed.files.paths import takes_paths
 from synthmed.generation import model_file as models
 from synthmed.generation.model import load_model
 from synthmed.methods import find_method
@@ -30,9 +31,10 @@ from synthmed.running.threads import kept_by
 from synthmed.training import averages, checkpoint
 from synthmed.training.batches import Batches, class_counts, rows_for
 from synthmed.training.checkpoint import Position, State
-from synthmed.training.claim import claim
+from synthmed.training.claim import agrees, claim
 from synthmed.training.log import JsonLines
 from synthmed.training.means import Means
+from synthmed.training.pace import fitting, rehearse
 from synthmed.training.private import guarantee
 from synthmed.training.run import exclusive, one_at_a_time, stop_on_signal, write_sample_grid
 from synthmed.training.updates import optimizers_of, update
@@ -54,10 +56,11 @@ class TrainingSettings(Settings):
     sample_images: int = Field(1000, gt=0, description="Images between two sample grids.")
 
 
+@takes_paths
 @one_at_a_time
 def train(
     recipe: str, data: Path, run: Path, *, overrides: Iterable[str] = (), device: str = "cpu",
-    progress: Progress | None = None, say: Say = unsaid,
+    progress: Progress | None = None, say: Say = unsaid, dry_run: bool = False,
 ) -> Path:  # fmt: skip
     """Train a recipe on a prepared data set; the same command again goes on where it stopped.
 
@@ -69,9 +72,11 @@ def train(
         device: "cpu", "cuda", "cuda:1".
         progress: hears how far it is.
         say: hears what else there is to know, such as where it goes on.
+        dry_run: check everything, RUN and the device too; make a few steps to measure what the training will take, say
+            it, and write nothing.
 
     Returns:
-        The model file.
+        The model file; of a dry run, where it would be.
 
     Raises:
         ConfigError: an unknown setting, or a run directory that belongs to another recipe or data set.
@@ -93,6 +98,15 @@ def train(
         method = build(kind, config, training_set.spec)
     stages = _stages(method, settings, training_set)
     privacy = _privacy(stages, settings, training_set)
+    if dry_run:
+        with kept_by(run, say) as threads:
+            begun = agrees(run, _asked(found, config, settings, dataset) | threads)
+            lengths = {stage.name: _length(stage, settings) for stage in stages}
+            takes = rehearse(method, lengths, training_set, where, lowered=settings.precision == "bfloat16")
+        finished = begun and (run / "model.safetensors").is_file()
+        say(f"{run} {'is finished' if finished else 'goes on where it stopped' if begun else 'is free'}.")
+        say(takes.sentence)
+        return run / "model.safetensors"
     with artifacts.storage_errors(run):
         run.mkdir(parents=True, exist_ok=True)
     with exclusive(run), stop_on_signal() as stopped, kept_by(run, say) as threads, torch.random.fork_rng():
@@ -143,7 +157,7 @@ def train(
                     for turn in range(phase.repeat):
                         if turn:
                             batch = stage.transform(batches.at(done + turn * total, draws))
-                        with _fitting(stage, begins=done == first):
+                        with fitting(stage, begins=done == first):
                             terms.add("+".join(phase.networks), update(
                                 phase, stage, batch, method.networks, optimizers,
                                 lowered=settings.precision == "bfloat16"
@@ -183,6 +197,7 @@ def train(
     return model_file
 
 
+@takes_paths
 def plan(recipe: str, data: Path, *, overrides: Iterable[str] = ()) -> dict[str, int]:
     """What ``train`` would do, after all its checks of recipe and data: images by stage.
 
@@ -210,21 +225,6 @@ def _stages(method: Method, settings: TrainingSettings, training_set: PreparedDa
                 f"{stage.batch_size:.3g}; expected at most {_MOST_IMAGES:.0e} in batches of {_MOST_BATCH}. Set less."
             )
     return stages
-
-
-@contextmanager
-def _fitting(stage: Stage, *, begins: bool) -> Iterator[None]:
-    """In a stage's first step, tell what torch cannot do with the images as what it is: a recipe that does not fit."""
-    try:
-        yield
-    except (RuntimeError, ValueError, OverflowError) as error:
-        if not begins:
-            raise
-        said = " ".join(str(error).split())[:200].rstrip(".")
-        raise ConfigError(
-            f"Stage {stage.name} cannot make its first step ({said}). Its networks do not fit the images or the "
-            "memory: change the recipe, or prepare the images in another size."
-        ) from error
 
 
 def _length(stage: Stage, settings: TrainingSettings) -> int:

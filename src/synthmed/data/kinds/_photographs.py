@@ -11,8 +11,9 @@ from pydantic import Field
 
 from synthmed import sources
 from synthmed.data.brightness import PICTURES, Span, brightened, range_of, span_of
-from synthmed.data.dataset import LOOK_AT, DatasetInfo, Intensity
+from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
+from synthmed.data.index import LOOK_AT
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.data.kinds._folders import NO_PATIENT, in_name
 from synthmed.data.masks import join_masks, refuse_mask

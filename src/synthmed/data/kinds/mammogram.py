@@ -17,8 +17,9 @@ from pydantic import Field
 from synthmed import sources
 from synthmed.data.breast import WORKING_SIDE, Breast, find_breast, find_outline, mirrored, without
 from synthmed.data.brightness import Span, range_of, span_in
-from synthmed.data.dataset import LOOK_AT, DatasetInfo, Intensity
+from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
+from synthmed.data.index import LOOK_AT
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
 from synthmed.data.kinds._display import is_shown_by_range, show
 from synthmed.data.kinds._mammogram_files import find_mammograms

@@ -1,0 +1,24 @@
+"""The names of ``synthmed`` for editors and type checkers; ``__init__.py`` imports them on first use."""
+
+from synthmed.auditing import audit as audit
+from synthmed.checkup.doctor import doctor as doctor
+from synthmed.comparison.compare import compare as compare
+from synthmed.data.dataset import PreparedDataset as PreparedDataset
+from synthmed.data.prepare import prepare as prepare
+from synthmed.demonstration import demo as demo
+from synthmed.evaluation.report import evaluate as evaluate
+from synthmed.generation.generate import generate as generate
+from synthmed.generation.model import load_model as load_model
+from synthmed.phantoms import phantom as phantom
+from synthmed.pretrained.folder import weights as weights
+from synthmed.reading.design import study_new as study_new
+from synthmed.reading.report import study_report as study_report
+from synthmed.reading.serving import study_invite as study_invite
+from synthmed.reading.serving import study_serve as study_serve
+from synthmed.reading.simulate import study_simulate as study_simulate
+from synthmed.reading.store import study_backup as study_backup
+from synthmed.samples import SampleSet as SampleSet
+from synthmed.segmentation.labelling import label as label
+from synthmed.training.loop import train as train
+
+__version__: str
