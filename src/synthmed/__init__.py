@@ -1,4 +1,4 @@
-"""Synthetic medical images: controllable, honestly measured, judged by readers, safe to hand on.
+"""Synthetic medical images: controllable, honestly measured, judged by readers, audited for copies of patients.
 
 The names below are the verbs of the command line; where they take a path, text will do. They are imported on first use,
 so that ``import synthmed`` and ``synthmed --help`` load no torch.

@@ -40,7 +40,7 @@ def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="breast_mr,
                                                          "Usual for the kind if not given.")] = None,
             size: Annotated[int | None, typer.Option(help="Height in pixels. Usual for the kind if not given.")] = None,
             seed: Seed = 0, as_json: Json = False) -> None:  # fmt: skip
-    """Write example images made by code, as source files, so that prepare is really used."""
+    """Write simulated example images as source files, ready for prepare."""
     from synthmed.artifacts import read_manifest
     from synthmed.phantoms import phantom as run
 
