@@ -112,7 +112,7 @@ def of_working_folder(place: Path) -> Any:
         if not is_whole(Path(folder, "00000")):
             raise SynthmedError("The shard is made again.")
     found = FinishedShards(place, 1)
-    return list(found.rows()), found.rejected(), found.prints().tobytes(), found.manifest_entries()
+    return list(found.rows()), found.left_out(), found.prints().tobytes(), found.manifest_entries()
 
 
 def of_comparison(place: Path) -> Any:

@@ -1,6 +1,5 @@
 """The only reader of prepared data sets: ``dataset.json``, ``index.csv`` and memory-mapped shards."""
 
-import csv
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +17,7 @@ from synthmed.data.cautions import cautions
 from synthmed.data.geometry import Fit, fit_mask
 from synthmed.data.split import SPLITS
 from synthmed.errors import ArtifactError, DataError
-from synthmed.harmless import cell, from_cell
+from synthmed.files.tables import read_csv
 
 if TYPE_CHECKING:
     from synthmed.shapes import ImageSpec
@@ -232,7 +231,7 @@ class PreparedDataset:
             info = DatasetInfo.model_validate_json((path / INFO_FILE).read_bytes())
             rows = _read_rows(path / INDEX_FILE)
             shards = Shards(path, info.arrays, manifest.files)
-        except (OSError, ValueError, TypeError, csv.Error, ValidationError) as error:
+        except (OSError, ValueError, TypeError, ValidationError) as error:
             raise ArtifactError(
                 f"{path} cannot be read as a prepared data set of schema {SCHEMA} ({type(error).__name__}: "
                 f"{error}). Prepare it anew, or use the synthmed that wrote it."
@@ -341,13 +340,10 @@ class PreparedDataset:
 
 
 def _count_lines(path: Path) -> int:
-    with path.open(encoding="utf-8", newline="") as file:
-        return sum(1 for _ in csv.reader(file)) - 1
+    return sum(1 for _ in read_csv(path)) - 1
 
 
 def _written(value: Any) -> str:
-    if isinstance(value, str):
-        return cell(value)
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -376,7 +372,7 @@ def _split(text: str) -> str:
 def _read_rows(path: Path) -> tuple[Row, ...]:
     types: dict[str, Any] = get_type_hints(Row)
     by_type: dict[Any, Callable[[str], Any]] = {
-        str: lambda text: sys.intern(from_cell(text)), int: _count, float: _number,
+        str: sys.intern, int: _count, float: _number,
     }  # fmt: skip
     parsers = {name: by_type.get(kind, _numbers) for name, kind in types.items()}
     parsers |= {"split": _split, "pad_top": int, "pad_left": int}  # what was cut off is a padding below 0
@@ -390,11 +386,8 @@ def _read_rows(path: Path) -> tuple[Row, ...]:
             known[name][text] = parsers[name](text)
         return known[name][text]
 
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        columns = next(reader, [])
-        if tuple(columns) != COLUMNS:
-            raise ValueError(f"the columns of {path.name} are {columns}; expected {list(COLUMNS)}")
-        return tuple(
-            Row(**{name: parsed(name, text) for name, text in zip(COLUMNS, line, strict=True)}) for line in reader
-        )
+    lines = read_csv(path)
+    columns = next(lines)
+    if tuple(columns) != COLUMNS:
+        raise ValueError(f"the columns of {path.name} are {columns}; expected {list(COLUMNS)}")
+    return tuple(Row(**{name: parsed(name, text) for name, text in zip(COLUMNS, line, strict=True)}) for line in lines)
