@@ -262,7 +262,7 @@ def link(source: Path, place: Path) -> None:
     try:
         os.link(source, place)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EEXIST):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EEXIST):
             raise
         shutil.copyfile(source, place)
         _sync_file(place)
@@ -274,10 +274,15 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageError(
-                f"The disk is full while writing {path}; what was there before is intact. "
-                "Free some space and run the same command again."
+                f"The disk is full, or a limit on the size of files is reached, while writing {path}; what was there "
+                "before is intact. Free some space and run the same command again."
+            ) from error
+        if error.errno is None and "writing" in str(error):  # Pillow's encoders keep to themselves what the disk said
+            raise StorageError(
+                f"{path} could not be written whole ({error}); what was there before is intact. Look whether the disk "
+                "is full, and run the same command again."
             ) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise StorageError(

@@ -3,16 +3,16 @@
 Each step is a call that anyone can make; beside it stands the command that does the same on one's own data.
 """
 
-import json
 import time
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from synthmed.artifacts import refuse_existing, write_json
+from synthmed.artifacts import refuse_existing, verify, write_json
 from synthmed.errors import ArtifactError, ConfigError
 from synthmed.files.paths import takes_paths
+from synthmed.files.seals import read_json, sealed, unsealed
 
 SIZE = 64
 RECIPE = "dual_gan_tiny"
@@ -90,7 +90,8 @@ def demo(
     if not page.exists():
         with Bar("Evaluating") as bar:
             evaluate(out / "samples", out / "data", out / "report", steps=steps, seed=seed, progress=bar)
-    verdict = json.loads((out / "report" / "report.json").read_text(encoding="utf-8"))["verdict"]
+    verify(out / "report", "report", ("report.json", page.name))
+    verdict = read_json((out / "report" / "report.json").read_bytes())["verdict"]
     say(f"\n{verdict}\n\nThe report is {page}   [{time.monotonic() - began:.0f} s in all]")
     if show:
         webbrowser.open(page.resolve().as_uri())
@@ -103,12 +104,14 @@ def _claim(out: Path, asked: Mapping[str, Any]) -> None:
     if not file.is_file():
         refuse_existing(out)
         out.mkdir(parents=True, exist_ok=True)
-        write_json(file, dict(asked))
+        write_json(file, sealed(asked))
         return
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = unsealed(read_json(file.read_bytes()))
     except ValueError as error:
-        raise ArtifactError(f"{file} is damaged ({error}). Give another directory to begin anew.") from error
+        raise ArtifactError(
+            f"{file} is not as it was written ({error}). Give another directory to begin anew."
+        ) from error
     if found != asked:
         raise ConfigError(
             f"{out} holds a demo with other settings ({found}). Give the same to go on, or another directory to begin "

@@ -4,9 +4,8 @@ A set of ours holds ``images/``, ``masks/``, ``samples.csv``, ``preview.png`` an
 with ``images`` and perhaps ``masks`` can be opened as well, so that images of other tools are measured alike.
 """
 
-import csv
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, cast, get_args
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from synthmed.artifacts import MANIFEST, digest_of, file_digest, new_directory, storage_errors, verify
 from synthmed.errors import ArtifactError, ConfigError, DataError
+from synthmed.files.tables import read_csv, write_csv
 from synthmed.pictures import pairs_grid, save_png
 from synthmed.sources.exact import read_pixels, write_pixels
 
@@ -105,7 +105,7 @@ class SampleSet:
             try:
                 samples = _read_table(path / _TABLE, manifest.files)
                 _check_format(manifest.facts, len(samples))
-            except (ValueError, KeyError, csv.Error) as error:
+            except (ValueError, KeyError) as error:
                 raise ArtifactError(
                     f"{path} cannot be read as a sample set ({error}). Make the sample set anew."
                 ) from error
@@ -277,35 +277,32 @@ def _write_one(
 
 
 def _write_table(path: Path, samples: Sequence[Sample]) -> None:
-    with storage_errors(path), path.open("w", newline="", encoding="utf-8") as file:
-        columns = ["file_name", "mask_name", "seed", "label", "lineage", "mask_from", "style_from"]
-        table = csv.DictWriter(file, columns, lineterminator="\n")
-        table.writeheader()
-        table.writerows(asdict(sample) for sample in samples)
+    columns = ["file_name", "mask_name", "seed", "label", "lineage", "mask_from", "style_from"]
+    with storage_errors(path):
+        write_csv(path, columns, ([getattr(sample, column) for column in columns] for sample in samples))
 
 
 def _read_table(path: Path, files: Collection[str]) -> list[Sample]:
     """The rows of ``samples.csv``; they name no file but those of the set, which are inside and have digests.
 
     Raises:
-        ValueError, csv.Error: it is not as we write it.
+        ValueError: it is not as we write it.
     """
     known = {field.name for field in fields(Sample)}
-    with path.open(newline="", encoding="utf-8") as file:
-        table = csv.DictReader(file, strict=True)
-        if set(table.fieldnames or ()) | {"mask_from", "style_from"} != known:  # sets of before have no such columns
-            raise ValueError(f"{path.name} has the columns {table.fieldnames}; expected {sorted(known)}")
-        samples = []
-        for number, row in enumerate(table, start=2):
-            if None in row or None in row.values():
-                raise ValueError(f"{path.name} has too many or too few values in row {number}")
-            if row["lineage"] not in get_args(Lineage):
-                raise ValueError(f"{path.name} has the lineage {row['lineage']!r} in row {number}")
-            for name in (row["file_name"], row["mask_name"] or row["file_name"]):
-                if name not in files:
-                    raise ValueError(f"{path.name} names {name!r} in row {number}, which is no file of the set")
-            told: dict[str, Any] = {**row, "seed": int(row["seed"])}
-            samples.append(Sample(**told))
+    table = read_csv(path)
+    columns = next(table)
+    if set(columns) | {"mask_from", "style_from"} != known:  # sets of before have no such columns
+        raise ValueError(f"{path.name} has the columns {columns}; expected {sorted(known)}")
+    samples = []
+    for number, cells in enumerate(table, start=2):
+        row = dict(zip(columns, cells, strict=True))
+        if row["lineage"] not in get_args(Lineage):
+            raise ValueError(f"{path.name} has the lineage {row['lineage']!r} in row {number}")
+        for name in (row["file_name"], row["mask_name"] or row["file_name"]):
+            if name not in files:
+                raise ValueError(f"{path.name} names {name!r} in row {number}, which is no file of the set")
+        told: dict[str, Any] = {**row, "seed": int(row["seed"])}
+        samples.append(Sample(**told))
     return samples
 
 

@@ -132,7 +132,7 @@ def test_a_set_without_masks_is_refused(tmp_path: Path) -> None:
         compare(tmp_path / "data", tmp_path / "out", recipes=["mask_embedding_tiny"])
 
 
-def test_empty_masks_are_refused_before_any_training(tmp_path: Path) -> None:
+def test_empty_masks_are_refused_before_any_training_or_left_out(tmp_path: Path) -> None:
     lines = ["file_name,patient_id,split"]
     for folder in ("images", "masks"):
         (tmp_path / "source" / folder).mkdir(parents=True)
@@ -148,3 +148,9 @@ def test_empty_masks_are_refused_before_any_training(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"1 of the 2 masks .* in its split test are empty, .* image 000003"):
         compare(tmp_path / "data", tmp_path / "out", **SHORT)
     assert not (tmp_path / "out").exists()
+    with pytest.raises(DataError, match="--leave-out-empty, or name another split"):
+        compare(tmp_path / "data", tmp_path / "out", **SHORT)
+    short = {"recipes": ["pix2pix_tiny"], "images": 8, "metrics": ("histogram_kl",), "leave_out_empty": True}
+    compare(tmp_path / "data", tmp_path / "out", **short)
+    samples = SampleSet.open(tmp_path / "out" / "samples" / "pix2pix_tiny")
+    assert [sample.mask_from for sample in samples.samples] == ["test/000002"] * 3

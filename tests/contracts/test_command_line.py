@@ -36,11 +36,11 @@ VERBS = {
     ),
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
     "train": "RECIPE DATA RUN --device --dry-run --json --set",
-    "generate": "MODEL OUT --device --format --json --label --masks --num --seed --split --styles",
+    "generate": "MODEL OUT --device --format --json --label --leave-out-empty --masks --num --seed --split --styles",
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
     "--seed --seeds --steps --weights",
-    "compare": "DATA OUT --device --extractor --images --json --latents --metrics --minutes --recipes --seed --set "
-    "--split --weights",
+    "compare": "DATA OUT --device --extractor --images --json --latents --leave-out-empty --metrics --minutes "
+    "--recipes --seed --set --split --weights",
     "weights": "ACTION [NAME]... --folder --json",
     "audit": "SYNTHETIC REAL OUT --canaries --channels --device --extractor --features --json --run --scores --seed "
     "--weights",

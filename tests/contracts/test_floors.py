@@ -4,6 +4,7 @@ docs/architecture.md draws the same floors. A new module or folder gets its numb
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -55,6 +56,8 @@ OWNERS = {
 }
 """Heavy libraries, and the one file that imports each."""
 FORBIDDEN_IMPORTS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "torchvision", "yaml"}
+TABLES = "files/tables.py"
+"""The one file that writes CSV, so that no cell of any table is a formula or commands a terminal."""
 FORBIDDEN_CALLS = {"eval", "exec", "torch.load", "torch.save"}
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "handler", "engine", "core", "common", "misc"}
 
@@ -130,6 +133,12 @@ def test_no_file_that_we_open_can_run_code(path):
             assert ast.unparse(node.func) not in FORBIDDEN_CALLS, f"line {node.lineno}"
             pickles = [word.value for word in node.keywords if word.arg == "allow_pickle"]
             assert all(isinstance(value, ast.Constant) and value.value is False for value in pickles)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_one_file_writes_tables(path):
+    text = path.read_text(encoding="utf-8")
+    assert path == ROOT / TABLES or not re.search(r"csv\.(writer|DictWriter)|import (writer|DictWriter)|to_csv\(", text)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())

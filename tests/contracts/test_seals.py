@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
-from synthmed import artifacts
+from synthmed import artifacts, demonstration
 from synthmed.comparison.compare import _claim, _note, trained
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.prepare import prepare
+from synthmed.data.pseudonyms import read_key
 from synthmed.data.shards import FinishedShards, is_whole
 from synthmed.errors import SynthmedError
 from synthmed.evaluation._arms import Trained, _keep, _read_finished
@@ -32,6 +34,8 @@ from synthmed.phantoms import phantom, phantom_kind
 from synthmed.pretrained.catalogue import CATALOGUE, Weights
 from synthmed.pretrained.folder import checked_file
 from synthmed.pretrained.reading import read_tensors
+from synthmed.reading.design import study_new
+from synthmed.reading.protocol import Study
 from synthmed.samples import SampleSet
 from synthmed.training import checkpoint
 from synthmed.training.claim import read_claim
@@ -112,11 +116,24 @@ def of_working_folder(place: Path) -> Any:
         if not is_whole(Path(folder, "00000")):
             raise SynthmedError("The shard is made again.")
     found = FinishedShards(place, 1)
-    return list(found.rows()), found.rejected(), found.prints().tobytes(), found.manifest_entries()
+    return list(found.rows()), found.left_out(), found.prints().tobytes(), found.manifest_entries()
 
 
 def of_comparison(place: Path) -> Any:
     return _claim(place, ASKED)
+
+
+def of_demo(place: Path) -> Any:
+    return demonstration._claim(place, {"seed": 0, "budget": 1.0, "steps": 150})
+
+
+def of_key(place: Path) -> Any:
+    return read_key(place / "pseudonym.key")
+
+
+def of_study(place: Path) -> Any:
+    found = Study.open(place)
+    return found.protocol, found.cases, found.digest, [found.stimulus(number) for number in range(4)]
 
 
 def of_weights(place: Path) -> Any:
@@ -126,6 +143,7 @@ def of_weights(place: Path) -> Any:
 READERS: dict[str, Meaning] = {
     "data": of_dataset, "samples": of_samples, "run": of_run, "features": of_features, "unfinished": of_unfinished,
     "phantom": phantom_kind, "working": of_working_folder, "comparison": of_comparison, "weights": of_weights,
+    "demo": of_demo, "key": of_key, "study": of_study,
 }  # fmt: skip
 UNREAD = {r"run/samples/.*\.png": "shown to people", r"run/checkpoints/LATEST": "for people", r"run/\.lock": "empty"}
 """Files that nothing reads back, and why they are there."""
@@ -158,6 +176,16 @@ def made(tmp_path_factory: pytest.TempPathFactory, toy_dataset: Path, monkeypatc
     phantom("retina", folder / "phantom", num=1, size=64)
     (folder / "comparison").mkdir()
     _note(folder / "comparison", ASKED, {"a": 0.125})
+    demonstration._claim(folder / "demo", {"seed": 0, "budget": 1.0, "steps": 150})
+    read_key(folder / "key" / "pseudonym.key")
+    noise = np.random.default_rng(0).integers(0, 256, (12, 24, 24), np.uint8)
+    shown = tmp_path_factory.mktemp("shown")
+    for number, pixels in enumerate(noise):
+        place = shown / ("real" if number % 2 else "made") / "images"
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(place / f"{number}.png")
+    study_new(shown / "real", folder / "study", synthetic=[f"made={shown / 'made'}"], paradigm="yes_no", num=3,
+              overrides=["warmup=1"])  # fmt: skip
     (folder / "weights").mkdir()
     file = folder / "weights" / "toy.safetensors"
     save_file({"x": torch.arange(50.0)}, file)
@@ -215,4 +243,4 @@ def test_a_flipped_bit_is_refused_with_a_sentence_or_changes_nothing(made: Path,
 def test_every_artifact_is_among_them(made: Path) -> None:
     assert {entry.name for entry in made.iterdir() if entry.is_dir()} == set(READERS)
     kinds = {artifacts.read_json(file.read_bytes())["kind"] for file in made.rglob(artifacts.MANIFEST)}
-    assert kinds == {"dataset", "samples", "checkpoint", "shard", "phantom"}
+    assert kinds == {"dataset", "samples", "checkpoint", "shard", "phantom", "study"}

@@ -1,17 +1,21 @@
 """No name of a person or of a file enters a prepared set or a message; who owns the key finds the file."""
 
 import csv
+import re
 import stat
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from synthmed.data.dataset import PreparedDataset
-from synthmed.data.keyed_names import KeyedNames, list_file
+from synthmed.data.keyed_names import KeyedNames, OwnNames, list_file
+from synthmed.data.kinds._contract import Item
 from synthmed.data.prepare import prepare
 from synthmed.data.pseudonyms import default_key_file, keyed_file
+from synthmed.data.shards import FinishedShards
 from synthmed.errors import ArtifactError, SourceError
 from synthmed.harmless import cell, from_cell, printable
 
@@ -37,8 +41,6 @@ def picture(path, seed, size=16):
     ],
 )  # fmt: skip
 def test_names_are_replaced_in_sentences_and_nothing_else(sentence, said):
-    import re
-
     names = KeyedNames(KEY, [unicodedata.normalize("NFD", name) for name in NAMES])
     assert re.sub(r"F[0-9a-f]{12}", "F...", names.sentence(sentence)) == said
     assert len(names.met) >= said.count("F...") - 1
@@ -98,6 +100,39 @@ def test_an_error_names_no_file_and_says_where_the_names_stand(tmp_path):
     listed = list_file(default_key_file(), tmp_path / "data")
     assert "Meier" not in str(refused.value) and "Meier_Anna.png" in listed.read_text()
     assert refused.value.__suppress_context__
+
+
+def test_what_a_killed_preparation_leaves_behind_names_nobody(tmp_path, monkeypatch):
+    def killed(*_):
+        raise SystemExit  # as a kill leaves it: nothing is cleaned up after the shards
+
+    source, key = source_of(tmp_path / "source"), tmp_path / "keys" / "mine"
+    with monkeypatch.context() as patch:
+        patch.setattr(FinishedShards, "link_into", killed)
+        with pytest.raises(SystemExit):
+            prepare(source, tmp_path / "sets" / "data", size=16, key=key, workers=1)
+    left = [file for file in (tmp_path / "sets").rglob("*") if file.is_file()]
+    assert any(file.name == "left_out.csv" and file.stat().st_size > 100 for file in left)
+    for file in left:
+        assert not [part for part in PARTS if part in file.read_bytes() + file.name.encode()], file
+    listed = list_file(key, tmp_path / "sets" / "data")
+    listed.unlink(missing_ok=True)
+    stopped = prepare(source, tmp_path / "sets" / "data", size=16, key=key, workers=1)
+    assert [entry.name for entry in (tmp_path / "sets").iterdir()] == ["data"]
+    beside = prepare(source, tmp_path / "at once", size=16, key=key, workers=1)
+    assert stopped.digest == beside.digest
+    assert listed.read_text() == list_file(key, tmp_path / "at once").read_text()
+    # As the name of a row, in a reason in full, and for who meets it in another: beside the key alone.
+    assert listed.read_text().count("Kowalski_19600312.png") == 4
+
+
+@pytest.mark.parametrize("name", ["Meier_Anna.png", "=cmd|' /C calc'!A0.png", "a ⟦0⟧ b/x.png", "Müller 7/IM1.dcm"])
+def test_reasons_are_hidden_and_shown_again_by_the_item_alone(name):
+    item = Item(name=name, files=(Path("/home/Schmidt") / name,), patient_id="x")
+    names = OwnNames(item)
+    for reason in (f"{Path(name).name} is cut short.", f"The mask of {name}: 3 x 4.", "It is empty.", f"'{name}'."):
+        hidden = names.hidden(reason)
+        assert names.shown(hidden) == reason and not {"Meier", "cmd", "ller"} & set(re.split(r"\W|_", hidden))
 
 
 def test_without_anything_left_out_there_is_no_list(tmp_path):

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -53,6 +54,35 @@ def test_a_file_that_is_no_key_is_not_used_and_not_changed(tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
+def test_a_key_of_which_any_character_was_changed_is_refused(tmp_path):
+    """One other digit would give every patient another name, and one person two."""
+    key = read_key(tmp_path / "key")
+    written = (tmp_path / "key").read_bytes()
+    for place in range(len(written)):
+        for bit in range(8):
+            changed = bytearray(written)
+            changed[place] ^= 1 << bit
+            (tmp_path / "key").write_bytes(changed)
+            try:
+                assert read_key(tmp_path / "key") == key and chr(changed[place]).isspace()
+            except ConfigError as error:
+                assert str(error).endswith("it is made.") or "cannot be read" in str(error)
+            assert (tmp_path / "key").read_bytes() == changed
+        for cut in (written[:place], written[:place] + written[place + 1 :]):
+            (tmp_path / "key").write_bytes(cut)
+            with suppress(ConfigError):
+                assert read_key(tmp_path / "key") == key
+
+
+def test_a_key_of_before_is_read_and_kept_with_its_fingerprint(tmp_path):
+    (tmp_path / "key").write_text("0123456789abcdef" * 4 + "\n")
+    (tmp_path / "key").chmod(0o600)
+    key = read_key(tmp_path / "key")
+    assert key == bytes.fromhex("0123456789abcdef" * 4) == read_key(tmp_path / "key")
+    assert fingerprint(key) in (tmp_path / "key").read_text()
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600 and len(list(tmp_path.iterdir())) == 1
+
+
 def test_the_order_and_company_of_patients_play_no_part():
     key = bytes(range(32))
     names = pseudonyms(["Ada", "Bert", "Müller"], key)
@@ -68,7 +98,8 @@ def test_the_set_holds_a_fingerprint_and_nothing_of_the_key(tmp_path, make_sourc
     other = prepare(source, tmp_path / "other", size=16, key=tmp_path / "another key")
     assert first.digest == again.digest != other.digest
     assert first.info.provenance["key"] == fingerprint(read_key(tmp_path / "key"))
-    key = (tmp_path / "key").read_bytes().strip()
+    key = read_key(tmp_path / "key").hex().encode()
+    assert key in (tmp_path / "key").read_bytes()
     assert not any(key in file.read_bytes() for file in first.path.rglob("*") if file.is_file())
 
 

@@ -1,11 +1,13 @@
 """Generation: an image is named by its seed and number, whatever else is made with it."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from stopping import stopped
 
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.prepare import prepare
@@ -115,6 +117,13 @@ def test_masks_that_do_not_fit_are_refused_with_a_sentence(translator: Path, toy
     Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / "empty" / "0.png")
     with pytest.raises(DataError, match=r"1 are empty, the first is 0\.png"):
         generate(translator, tmp_path / "c", num=1, masks=tmp_path / "empty")
+    with pytest.raises(DataError, match=r"All masks of .* are empty"):
+        generate(translator, tmp_path / "c", num=1, masks=tmp_path / "empty", leave_out_empty=True)
+    disc = np.zeros((32, 32), np.uint8)
+    disc[8:20, 8:20] = 255
+    Image.fromarray(disc).save(tmp_path / "empty" / "1.png")
+    samples = generate(translator, tmp_path / "c", num=3, masks=tmp_path / "empty", leave_out_empty=True)
+    assert [sample.mask_from for sample in samples.samples] == ["1.png"] * 3 and samples.masks()[0].sum() == 144
     with pytest.raises(DataError, match="no split 'all'"):
         generate(translator, tmp_path / "d", num=1, masks=toy_dataset, split="all")
     plain = tmp_path / "plain" / "images"
@@ -125,6 +134,14 @@ def test_masks_that_do_not_fit_are_refused_with_a_sentence(translator: Path, toy
     prepare(tmp_path / "plain", tmp_path / "none", kind="generic", size=32)
     with pytest.raises(DataError, match="has no masks"):
         generate(translator, tmp_path / "e", num=1, masks=tmp_path / "none")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_generation_that_is_stopped_leaves_nothing(pair_model: Path, tmp_path: Path, number: int) -> None:
+    words = ["generate", pair_model, tmp_path / "samples", "--num", 1_000_000]
+    said = stopped(words, lambda _: any(tmp_path.glob(".samples.*.tmp/images/*")), number)
+    assert said == "Stopped. Nothing of it is left; the same command begins anew."
+    assert not list(tmp_path.iterdir())
 
 
 def test_synthetic_masks_do_not_taint(pair_model: Path, translator: Path, tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ IMAGES = {"channels": 1, "size": [16, 16], "num_labels": 1, "classes": [], "chan
         {"images": {**IMAGES, "classes": ["a", "b"]}}, {"images": None}, {"images": {"channels": 1}},
         {"method": 3}, {"method": None}, {"bits": 12}, {"bits": None}, {"bits": "8"}, {"tensors": "abc"},
         {"tensors": None}, {"format": None}, {"format": "3"}, {"format": 4}, {"version": None}, {"data": []},
+        {"intensity": 3}, {"privacy": 5}, {"kind": 1}, {"mask_labels": []}, {"method": "x" * 101},
     ],
 )  # fmt: skip
 def test_a_header_with_a_missing_or_absurd_field_is_refused(model: Path, tmp_path: Path, change: dict) -> None:

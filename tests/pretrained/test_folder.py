@@ -1,8 +1,11 @@
 import hashlib
 import http.server
+import signal
 import threading
+import time
 
 import pytest
+from stopping import stopped
 
 from synthmed.errors import ArtifactError, ConfigError, WeightsError
 from synthmed.pretrained.catalogue import CATALOGUE, Weights
@@ -13,7 +16,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    breaks_after, knows_ranges, asked = None, True, []
+    breaks_after, knows_ranges, holds, asked = None, True, False, []
 
     def do_GET(self):
         Server.asked.append(self.headers.get("Range"))
@@ -27,6 +30,8 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(CONTENT) - start))
         self.end_headers()
         self.wfile.write(CONTENT[start : Server.breaks_after])
+        while Server.holds:
+            time.sleep(0.01)
         self.close_connection = True
 
     def log_message(self, *words):
@@ -39,6 +44,7 @@ def server(monkeypatch):
     threading.Thread(target=found.serve_forever, daemon=True).start()
     monkeypatch.setattr(Server, "breaks_after", None)
     monkeypatch.setattr(Server, "knows_ranges", True)
+    monkeypatch.setattr(Server, "holds", False)
     monkeypatch.setattr(Server, "asked", [])
     yield f"http://127.0.0.1:{found.server_port}"
     found.shutdown()
@@ -79,6 +85,25 @@ def test_a_download_that_broke_off_goes_on(knows_ranges, known, tmp_path, monkey
     assert Server.asked == [None, "bytes=100000-"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_download_that_is_stopped_goes_on(known, server, tmp_path, monkeypatch, number):
+    monkeypatch.setattr(Server, "breaks_after", 100_000)
+    monkeypatch.setattr(Server, "holds", True)
+    toy = f"Weights(name='toy', file_name='toy.pth', url='{server}/file', sha256='{DIGEST}', licence='', about='')"
+    catalogue = f"from synthmed.pretrained.catalogue import CATALOGUE, Weights\nCATALOGUE['toy'] = {toy}"
+    part = tmp_path / ".toy.pth.part"
+    words = ["weights", "fetch", "toy", "--folder", tmp_path]
+    said = stopped(words, lambda _: part.is_file() and part.stat().st_size, number, before=catalogue)
+    assert said == "Stopped. What was fetched is kept; the same command goes on from there."
+    done = part.stat().st_size
+    assert [file.name for file in tmp_path.iterdir()] == [".toy.pth.part"]
+    monkeypatch.setattr(Server, "breaks_after", None)
+    monkeypatch.setattr(Server, "holds", False)
+    weights("fetch", ["toy"], folder=tmp_path)
+    assert (tmp_path / "toy.pth").read_bytes() == CONTENT
+    assert 0 < done <= 100_000 and Server.asked == [None, f"bytes={done}-"]
+
+
 def test_another_file_than_the_published_one_is_never_kept(known, tmp_path):
     known(sha256="0" * 64)
     with pytest.raises(WeightsError, match="It was removed"):
@@ -107,6 +132,27 @@ def test_verify_finds_one_wrong_bit(known, tmp_path):
         weights("verify", folder=tmp_path)
     with pytest.raises(WeightsError, match="are not at"):
         weights("verify", ["vgg16"], folder=tmp_path)
+
+
+def test_a_file_without_a_published_digest_is_compared_with_the_one_beside_it(known, tmp_path):
+    known(sha256="")
+    with pytest.raises(WeightsError, match="are not at"):
+        weights("fetch", ["toy"], folder=tmp_path)  # nothing is fetched that cannot be checked
+    assert not Server.asked
+    (tmp_path / "toy.pth").write_bytes(CONTENT)
+    for action in ("fetch", "verify"):
+        with pytest.raises(WeightsError, match=r"sha256sum toy\.pth > toy\.pth\.sha256\.$"):
+            weights(action, ["toy"], folder=tmp_path)
+    with pytest.raises(WeightsError, match="no digest of toy is published"):
+        checked_file("toy", tmp_path)
+    (tmp_path / "toy.pth.sha256").write_text(f"{DIGEST}  toy.pth\n")
+    assert weights("verify", ["toy"], folder=tmp_path)[0].state == "right"
+    assert checked_file("toy", tmp_path).sha256 == DIGEST
+    (tmp_path / "toy.pth").write_bytes(CONTENT[:-1] + b"x")
+    for noted in (f"{DIGEST}  toy.pth\n", DIGEST[:8], "", "\0" * 64):
+        (tmp_path / "toy.pth.sha256").write_text(noted)
+        with pytest.raises(WeightsError):
+            checked_file("toy", tmp_path)
 
 
 def test_what_is_unknown_is_met_with_what_is_known(tmp_path):

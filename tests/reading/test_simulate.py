@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+from stopping import stopped
 
 from synthmed.errors import ConfigError, StudyError
 from synthmed.reading.protocol import Study
@@ -154,6 +156,34 @@ def test_wrong_observers_are_refused(make):
         study_simulate(make().path, readers=0)
 
 
+@pytest.mark.parametrize(("verb", "number"), [("serve", signal.SIGTERM), ("serve", signal.SIGINT),
+                                              ("simulate", signal.SIGINT), ("simulate", signal.SIGTERM)])  # fmt: skip
+def test_a_study_that_is_stopped_keeps_its_answers_and_goes_on(make, verb, number):
+    study = make().path
+    if verb == "serve":
+        words, at_work = ["study", "serve", study, "--port", free_port()], lambda printed: "Serving" in printed
+    else:
+        words = ["study", "simulate", study, "--readers", 2, "--think", 0.05]
+        at_work = lambda _: len(readings(Study.open(study))) > 3  # noqa: E731
+    said = stopped(words, at_work, number)
+    assert said.startswith("Stopped. Every answer that was acknowledged is kept; the same command ")
+    kept = readings(Study.open(study))
+    assert len(kept) > 3 or verb == "serve"
+    assert sorted(file.name for file in study.iterdir() if file.suffix != ".json") == [
+        "answers.sqlite", "cases.csv", "stimuli"]  # fmt: skip
+    study_simulate(study, readers=2)
+    again = readings(Study.open(study))
+    assert {(one.reader, one.session, one.position, one.received) for one in kept} <= {
+        (one.reader, one.session, one.position, one.received) for one in again}  # fmt: skip
+    assert len(again) > len(kept)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def test_a_server_that_is_killed_loses_no_acknowledged_answer(make):
     """kill -9 in the middle of 50 readers: every answer that was acknowledged is there after the restart."""
     import asyncio
@@ -161,11 +191,7 @@ def test_a_server_that_is_killed_loses_no_acknowledged_answer(make):
     study = make(num=20)
     program = ("import sys; from pathlib import Path; from synthmed.reading.serving import study_serve;"
                "study_serve(Path(sys.argv[1]), port=int(sys.argv[2]))")  # fmt: skip
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     tokens = invitations(study, [f"reader {number}" for number in range(50)])
     server = subprocess.Popen([sys.executable, "-c", program, str(study.path), str(port)])
     address = f"http://127.0.0.1:{port}"

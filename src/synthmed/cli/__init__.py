@@ -32,6 +32,8 @@ _KEPT = {
     "compare": "What was finished is kept; the same command goes on from there.",
     "weights": "What was fetched is kept; the same command goes on from there.",
     "demo": "What was finished is kept; the same command goes on from there.",
+    "study serve": "Every answer that was acknowledged is kept; the same command serves the study again.",
+    "study simulate": "Every answer that was acknowledged is kept; the same command goes on from there.",
 }
 """What is there after a verb was stopped."""
 
@@ -48,7 +50,8 @@ def main() -> None:
         except (SystemExit, KeyboardInterrupt):
             if not came:
                 raise
-            verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+            words = [word for word in sys.argv[1:] if not word.startswith("-")]
+            verb = " ".join(words[: 2 if words[:1] == ["study"] else 1])
             _end(f"Stopped. {_KEPT.get(verb, _NOTHING_LEFT)}", 128 + came[0])
 
 

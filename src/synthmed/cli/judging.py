@@ -42,6 +42,8 @@ def compare(data: Data,
             images: Annotated[int, typer.Option(help="Images each recipe sees instead; 0 = by time.")] = 0,
             latents: Annotated[int, typer.Option(help="Images under each mask.")] = 3,
             split: Annotated[str, typer.Option(help="Split of DATA whose masks are used.")] = "test",
+            leave_out_empty: Annotated[bool, typer.Option("--leave-out-empty", help="Go on without masks that are "
+                                       "empty.")] = False,
             overrides: Annotated[list[str] | None, typer.Option("--set", metavar="[RECIPE.]KEY=VALUE",
                                  help="Change a setting of one recipe or of all.")] = None,
             metrics: Annotated[str, typer.Option(help="Names joined by commas; empty = KID, mask fidelity, "
@@ -55,7 +57,8 @@ def compare(data: Data,
 
     with progress_bar() as bar:
         page = run(data, out, recipes=tuple(one for one in recipes.split(",") if one), minutes=minutes, images=images,
-                   latents=latents, split=split, overrides=overrides or (), extractor=extractor, weights=weights,
+                   latents=latents, split=split, leave_out_empty=leave_out_empty, overrides=overrides or (),
+                   extractor=extractor, weights=weights,
                    metrics=tuple(one for one in metrics.split(",") if one) or METRICS, seed=seed, device=device,
                    progress=bar, say=bar.say)  # fmt: skip
     tell(as_json, f"The comparison is {page}.", out=out, page=page)

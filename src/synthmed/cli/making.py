@@ -132,6 +132,8 @@ def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/mo
              label: Annotated[str, typer.Option(metavar="CLASS", help="Make images of this class; of all classes in "
                                                 "the proportions of the training set if not given.")] = "",
              split: Annotated[str, typer.Option(help="Split of DATA whose masks and styles are used.")] = "train",
+             leave_out_empty: Annotated[bool, typer.Option("--leave-out-empty", help="Go on without masks that are "
+                                        "empty.")] = False,
              file_format: Annotated[str, typer.Option("--format", help="png, tiff or npy.")] = "png",
              seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Make synthetic images, with masks where the model makes them."""
@@ -141,6 +143,7 @@ def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/mo
         raise ConfigError(f"--format is {file_format!r}; expected png, tiff or npy.")
     with progress_bar("Generating") as progress:
         made = run(model, out, num=num, seed=seed, masks=masks, styles=styles, label=label, split=split,
-                   file_format=file_format, device=device, progress=progress)  # type: ignore[arg-type]  # fmt: skip
+                   leave_out_empty=leave_out_empty, file_format=file_format,  # type: ignore[arg-type]
+                   device=device, progress=progress)  # fmt: skip
     tell(as_json, f"{out} holds {len(made)} images. Next: synthmed evaluate {out} DATA REPORT",
           out=out, digest=made.digest, num=len(made))  # fmt: skip

@@ -30,6 +30,7 @@ from synthmed.files import lines
 from synthmed.files.paths import takes_paths
 from synthmed.files.seals import read_json, sealed, unsealed
 from synthmed.generation.generate import generate
+from synthmed.generation.given import filled
 from synthmed.methods import find_method
 from synthmed.methods._contract import build
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb, save_png
@@ -56,9 +57,9 @@ class _Entry(NamedTuple):
 @takes_paths
 def compare(
     data: Path, out: Path, *, recipes: Sequence[str], minutes: float = 10.0, images: int = 0, latents: int = 3,
-    split: str = "test", overrides: Iterable[str] = (), metrics: Sequence[str] = METRICS,
-    extractor: str = "random_vgg", weights: Path | None = None, seed: int = 0, device: str = "cpu",
-    progress: Progress | None = None, say: Say = unsaid,
+    split: str = "test", leave_out_empty: bool = False, overrides: Iterable[str] = (),
+    metrics: Sequence[str] = METRICS, extractor: str = "random_vgg", weights: Path | None = None, seed: int = 0,
+    device: str = "cpu", progress: Progress | None = None, say: Say = unsaid,
 ) -> Path:  # fmt: skip
     """Train recipes that make images under masks, each with the same budget, and compare what they make.
 
@@ -71,6 +72,7 @@ def compare(
         images: how many images each recipe sees, in place of ``minutes``; 0 = by time.
         latents: images under each mask.
         split: of the data set, under whose masks the images are made.
+        leave_out_empty: go on without masks that are background alone, which are an error otherwise.
         overrides: ``RECIPE.key=value`` changes one recipe, ``key=value`` all.
         metrics: names of metrics of ``evaluate``.
         extractor: what makes the features.
@@ -85,7 +87,7 @@ def compare(
 
     Raises:
         ConfigError: an unknown recipe or setting, one that takes no masks, or another comparison in ``out``.
-        DataError: the data set has no masks.
+        DataError: the data set has no masks, or empty ones.
         ArtifactError: something else stands at ``out``, or a part of it is damaged.
         TrainingError: a loss is not finite; what was done before stays.
         Interrupted: a signal asked to stop; all that was done is saved.
@@ -93,11 +95,13 @@ def compare(
     progress = progress or silence
     overrides = tuple(overrides)
     named = _read(recipes, overrides)
-    _check(named, data, split, minutes, images, latents, metrics)
+    _check(named, data, minutes, images, latents, metrics)
     dataset = PreparedDataset.open(data)
+    originals = _originals(dataset, split, leave_out_empty)
     asked = {
         "data": dataset.digest, "recipes": list(named), "minutes": minutes, "images": images, "latents": latents,
-        "split": split, "metrics": list(metrics), "extractor": extractor, "seed": seed,
+        "split": split, "leave_out_empty": leave_out_empty, "metrics": list(metrics), "extractor": extractor,
+        "seed": seed,
         "settings": {name: {"method": one.recipe.method, "config": one.recipe.config, "training": one.recipe.training}
                      for name, one in named.items()},
     }  # fmt: skip
@@ -107,7 +111,6 @@ def compare(
         artifacts.verify(page.parent, "comparison", (page.name,))
         say(f"{out} is finished; its page is {page}.")
         return page
-    masks = len(dataset.split(split).where(lambda row: row.mask_source != "none"))
     for name, one in named.items():
         if name not in budgets:
             budgets[name] = _budget(one.recipe, dataset, data, minutes, images, device)
@@ -117,13 +120,14 @@ def compare(
         model = train(one.given, data, out / "runs" / name, overrides=told, device=device, progress=progress,
                       say=say)  # fmt: skip
         if not (out / "samples" / name).exists():
-            generate(model, out / "samples" / name, num=latents * masks, seed=seed, masks=data, split=split,
-                     device=device, progress=titled(progress, f"generating by {name}"))  # fmt: skip
+            generate(model, out / "samples" / name, num=latents * len(originals), seed=seed, masks=data, split=split,
+                     leave_out_empty=leave_out_empty, device=device,
+                     progress=titled(progress, f"generating by {name}"))  # fmt: skip
     first, *others = [out / "samples" / name for name in named]
     if not (out / "report").exists():
         evaluate(first, data, out / "report", metrics=metrics, compare=others, extractor=extractor, weights=weights,
                  seed=seed, device=device, progress=progress)  # fmt: skip
-    _write_page(out, dataset.split(split), list(named), budgets, latents)
+    _write_page(out, originals, list(named), budgets, latents)
     say(f"The comparison is {page}.")
     return page
 
@@ -149,9 +153,8 @@ def _read(recipes: Sequence[str], overrides: Sequence[str]) -> dict[str, _Entry]
 
 
 def _check(
-    named: Mapping[str, _Entry], data: Path, split: str, minutes: float, images: int, latents: int,
-    metrics: Sequence[str],
-) -> None:  # fmt: skip
+    named: Mapping[str, _Entry], data: Path, minutes: float, images: int, latents: int, metrics: Sequence[str]
+) -> None:
     if minutes <= 0 or images < 0 or latents < 1:
         raise ConfigError(
             f"The budget is {minutes} minutes or {images} images, with {latents} latents; expected minutes above 0, "
@@ -162,22 +165,30 @@ def _check(
             "With 1 latent no two images have the same mask, so mask_diversity cannot be measured; expected 2 latents "
             "or more. Give more, or name the other metrics."
         )
-    dataset = PreparedDataset.open(data)
-    if split not in dataset.info.splits:
-        raise ConfigError(f"There is no split {split!r}; expected one of {', '.join(dataset.info.splits)}.")
-    usable = dataset.split(split).where(lambda row: row.mask_source != "none")
-    if not dataset.info.mask_labels or not len(usable):
-        raise DataError(f"{data} has no masks in its split {split}; expected some to make images under.")
-    empty = [row.id for place, row in enumerate(usable.rows) if not usable.masks([place]).any()]
-    if empty:
-        raise DataError(
-            f"{len(empty)} of the {len(usable)} masks of {data} in its split {split} are empty, the first is that of "
-            f"image {empty[0]}; expected a shape to fill. Name another split by --split, or prepare without these."
-        )
     for name in metrics:
         find_metric(name)
     for one in named.values():
         plan(one.given, data, overrides=one.settings)
+
+
+def _originals(dataset: PreparedDataset, split: str, leave_out_empty: bool) -> PreparedDataset:
+    """The images of a split under whose masks images can be made."""
+    if split not in dataset.info.splits:
+        raise ConfigError(f"There is no split {split!r}; expected one of {', '.join(dataset.info.splits)}.")
+    usable = dataset.split(split).where(lambda row: row.mask_source != "none")
+    if not dataset.has_masks or not len(usable):
+        raise DataError(f"{dataset.path} has no masks in its split {split}; expected some to make images under.")
+    ids = {usable.rows[place].id for place in filled(usable.masks, len(usable))}
+    empty = [row.id for row in usable.rows if row.id not in ids]
+    if empty and not (ids and leave_out_empty):
+        go_on = "Go on without them by --leave-out-empty, or name another split by --split." if ids else (
+            "Name another split by --split."
+        )  # fmt: skip
+        raise DataError(
+            f"{len(empty)} of the {len(usable)} masks of {dataset.path} in its split {split} are empty, the first is "
+            f"that of image {empty[0]}; expected a shape to fill. {go_on}"
+        )
+    return usable.where(lambda row: row.id in ids)
 
 
 def _budget(
@@ -204,6 +215,7 @@ def _claim(out: Path, asked: Mapping[str, Any]) -> dict[str, float]:
     except ValueError as error:
         raise ArtifactError(f"{file} is not as it was written ({error}). Give another OUT to begin anew.") from error
     budgets: dict[str, float] = found.pop("budgets")
+    found = {"leave_out_empty": False, **found}  # comparisons of before left none out
     changed = [key for key in asked if found.get(key) != asked[key]]
     if changed:
         raise ConfigError(
@@ -252,15 +264,14 @@ def pictures(originals: PreparedDataset, sets: Mapping[str, SampleSet], latents:
     """One row a mask: the mask, the original, then of each set the images of the first latents under it.
 
     Args:
-        originals: the images whose masks were used, in their order.
+        originals: the images whose masks were used, in the order of these masks.
         sets: sample sets that hold every mask ``latents`` times, one round of all masks after the other.
         latents: images of each set in a row.
     """
-    usable = originals.where(lambda row: row.mask_source != "none")
-    count = len(usable)
+    count = len(originals)
     rows = []
     for place in np.unique(np.linspace(0, count - 1, min(_SHOWN, count)).astype(int)).tolist():
-        shown = [mask_to_rgb(usable.masks([place])[0]), image_to_rgb(usable.images([place])[0])]
+        shown = [mask_to_rgb(originals.masks([place])[0]), image_to_rgb(originals.images([place])[0])]
         for made in sets.values():
             indices = [place + round_ * count for round_ in range(latents)]
             shown += [image_to_rgb(image) for image in made.images(indices)]

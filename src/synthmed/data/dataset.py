@@ -1,6 +1,5 @@
 """The only reader of prepared data sets: ``dataset.json``, ``index.csv`` and memory-mapped shards."""
 
-import csv
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
@@ -16,6 +15,7 @@ from synthmed.data.geometry import fit_mask
 from synthmed.data.index import Item, Row, read_rows
 from synthmed.data.split import SPLITS
 from synthmed.errors import ArtifactError, DataError
+from synthmed.files.tables import read_csv
 
 if TYPE_CHECKING:
     from synthmed.data.as_torch import TorchImages
@@ -170,7 +170,7 @@ class PreparedDataset:
             info = DatasetInfo.model_validate_json((path / INFO_FILE).read_bytes())
             rows = read_rows(path / INDEX_FILE)
             shards = Shards(path, info.arrays, manifest.files)
-        except (OSError, ValueError, TypeError, csv.Error, ValidationError) as error:
+        except (OSError, ValueError, TypeError, ValidationError) as error:
             raise ArtifactError(
                 f"{path} cannot be read as a prepared data set of schema {SCHEMA} ({type(error).__name__}: "
                 f"{error}). Prepare it anew, or use the synthmed that wrote it."
@@ -301,5 +301,4 @@ class PreparedDataset:
 
 
 def _count_lines(path: Path) -> int:
-    with path.open(encoding="utf-8", newline="") as file:
-        return sum(1 for _ in csv.reader(file)) - 1
+    return sum(1 for _ in read_csv(path)) - 1

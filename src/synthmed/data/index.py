@@ -1,6 +1,5 @@
 """``index.csv``: one row an image, read and written so that every number comes back exactly."""
 
-import csv
 import math
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import numpy as np
 
 from synthmed.data.geometry import Fit
 from synthmed.data.split import SPLITS
-from synthmed.harmless import cell, from_cell
+from synthmed.files.tables import read_csv
 
 LOOK_AT = "look at it: "
 """How a note begins that says what the program cannot know; the summary of a set counts them."""
@@ -96,12 +95,11 @@ def read_rows(path: Path) -> tuple[Row, ...]:
     """All rows of an ``index.csv``.
 
     Raises:
-        ValueError: other columns, or a cell that is not what its column holds.
-        csv.Error: not a table.
+        ValueError: not a table, other columns, or a cell that is not what its column holds.
     """
     types: dict[str, Any] = get_type_hints(Row)
     by_type: dict[Any, Callable[[str], Any]] = {
-        str: lambda text: sys.intern(from_cell(text)), int: _count, float: _number,
+        str: sys.intern, int: _count, float: _number,
     }  # fmt: skip
     parsers = {name: by_type.get(kind, _numbers) for name, kind in types.items()}
     parsers |= {"split": _split, "pad_top": int, "pad_left": int}  # what was cut off is a padding below 0
@@ -115,19 +113,14 @@ def read_rows(path: Path) -> tuple[Row, ...]:
             known[name][text] = parsers[name](text)
         return known[name][text]
 
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        columns = next(reader, [])
-        if tuple(columns) != COLUMNS:
-            raise ValueError(f"the columns of {path.name} are {columns}; expected {list(COLUMNS)}")
-        return tuple(
-            Row(**{name: parsed(name, text) for name, text in zip(COLUMNS, line, strict=True)}) for line in reader
-        )
+    lines = read_csv(path)
+    columns = next(lines)
+    if tuple(columns) != COLUMNS:
+        raise ValueError(f"the columns of {path.name} are {columns}; expected {list(COLUMNS)}")
+    return tuple(Row(**{name: parsed(name, text) for name, text in zip(COLUMNS, line, strict=True)}) for line in lines)
 
 
 def _written(value: Any) -> str:
-    if isinstance(value, str):
-        return cell(value)
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

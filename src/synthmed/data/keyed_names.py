@@ -4,19 +4,19 @@ In the set and in messages stands what only the holder of the key can make of a 
 A list beside the key, which only its owner may read, says which file that is, with the reasons in full.
 """
 
-import csv
-import io
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from synthmed.data.kinds._contract import Item
 from synthmed.data.pseudonyms import keyed_file, write_private
 from synthmed.errors import ConfigError, DataError, SourceError
-from synthmed.harmless import cell, printable
+from synthmed.files.tables import as_csv
+from synthmed.harmless import printable
 from synthmed.sources.folders import list_files, relative
 
 _WORDS = """
@@ -29,7 +29,52 @@ this tif tiff to train training truth txt two val valid validation values vessel
 """
 _ORDINARY = frozenset(_WORDS.split())
 """Names of files and folders that say nothing of a person, and words of our own sentences."""
+_NUMBER = re.compile("\u27e6([0-9]+)\u27e7")
 _BEGINS, _ENDS = re.compile(r"(?<![^\s()\[\]'\"/])"), re.compile(r"(?![^\s()\[\]'\",;:./])")
+
+
+class Names:
+    """Finds names in sentences.
+
+    Args:
+        names: of files; their folders, last parts and stems are known as well.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.known = {form for name in names for part in _parts(name) for form in _forms(part)}
+        self._longest = max(map(len, self.known), default=0)
+
+    def replaced(self, text: str, stand_in: Callable[[str], str]) -> str:
+        """The text with what stands for every name that is in it, the longest first."""
+        told, place = [], 0
+        for begin in (match.start() for match in _BEGINS.finditer(text)):
+            if begin < place:
+                continue
+            ends = [match.start() for match in _ENDS.finditer(text, begin + 1, begin + self._longest + 1)]
+            end = next((end for end in reversed([*ends, len(text)]) if text[begin:end] in self.known), 0)
+            if end:
+                told += [text[place:begin], stand_in(text[begin:end])]
+                place = end
+        return "".join([*told, text[place:]])
+
+
+class OwnNames:
+    """The names of one item in the reason why it was left out: by their numbers while a preparation is at work.
+
+    Nothing is needed to lead them back but the item itself.
+    """
+
+    def __init__(self, item: Item) -> None:
+        self._names = Names([item.name, *(path.as_posix() for path in (*item.files, *item.partners))])
+        self._numbered = sorted(self._names.known)
+
+    def hidden(self, text: str) -> str:
+        """The text with numbers for names."""
+        return self._names.replaced(text, lambda name: f"\u27e6{self._numbered.index(name)}\u27e7")
+
+    def shown(self, text: str) -> str:
+        """The text that was hidden."""
+        return _NUMBER.sub(lambda match: self._numbered[int(match[1])], text)
 
 
 class KeyedNames:
@@ -37,13 +82,12 @@ class KeyedNames:
 
     Args:
         key: of the pseudonyms.
-        names: of files relative to the source; their folders, last parts and stems are known as well.
+        names: of files relative to the source.
     """
 
     def __init__(self, key: bytes, names: Iterable[str]) -> None:
         self._key = key
-        self._known = {form for name in names for part in _parts(name) for form in _forms(part)}
-        self._longest = max(map(len, self._known), default=0)
+        self._names = Names(names)
         self.met: dict[str, str] = {}
 
     def of(self, name: str) -> str:
@@ -53,17 +97,8 @@ class KeyedNames:
         return keyed
 
     def sentence(self, text: str) -> str:
-        """The text with what stands for every name of the source that is in it, the longest first."""
-        told, place = [], 0
-        for begin in (match.start() for match in _BEGINS.finditer(text)):
-            if begin < place:
-                continue
-            ends = [match.start() for match in _ENDS.finditer(text, begin + 1, begin + self._longest + 1)]
-            end = next((end for end in reversed([*ends, len(text)]) if text[begin:end] in self._known), 0)
-            if end:
-                told += [text[place:begin], self.of(text[begin:end])]
-                place = end
-        return "".join([*told, text[place:]])
+        """The text with what stands for every name of the source that is in it."""
+        return self._names.replaced(text, self.of)
 
 
 def list_file(key_file: Path, out: Path) -> Path:
@@ -130,8 +165,4 @@ def _forms(name: str) -> set[str]:
 
 
 def _as_csv(rows: Iterable[tuple[str, str, str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("name", "file", "reason"))
-    writer.writerows(tuple(map(cell, row)) for row in rows)
-    return text.getvalue()
+    return as_csv(("name", "file", "reason"), rows)

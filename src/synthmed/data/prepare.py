@@ -15,7 +15,7 @@ from synthmed.config import parse, read_overrides
 from synthmed.data import shards
 from synthmed.data.balance import rows_of, settled
 from synthmed.data.dataset import KIND, PreparedDataset
-from synthmed.data.keyed_names import keep_names, list_file, without_names
+from synthmed.data.keyed_names import OwnNames, keep_names, list_file, without_names
 from synthmed.data.kinds import find_kind, measured
 from synthmed.data.kinds._contract import KindSettings
 from synthmed.data.planning import Plan, plan
@@ -188,9 +188,9 @@ def _make_without_crashes(shard: shards.Shard, pool: Workers) -> None:
 def _assemble(planned: Plan, folder: Path, source: Path, out: Path, key: bytes, listed: Path) -> None:
     """Put the finished shards together to the set; the names of what was left out go to the list beside the key."""
     finished = shards.FinishedShards(folder, len(planned.ranges))
-    why = dict(finished.rejected())
-    lost = [item for item in planned.items if item.name in why]
-    rows = [row for item in lost for row in rows_of(item, why[item.name], source)]
+    left_out = [(planned.items[planned.ranges[shard][place]], why) for shard, place, why in finished.left_out()]
+    lost = [item for item, _ in left_out]
+    rows = [row for item, why in left_out for row in rows_of(item, OwnNames(item).shown(why), source)]
     rejected = planned.rejected + rows
     if not finished.images:
         raise SourceError(_all_rejected(source, rejected))

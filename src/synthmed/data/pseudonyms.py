@@ -14,10 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from synthmed.artifacts import storage_errors
-from synthmed.errors import ConfigError
+from synthmed.errors import ConfigError, StorageError
 from synthmed.sources.names import identity
 
 _DIGITS = 12
+_FORMAT = "synthmed-key-1"
+"""First word of a key file; then the key, and its fingerprint, by which a changed digit is noticed."""
 
 
 def default_key_file() -> Path:
@@ -29,29 +31,48 @@ def default_key_file() -> Path:
 def read_key(path: Path) -> bytes:
     """The key of a file; a file that is not there is made, with a new key, readable by its owner alone.
 
+    A file of before holds 64 hexadecimal digits and nothing else: it is read, and written anew with its fingerprint
+    where that is possible.
+
     Raises:
-        ConfigError: the file holds something else.
+        ConfigError: the file holds something else, or a key that was changed.
         StorageError: a new file may not be written there.
     """
     if not path.exists():
         _make_key(path)
     try:
-        text = path.read_text(encoding="ascii").strip()
+        words = path.read_text(encoding="ascii").split()
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"The key file {path} cannot be read ({type(error).__name__}). Check --key, or name a new file."
         ) from error
-    if not re.fullmatch(r"[0-9a-f]{64}", text):
+    if len(words) == 1 and re.fullmatch(r"[0-9a-f]{64}", words[0]):
+        key = bytes.fromhex(words[0])
+        with suppress(StorageError, OSError):
+            write_private(path, _as_text(key))
+        return key
+    if len(words) != 3:
         raise ConfigError(
-            f"{path} holds no key; expected 64 hexadecimal digits as synthmed writes them. Check --key, or name a "
-            "new file: it is made."
+            f"{path} holds no key; expected {_FORMAT}, 64 hexadecimal digits and their fingerprint, as synthmed writes "
+            "them. Check --key, or name a new file: it is made."
         )
-    return bytes.fromhex(text)
+    key = bytes.fromhex(words[1]) if re.fullmatch(r"[0-9a-f]{64}", words[1]) else b""
+    if words[0] != _FORMAT or words[2] != fingerprint(key):
+        raise ConfigError(
+            f"The key in {path} is not as it was written, and every patient would get another pseudonym; expected "
+            "a key with its own fingerprint. Restore the file from a copy; prepared sets tell by their fingerprints "
+            "which key is theirs. Only if it is lost, name a new file: it is made."
+        )
+    return key
+
+
+def _as_text(key: bytes) -> str:
+    return f"{_FORMAT}\n{key.hex()}\n{fingerprint(key)}\n"
 
 
 def _make_key(path: Path) -> None:
     """Write a new key; where another process makes one at the same moment, the first stands."""
-    with _private(path, secrets.token_hex(32) + "\n") as temporary, suppress(FileExistsError):
+    with _private(path, _as_text(secrets.token_bytes(32))) as temporary, suppress(FileExistsError):
         try:
             os.link(temporary, path)
         except FileExistsError:

@@ -4,7 +4,6 @@ Finished shards stand in a hidden working folder beside the set until the set is
 them there and goes on; another source, another setting or another key has another working folder.
 """
 
-import csv
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
@@ -20,18 +19,20 @@ from synthmed.data.arrays import IMAGES
 from synthmed.data.dataset import DatasetInfo
 from synthmed.data.duplicates import SIDE
 from synthmed.data.index import COLUMNS, Row
+from synthmed.data.keyed_names import OwnNames
 from synthmed.data.kinds import find_kind
 from synthmed.data.kinds._contract import Item, KindSettings, Made
 from synthmed.data.limits import Limits, attempt
-from synthmed.data.store import SHARD_BYTES, SHARD_IMAGES, ShardWriter, bytes_per_image, write_table
+from synthmed.data.store import SHARD_BYTES, SHARD_IMAGES, ShardWriter, bytes_per_image
 from synthmed.errors import ArtifactError, DataError, SourceError
 from synthmed.files.paths import open_own
+from synthmed.files.tables import read_csv, write_csv
 
 KIND = "shard"
 _LEAST_WORK, _SHARDS = 8 << 20, 256
 """A shard reads and writes at least so many bytes, or its part of so many shards."""
 _LOCK = ".lock"
-_ROWS, _REJECTED, _PRINTS = "rows.csv", "rejected.csv", "prints.npy"
+_ROWS, _LEFT_OUT, _PRINTS = "rows.csv", "left_out.csv", "prints.npy"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +92,8 @@ def cut(sizes: Sequence[int], numbers: Sequence[int], info: DatasetInfo) -> list
 def make(shard: Shard) -> None:
     """Decode the items of a shard and write it; a worker process calls this.
 
-    An item that cannot be used becomes a line of the shard's ``rejected.csv``.
+    An item that cannot be used becomes a line of the shard's ``left_out.csv``: its place, and the reason without names,
+    for what a preparation leaves behind when it is killed lies beside the set.
 
     Raises:
         StorageError: the disk is full or may not be written; nothing of the shard is left.
@@ -107,17 +109,17 @@ def make(shard: Shard) -> None:
 
 
 def _write(shard: Shard) -> None:
-    rejected: list[tuple[str, str]] = []
+    rejected: list[tuple[int, str]] = []
     facts: dict[str, Any] = {}
     with artifacts.new_directory(shard.place, KIND, facts=facts) as directory:
         writer = ShardWriter(f"{directory}/", shard.info)
         try:
-            write_table(directory / _ROWS, COLUMNS, _rows(shard, writer, rejected))
+            write_csv(directory / _ROWS, COLUMNS, _rows(shard, writer, rejected))
             writer.close()
         except BaseException:
             writer.abandon()
             raise
-        write_table(directory / _REJECTED, ("file", "reason"), rejected)
+        write_csv(directory / _LEFT_OUT, ("item", "reason"), rejected)
         np.save(directory / _PRINTS, np.array(writer.prints, np.int8).reshape(-1, SIDE, SIDE))
         facts |= {"images": len(writer), "rejected": len(rejected)}
 
@@ -127,7 +129,7 @@ def is_whole(place: Path) -> bool:
     if not os.path.lexists(place):
         return False
     try:
-        artifacts.verify(place, KIND, (f"{IMAGES}.npy", _ROWS, _REJECTED, _PRINTS))
+        artifacts.verify(place, KIND, (f"{IMAGES}.npy", _ROWS, _LEFT_OUT, _PRINTS))
     except ArtifactError:
         artifacts.remove(place)
         return False
@@ -218,9 +220,13 @@ class FinishedShards:
         for place in self._places:
             yield from _read_lines(place / _ROWS)
 
-    def rejected(self) -> list[tuple[str, str]]:
-        """File and reason of the items that could not be used."""
-        return [(file, reason) for place in self._places for file, reason in _read_lines(place / _REJECTED)]
+    def left_out(self) -> list[tuple[int, int, str]]:
+        """Number of the shard, place of the item in it, and reason without names, of what could not be used."""
+        return [
+            (number, int(item), reason)
+            for number, place in enumerate(self._places)
+            for item, reason in _read_lines(place / _LEFT_OUT)
+        ]
 
     def prints(self) -> np.ndarray:
         """Fingerprints of the images, int8 [N 16 16]."""
@@ -237,7 +243,7 @@ class FinishedShards:
             artifacts.link(file, directory / name)
 
 
-def _rows(shard: Shard, writer: ShardWriter, rejected: list[tuple[str, str]]) -> Iterator[Sequence[str]]:
+def _rows(shard: Shard, writer: ShardWriter, rejected: list[tuple[int, str]]) -> Iterator[Sequence[str]]:
     """Decode item after item, hand the pixels to the writer, and give the rows."""
     kind = find_kind(shard.kind)
 
@@ -250,7 +256,7 @@ def _rows(shard: Shard, writer: ShardWriter, rejected: list[tuple[str, str]]) ->
         if not isinstance(outcome, SourceError) and not outcome[1]:
             outcome = SourceError("It holds no picture that can be used.")
         if isinstance(outcome, SourceError):
-            rejected.append((item.name, str(outcome)))
+            rejected.append((place, OwnNames(item).hidden(str(outcome))))
             continue
         digest, pictures = outcome
         for made in pictures:
@@ -278,7 +284,6 @@ def _row(item: Item, digest: str, made: Made) -> Row:
 
 
 def _read_lines(path: Path) -> Iterator[list[str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        next(reader)
-        yield from reader
+    lines = read_csv(path)
+    next(lines)
+    yield from lines

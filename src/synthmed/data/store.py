@@ -1,6 +1,5 @@
 """The only writer of prepared data sets: shards that grow image by image, then index, seals and manifest."""
 
-import csv
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from synthmed.data.dataset import DUPLICATES_FILE, INDEX_FILE, INFO_FILE, KIND, 
 from synthmed.data.index import COLUMNS, LOOK_AT, Row
 from synthmed.data.split import SPLITS
 from synthmed.errors import DataError
-from synthmed.harmless import cell
+from synthmed.files.tables import write_csv
 
 SHARD_IMAGES = 1024
 SHARD_BYTES = 256 << 20
@@ -186,25 +185,16 @@ def finish_set(
         DataError: one patient, or one source file, in two splits.
     """
     index = _Index(info)
-    write_table(directory / INDEX_FILE, COLUMNS, index.numbered(lines))
-    left_out = sorted((cell(file), cell(reason)) for file, reason in rejected)
-    write_table(directory / REJECTED_FILE, ("file", "reason"), left_out)
+    write_csv(directory / INDEX_FILE, COLUMNS, index.numbered(lines))
+    write_csv(directory / REJECTED_FILE, ("file", "reason"), sorted(rejected))
     noted = {**info.provenance, **({"look_at": dict(sorted(index.doubts.items()))} if index.doubts else {})}
     info = info.model_copy(update={"splits": index.splits(), "provenance": noted})
     artifacts.write_json(directory / INFO_FILE, info.model_dump())
     shards = Shards(directory, info.arrays, [f"shards/{file.name}" for file in (directory / "shards").iterdir()])
     candidates = duplicates.candidates(prints, np.array(index.patients))
     columns = ("id", "other_id", "similarity", "identical", "turned")
-    write_table(directory / DUPLICATES_FILE, columns, _alike(candidates, shards, info))
+    write_csv(directory / DUPLICATES_FILE, columns, _alike(candidates, shards, info))
     _write_preview(directory / "preview.png", info, shards, np.array(index.split_numbers))
-
-
-def write_table(path: Path, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
-    """Write a CSV file line by line; sorted, quoted and ended alike on every machine."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(lines)
 
 
 class _Index:

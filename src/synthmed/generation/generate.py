@@ -23,8 +23,8 @@ _CARRIED = ("method", "recipe", "version", "data", "privacy")
 @takes_paths
 def generate(
     model: Path, out: Path, *, num: int, seed: int = 0, masks: Path | None = None, styles: Path | None = None,
-    label: str = "", split: str = "train", file_format: Literal["png", "tiff", "npy"] = "png", device: str = "cpu",
-    progress: Progress | None = None,
+    label: str = "", split: str = "train", leave_out_empty: bool = False,
+    file_format: Literal["png", "tiff", "npy"] = "png", device: str = "cpu", progress: Progress | None = None,
 ) -> SampleSet:  # fmt: skip
     """Make synthetic images, with their masks where the model makes or takes them.
 
@@ -38,6 +38,7 @@ def generate(
         styles: the same for images whose texture is used, with their label maps.
         label: the class of all images; "" = of each class as many as its share of the training images asks for.
         split: of the data set, whose masks and styles these are.
+        leave_out_empty: go on without masks that are background alone, which are an error otherwise.
         file_format: of the images; masks are always PNG.
         device: "cpu", "cuda".
         progress: hears how far it is.
@@ -51,7 +52,8 @@ def generate(
         raise ConfigError(f"--num is {num}; expected at least 1.")
     refuse_existing(out)
     loaded = load_model(model, device)
-    source = read_given(loaded, most=num, masks=masks, styles=styles, label=label, split=split)
+    source = read_given(loaded, most=num, masks=masks, styles=styles, label=label, split=split,
+                        leave_out_empty=leave_out_empty)  # fmt: skip
     inputs = {"model": loaded.digest} | source.inputs
     facts = {
         "run_seed": seed,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class Source:
 
 def read_given(
     model: Model, *, most: int, masks: Path | None = None, styles: Path | None = None, label: str = "",
-    split: str = "train",
+    split: str = "train", leave_out_empty: bool = False,
 ) -> Source:  # fmt: skip
     """Read what a model is to make images under.
 
@@ -100,6 +101,7 @@ def read_given(
         styles: a prepared data set, a sample set, or a folder of images, with a label map for each.
         label: the one class of all images; "" = not said.
         split: of a data set.
+        leave_out_empty: go on without masks and label maps that hold nothing but background.
 
     Raises:
         DataError: an unknown split; something missing, not taken, empty, or of another size or meaning than the
@@ -113,8 +115,8 @@ def read_given(
         if not found and name in model.method.needs:
             raise DataError(f"A {model.header['method']} model makes images under {name}; give some by {flag}.")
     place = model.label(label) if label else None
-    shapes = _read(masks, model.spec, split, most, "masks") if masks else None
-    textures = _read(styles, model.spec, split, most, "styles") if styles else None
+    shapes = _read(masks, model.spec, split, most, "masks", leave_out_empty) if masks else None
+    textures = _read(styles, model.spec, split, most, "styles", leave_out_empty) if styles else None
     if textures and not textures.images:
         raise DataError(f"{styles} holds label maps without images; a style is an image with its map. Give both.")
     if shapes and "images" in model.method.needs and not shapes.images:
@@ -130,32 +132,45 @@ def read_given(
     )  # fmt: skip
 
 
-def _read(path: Path, spec: ImageSpec, split: str, most: int, what: str) -> Shapes:
+def filled(masks: Callable[[Sequence[int]], NDArray[np.uint8]], count: int, most: int | None = None) -> list[int]:
+    """Places of the first masks that are more than background, one read at a time."""
+    return list(islice((place for place in range(count) if masks([place]).any()), most))
+
+
+def _read(path: Path, spec: ImageSpec, split: str, most: int, what: str, leave_out_empty: bool) -> Shapes:
     if split not in SPLITS:
         raise DataError(f"There is no split {split!r}; expected one of {', '.join(SPLITS)}.")
     if (path / "dataset.json").is_file():
-        return _of_dataset(path, spec, split, most, what)
+        return _of_dataset(path, spec, split, most, what, leave_out_empty)
     if phantom_kind(path):
         raise DataError(
             f"{path} is a phantom, whose {what} are not of the model's size. Prepare it first, with "
             f"--size {spec.height}x{spec.width}, and give the prepared set."
         )
     samples = SampleSet.open(path)
-    names = tuple(sample.mask_name or sample.file_name for sample in samples.samples[:most])
-    masks = samples.masks(range(len(names))) if samples.has_masks else _mask_files(path, names, spec)
+    every = [sample.mask_name or sample.file_name for sample in samples.samples]
+
+    def read(places: Sequence[int]) -> NDArray[np.uint8]:
+        return samples.masks(places) if samples.has_masks else _mask_files(path, [every[one] for one in places], spec)
+
+    places = _chosen(read, len(every), most, path, what, leave_out_empty)
+    names = tuple(every[place] for place in places)
+    masks = read(places)
     _check(masks, names, spec, path, what)
     known = {sample.lineage for sample in samples.samples} if samples.is_ours else {"unknown"}
     return Shapes(
         masks=masks,
         names=names,
-        images=(lambda rows: to_unit_range(samples.images(rows))) if samples.has_masks else None,
+        images=(lambda rows: to_unit_range(samples.images([places[row] for row in rows])))
+        if samples.has_masks
+        else None,
         owner="sampled" if known == {"sampled"} else "phantom" if known <= OF_NOBODY else "real",
         digest=samples.digest,
         about={"kind": "sample set" if samples.is_ours else "folder", "digest": samples.digest},
     )
 
 
-def _of_dataset(path: Path, spec: ImageSpec, split: str, most: int, what: str) -> Shapes:
+def _of_dataset(path: Path, spec: ImageSpec, split: str, most: int, what: str, leave_out_empty: bool) -> Shapes:
     dataset = PreparedDataset.open(path)
     chosen = dataset.split(split).where(lambda row: row.mask_source != "none")
     if not dataset.has_masks or not len(chosen):
@@ -163,22 +178,35 @@ def _of_dataset(path: Path, spec: ImageSpec, split: str, most: int, what: str) -
             f"{path} has no masks in its split {split}, and {what} need one for each image. Prepare a folder with "
             f"masks, or generate without --{what}."
         )
-    names = tuple(f"{split}/{row.id}" for row in chosen.rows[:most])
-    masks = chosen.masks(range(len(names)))
+    places = _chosen(chosen.masks, len(chosen), most, path, what, leave_out_empty)
+    names = tuple(f"{split}/{chosen.rows[place].id}" for place in places)
+    masks = chosen.masks(places)
     _check(masks, names, spec, path, what)
     about: dict[str, Any] = {"kind": "data set", "digest": dataset.digest, "split": split}
     phantom = dataset.info.provenance.get("phantom", "")
     return Shapes(
         masks=masks,
         names=names,
-        images=lambda rows: to_unit_range(chosen.images(rows)),
+        images=lambda rows: to_unit_range(chosen.images([places[row] for row in rows])),
         owner="phantom" if phantom else "real",
         digest=dataset.digest,
         about=about | ({"phantom": phantom} if phantom else {}),
     )
 
 
-def _mask_files(path: Path, names: tuple[str, ...], spec: ImageSpec) -> NDArray[np.uint8]:
+def _chosen(
+    masks: Callable[[Sequence[int]], NDArray[np.uint8]], count: int, most: int, path: Path, what: str,
+    leave_out_empty: bool,
+) -> Sequence[int]:  # fmt: skip
+    """Places of the masks that are used."""
+    if not leave_out_empty:
+        return range(min(most, count))
+    if not (places := filled(masks, count, most)):
+        raise DataError(f"All {what} of {path} are empty; expected a shape to fill. Give others.")
+    return places
+
+
+def _mask_files(path: Path, names: Sequence[str], spec: ImageSpec) -> NDArray[np.uint8]:
     """A folder that holds masks and nothing else; label maps where the model has several labels."""
     masks: list[NDArray[np.uint8]] = []
     for name in names:
@@ -196,7 +224,7 @@ def _check(masks: NDArray[np.uint8], names: tuple[str, ...], spec: ImageSpec, pa
     if empty.size:
         raise DataError(
             f"Of the {what} of {path} {empty.size} are empty, the first is {names[empty[0]]}; expected a shape to "
-            "fill. Leave them out."
+            "fill. Go on without them by --leave-out-empty."
         )
 
 

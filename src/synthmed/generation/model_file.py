@@ -44,7 +44,7 @@ class _Header(Settings):
 
     format: Literal[3]
     version: str
-    method: str
+    method: str = Field(max_length=100)
     config: dict[str, Any]
     images: _Images
     tensors: str
@@ -52,6 +52,10 @@ class _Header(Settings):
     bits: Literal[8, 16]
     classes: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     data: dict[str, Any] = Field(default_factory=dict)
+    kind: str = ""
+    intensity: dict[str, Any] = Field(default_factory=dict)
+    mask_labels: dict[str, str] = Field(default_factory=dict)
+    privacy: dict[str, Any] = Field(default_factory=dict)
 
 
 def write(

@@ -11,7 +11,6 @@ patients, whose lesions are malignant and benign in turn. The five of the dynami
 which stands in their acquisition numbers and times.
 """
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from pydicom.uid import MRImageStorage
 from scipy import ndimage
 
+from synthmed.files.tables import write_csv
 from synthmed.phantoms._chest import Grid, box
 from synthmed.phantoms._dicom import Series, patient_id, plane, uid, write_image
 from synthmed.phantoms._hanging_breast import (
@@ -155,9 +155,8 @@ def write(out: Path, num: int, seed: int, size: int) -> None:
         for label, lesion in enumerate(torso.lesions, start=1):
             place = tuple(f"{value:.1f}" for value in (*lesion.centre, 2 * lesion.radius))
             rows.append((person, label, "malignant" if lesion.malignant else "benign", *place))
-    with (out / "lesions.csv").open("w", encoding="utf-8", newline="") as file:
-        columns = ("patient_id", "label", "class", "x_mm", "y_mm", "z_mm", "diameter_mm")
-        csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+    columns = ("patient_id", "label", "class", "x_mm", "y_mm", "z_mm", "diameter_mm")
+    write_csv(out / "lesions.csv", columns, rows)
 
 
 class _Canvas:

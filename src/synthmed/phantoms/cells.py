@@ -5,7 +5,6 @@ The written folder has the usual layout, ``images``, ``masks`` and ``metadata.cs
 dirt on the camera and its magnification stay.
 """
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from synthmed.files.tables import write_csv
 from synthmed.phantoms._neuron import REFERENCE_HEIGHT, REFERENCE_WIDTH, Neuron, depth_of, draw_neuron
 from synthmed.phantoms._texture import cloud, cover, ridges, sigmoid
 from synthmed.phantoms._vessels import Floats
@@ -79,8 +79,7 @@ def write(out: Path, num: int, seed: int, size: int) -> None:
         )
         Image.fromarray(photograph.cell.astype(np.uint8) * 255).save(out / "masks" / f"{name}.png")
         rows.append((f"{name}.tif", f"culture-{number + 1:04d}"))
-    with (out / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([("file_name", "patient_id"), *rows])
+    write_csv(out / "metadata.csv", ("file_name", "patient_id"), rows)
 
 
 def _background(culture: np.random.Generator, shape: tuple[int, int], scale: float) -> Floats:

@@ -10,7 +10,6 @@ Letters of lead, the white edge of a film in the scanner and inverted grey value
 they are in those of hospitals.
 """
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation
 from scipy import ndimage
 
+from synthmed.files.tables import write_csv
 from synthmed.phantoms._compressed_breast import FIELD_HEIGHT, Breast, View, draw_breast, look, other_side
 from synthmed.phantoms._compressed_tissue import Lesion, draw_lesions, place, tissue
 from synthmed.phantoms._dicom import Series, code, patient_id, write_image
@@ -138,8 +138,7 @@ def write(out: Path, num: int, seed: int, size: int) -> None:
             place_of = (f"{x:.1f}", f"{y:.1f}", f"{radius:.1f}")
             rows.append((f"{person}/{name}.dcm", person, laterality, position, lesion.finding, kind, *place_of))
     columns = ("file_name", "patient_id", "laterality", "view", "finding", "class", "x", "y", "radius")
-    with (out / "lesions.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+    write_csv(out / "lesions.csv", columns, rows)
 
 
 def _expose(generator: np.random.Generator, patient: Patient, view: View, bright: Floats) -> Floats:

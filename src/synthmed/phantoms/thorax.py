@@ -9,7 +9,6 @@ The written folder::
 The values are the six of Krishna and Mueller. ``num`` counts patients.
 """
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from pydicom.uid import CTImageStorage
 from scipy import ndimage
 
+from synthmed.files.tables import write_csv
 from synthmed.phantoms import _chest, _chest_organs
 from synthmed.phantoms._airways import Branches, grow, seen_in_slice
 from synthmed.phantoms._chest import Chest, Grid, draw_chest
@@ -187,8 +187,7 @@ def write(out: Path, num: int, seed: int, size: int) -> None:
     for number in range(num):
         patient = draw_patient(np.random.default_rng([seed, number]))
         _write_patient(out, patient, seed, number, size)
-    with (out / "labels.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([("value", "name"), *LABELS.items()])
+    write_csv(out / "labels.csv", ("value", "name"), LABELS.items())
 
 
 def _write_patient(out: Path, patient: Patient, seed: int, number: int, size: int) -> None:

@@ -17,7 +17,8 @@ class Weights:
         name: how it is asked for.
         file_name: how it is called in the weights folder.
         url: where it is published, "" where there is no fixed address.
-        sha256: of the file, in full or its first digits; "" where none is published.
+        sha256: of the file, in full or its first digits; "" where none is published: who has the file says it (see
+            ``folder.status``).
         licence: as its publisher states it.
         about: what it is.
     """

@@ -1,10 +1,12 @@
 """The weights folder: ``list``, ``fetch`` and ``verify``. Nothing is ever downloaded unless ``fetch`` is asked to.
 
 A download is written beside its place, goes on where it was cut off, and gets its name only when its SHA-256 is right.
+No file is read whose SHA-256 is not known.
 """
 
 import http.client
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -34,15 +36,17 @@ class Status:
     Args:
         weights: the file as published.
         path: where it is, or would be.
-        state: "right" (its digest is the published one), "wrong", "absent", or "unknown digest" (it is there, and no
-            digest is published to compare it with).
+        state: "right" (its digest is the expected one), "wrong", "absent", or "unknown digest" (it is there, and there
+            is none to compare it with).
         sha256: of the file that is there, "" where there is none.
+        expected: the published one, or that of the file's own ``.sha256`` where none is published; "" = unknown.
     """
 
     weights: Weights
     path: Path
     state: State
     sha256: str
+    expected: str
 
 
 def weights_folder() -> Path:
@@ -82,30 +86,48 @@ def weights(
         raise ConfigError(f"The action {action!r} is unknown; expected list, fetch or verify.")
     found = [status(one, folder) for one in chosen]
     if action == "verify":
-        wrong = next((one for one in found if one.state == "wrong" or (names and one.state == "absent")), None)
+        wrong = next((one for one in found if one.state != "right" and (names or one.state != "absent")), None)
         if wrong is not None:
             raise _not_right(wrong)
     return found
 
 
 def status(weights: Weights, folder: Path) -> Status:
-    """How a known file stands in the folder; its bytes are read."""
+    """How a known file stands in the folder; its bytes are read.
+
+    Where no digest is published, the one in the file's name + ".sha256" is compared, as ``sha256sum`` writes it.
+    """
     path = folder / weights.file_name
+    expected = weights.sha256 or _noted_digest(path)
     if not path.is_file():
-        return Status(weights=weights, path=path, state="absent", sha256="")
+        return Status(weights=weights, path=path, state="absent", sha256="", expected=expected)
     sha256 = file_digest(path)
-    state: State = "right" if sha256.startswith(weights.sha256) else "wrong"
-    return Status(weights=weights, path=path, state=state if weights.sha256 else "unknown digest", sha256=sha256)
+    state: State = "unknown digest" if not expected else "right" if sha256.startswith(expected) else "wrong"
+    return Status(weights=weights, path=path, state=state, sha256=sha256, expected=expected)
+
+
+def _noted_digest(path: Path) -> str:
+    """The digest beside a file, in full; "" where there is none that can be read."""
+    try:
+        words = _beside(path).read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return ""
+    return words[0].lower() if words and re.fullmatch("[0-9a-fA-F]{64}", words[0]) else ""
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
 
 
 def checked_file(name: str, folder: Path | None = None) -> Status:
     """The file of known weights, its digest compared.
 
     Raises:
-        WeightsError: it is absent or not the published one; the message says how to get it.
+        WeightsError: it is absent, not the published one, or nobody says which it should be; the message says what to
+            do.
     """
     found = status(find_weights(name), folder or weights_folder())
-    if found.state in ("absent", "wrong"):
+    if found.state != "right":
         raise _not_right(found)
     return found
 
@@ -118,11 +140,9 @@ def fetch(weights: Weights, folder: Path, progress: Progress) -> Path:
         StorageError: the disk is full or may not be written.
     """
     found = status(weights, folder)
-    if found.state in ("right", "unknown digest"):
+    if found.state == "right":
         return found.path
-    if found.state == "wrong":
-        raise _not_right(found)
-    if not weights.url:
+    if found.state != "absent" or not weights.url or not weights.sha256:
         raise _not_right(found)
     partial = found.path.with_name(f".{found.path.name}.part")
     with storage_errors(found.path):
@@ -163,7 +183,7 @@ def _download(url: str, partial: Path, name: str, progress: Progress) -> None:
         done = done if going_on else 0
         total = done + int(answer.headers.get("Content-Length") or 0)
         with open_own(partial, "ab" if going_on else "wb") as file:
-            while block := answer.read(_BLOCK):
+            while block := answer.read1(_BLOCK):  # what has come is kept, whenever it ends
                 file.write(block)
                 done += len(block)
                 progress(done, total, name)
@@ -183,8 +203,14 @@ def _not_right(found: Status) -> WeightsError:
     how = f"Run: synthmed weights fetch {found.weights.name}"
     if not found.weights.url:
         how = "It has no fixed address: get it from its publishers and put it there"
+    if found.state == "unknown digest":
+        return WeightsError(
+            f"{found.path} cannot be told from a damaged or another file: no digest of {found.weights.name} is "
+            f"published; expected it in {_beside(found.path)}. If you trust the file as it is, run in its folder: "
+            f"sha256sum {found.path.name} > {_beside(found.path).name}."
+        )
     if found.state == "wrong":
         return WeightsError(
-            f"{found.path} has the SHA-256 {found.sha256}; expected {found.weights.sha256}. Move it away. {how}."
+            f"{found.path} has the SHA-256 {found.sha256}; expected {found.expected}. Move it away. {how}."
         )
     return WeightsError(f"The weights {found.weights.name} are not at {found.path}. {how}.")

@@ -5,7 +5,6 @@ copy are alike, and their quotient is 1. So twins are joined before anything is 
 noted (``duplicates.csv``), and those that a search finds over turns, flips and shifts.
 """
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from synthmed.data.dataset import DUPLICATES_FILE, PreparedDataset
 from synthmed.data.index import Row
 from synthmed.data.split import SPLITS
+from synthmed.files.tables import read_csv
 from synthmed.privacy._spaces import nearest
 from synthmed.privacy._tails import middle_tail
 from synthmed.privacy._views import Views
@@ -107,8 +107,8 @@ def noted_pairs(true: PreparedDataset) -> list[tuple[int, int]]:
     if not file.is_file():
         return []
     places = {row.id: place for place, row in enumerate(true.rows)}
-    with file.open(encoding="utf-8", newline="") as lines:
-        pairs = [(line["id"], line["other_id"]) for line in csv.DictReader(lines)]
+    columns, *lines = read_csv(file)
+    pairs = [(line[columns.index("id")], line[columns.index("other_id")]) for line in lines]
     return [(places[one], places[other]) for one, other in pairs if one in places and other in places]
 
 

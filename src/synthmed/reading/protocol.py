@@ -5,7 +5,6 @@ Its digest is the protocol's. ``answers.sqlite`` beside them grows and belongs t
 ``cases.csv``, on the server's disk alone.
 """
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -17,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 from synthmed.artifacts import read_manifest, verify
 from synthmed.config import Settings
 from synthmed.errors import ArtifactError, StudyError
+from synthmed.files.tables import as_csv, read_csv
 from synthmed.reading.trials import find_trial
 from synthmed.reading.trials._contract import TrialType
 
@@ -221,20 +221,13 @@ def stimulus_name(number: int) -> str:
 
 def cases_csv(cases: Sequence[Case]) -> str:
     """The content of ``cases.csv``."""
-    import io
-
-    text = io.StringIO()
-    table = csv.DictWriter(text, [field.name for field in fields(Case)], lineterminator="\n")
-    table.writeheader()
-    for case in cases:
-        row: dict[str, Any] = asdict(case)
-        table.writerow({**row, "stimuli": " ".join(map(str, case.stimuli))})
-    return text.getvalue()
+    rows = ({**asdict(case), "stimuli": " ".join(map(str, case.stimuli))} for case in cases)
+    return as_csv([field.name for field in fields(Case)], ([*row.values()] for row in rows))
 
 
 def _read_cases(path: Path) -> tuple[Case, ...]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return tuple(_case(row) for row in csv.DictReader(file))
+    columns, *rows = read_csv(path)
+    return tuple(_case(dict(zip(columns, row, strict=True))) for row in rows)
 
 
 def _case(row: Mapping[str, str]) -> Case:

@@ -1,7 +1,5 @@
 """The answers of a study, joined with the truth: rows for the statistics and for other programs."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from synthmed.files.tables import as_csv
 from synthmed.reading.analysis.spots import located_ratings
 from synthmed.reading.analysis.table import ReaderTable
 from synthmed.reading.protocol import REAL, Case, Study
@@ -205,18 +204,17 @@ CODEBOOK = {
 
 def answers_csv(answers: Sequence[Reading]) -> str:
     """All answers as CSV; ``CODEBOOK`` says what the columns mean."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    for one in answers:
-        table.writerow({
+    rows = [
+        {
             "reader": one.reader, "simulated": int(one.simulated), "session": one.session, "position": one.position,
             "role": one.role, "case": one.case.name, "group": one.case.group, "modality": one.case.modality,
             "truth": one.truth, "rating": f"{one.rating:g}", "says": one.says, "located": one.located,
             "answer": json.dumps(one.answer, sort_keys=True), "response_ms": round(one.response_ms, 1),
             "lost_focus_ms": round(one.lost_focus_ms, 1), "received": one.received,
-        })  # fmt: skip
-    return text.getvalue()
+        }
+        for one in answers
+    ]  # fmt: skip
+    return as_csv(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
 
 
 def _case_name(one: Reading, real: bool) -> str:

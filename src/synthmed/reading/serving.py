@@ -121,7 +121,7 @@ def study_serve(
     behind_proxy: bool = False,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve a study until it is interrupted.
+    """Serve a study until Ctrl-C or SIGTERM, which is raised as KeyboardInterrupt when all is closed.
 
     Args:
         study: folder of the study.
@@ -142,7 +142,7 @@ def study_serve(
     place = Place(host=host, port=port, address=address, tls_cert=tls_cert, tls_key=tls_key, behind_proxy=behind_proxy)
     place.check()
     opened = Study.open(study)
-    with listening(place) as listener, contextlib.suppress(KeyboardInterrupt):
+    with listening(place) as listener:
         number = listener.getsockname()[1]
         store = Store(opened)
         try:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from synthmed.artifacts import file_digest
 from synthmed.errors import ConfigError, WeightsError
 from synthmed.evaluation.features.extractor import extractor_names, open_extractor
 from synthmed.evaluation.features.networks import NETWORKS, load_network
@@ -74,7 +75,7 @@ def test_a_file_with_published_names_gives_the_networks_own_features(name, tmp_p
     network = PARAMETERS[name][0]().eval()
     path = tmp_path / CATALOGUE[name].file_name
     torch.save(published(name, network), path)
-    known = CATALOGUE[name].__class__(**{**vars(CATALOGUE[name]), "sha256": ""})
+    known = CATALOGUE[name].__class__(**{**vars(CATALOGUE[name]), "sha256": file_digest(path)})
     monkeypatch.setitem(CATALOGUE, name, known)
     loaded, _ = load_network(name, tmp_path)
     images = NETWORKS[name].prepare(torch.tensor(rng.integers(0, 256, (1, 3, 40, 40))).float())
@@ -85,7 +86,9 @@ def test_a_file_with_published_names_gives_the_networks_own_features(name, tmp_p
 
 def test_a_file_of_another_network_is_refused(tmp_path, monkeypatch):
     known = CATALOGUE["radimagenet"]
-    torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / known.file_name)
+    path = tmp_path / known.file_name
+    torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, path)
+    path.with_name(f"{path.name}.sha256").write_text(f"{file_digest(path)}  {path.name}\n")
     with pytest.raises(WeightsError, match="does not fit the network radimagenet"):
         load_network("radimagenet", tmp_path)
 

@@ -3,26 +3,21 @@
 iMRMC has one line a reading (reader, case, modality, score) and one line a case with its truth, after "BEGIN DATA:".
 """
 
-import csv
-import io
-
+from synthmed.files import tables
+from synthmed.harmless import cell
 from synthmed.reading.analysis.table import COLUMNS, ReaderTable
 
 
 def as_csv(table: ReaderTable) -> str:
     """The table as CSV; ``read_table`` reads it back."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    rows.writerows(_rows(table))
-    return text.getvalue()
+    return tables.as_csv(COLUMNS, _rows(table))
 
 
 def as_imrmc(table: ReaderTable, title: str) -> str:
     """The table in iMRMC's text format; commas in names become semicolons."""
     truths = dict(zip(table.case, table.truth.tolist(), strict=True))
     lines = [
-        title.replace("\n", " "),
+        _word(title),
         f"NR: {len(table.readers)}",
         f"N0: {sum(truth == 0 for truth in truths.values())}",
         f"N1: {sum(truth == 1 for truth in truths.values())}",
@@ -47,4 +42,4 @@ def _rows(table: ReaderTable) -> list[tuple[str, str, str, int, str]]:
 
 
 def _word(text: str) -> str:
-    return text.replace(",", ";")
+    return cell(text).replace(",", ";")

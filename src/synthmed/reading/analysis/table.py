@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from synthmed.config import did_you_mean
 from synthmed.errors import DataError
+from synthmed.harmless import from_cell
 
 COLUMNS = ("reader", "case", "modality", "truth", "rating")
 
@@ -171,7 +172,10 @@ def read_table(path: Path) -> ReaderTable:
                         f"{path.name} has no column {column!r}{did_you_mean(column, names)}; it has "
                         f"{', '.join(names) or 'no header'}. Expected {', '.join(COLUMNS)}. Name the columns so."
                     )
-            return ReaderTable.of(rows, path.name)
+            # As our own tables are written; in those of others no cell begins so.
+            told = ({name: from_cell(value) if isinstance(value, str) else value for name, value in row.items()}
+                    for row in rows)  # fmt: skip
+            return ReaderTable.of(told, path.name)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path.name} is not a CSV file in UTF-8 ({error}); export the table anew.") from error
 
