@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -21,6 +21,7 @@ from synthmed.sources import pixels, raster
 from synthmed.sources.folders import relative
 from synthmed.sources.image import SourceImage
 from synthmed.sources.layouts import IMAGE_LEFT_OUT
+from synthmed.sources.metadata import EMPTY_PATIENT
 
 FORMATS = (*pixels.EXTENSIONS, ".dcm", ".nii", ".nii.gz", ".nrrd")
 
@@ -68,7 +69,7 @@ def find(source: Path, settings: PhotographSettings, run: Map) -> Found:
             items.append(item)
             continue
         else:
-            rejected.append(Rejection(file=name, reason=NO_PATIENT))
+            rejected.append(Rejection(file=name, reason=NO_PATIENT if settings.patient else EMPTY_PATIENT))
         partners = (*image.mask_paths, *([image.field_path] if image.field_path else []))
         rejected += [Rejection(file=relative(path, source), reason=IMAGE_LEFT_OUT) for path in partners]
     channels, bits, _ = usual
@@ -186,7 +187,7 @@ def make(item: Item, info: DatasetInfo, settings: PhotographSettings, *, field_o
                 fit=fit,
                 part=f"frame {number + 1:04d}" if len(stored) > 1 else "",
                 spacing_mm=tuple(length / fit.scale for length in source.header.spacing_mm[:2]),
-                view=f"{source.header.laterality} {source.header.view}".strip(),
+                view=item.facts.get("view") or f"{source.header.laterality} {source.header.view}".strip(),
                 notes=notes,
                 low=low,
                 high=high,
@@ -225,12 +226,14 @@ def _unlike(kind: tuple[int, int, str], usual: tuple[int, int, str]) -> str:
 
 
 def _item(image: raster.FoundImage, name: str, patient_in_file: str, pattern: str) -> Item | None:
-    """The item of an image, or None where the pattern finds no patient in its name.
+    """The item of an image, or None where nobody says whose it is.
 
     Layout and table say whose it is, or else the pattern, or else the file itself, or nobody.
     """
     partners = {"mask": image.mask_paths, "field": (image.field_path,) if image.field_path else ()}
-    facts = {what: paths for what, paths in partners.items() if paths}
+    facts: dict[str, Any] = {what: paths for what, paths in partners.items() if paths}
+    if image.view:
+        facts["view"] = image.view
     patient, said = image.patient_id, image.patient_said
     if not said and (pattern or patient_in_file):
         patient, said = in_name(name, pattern) if pattern else patient_in_file, True
@@ -242,7 +245,7 @@ def _item(image: raster.FoundImage, name: str, patient_in_file: str, pattern: st
         files=(image.path,),
         split=image.split,
         label=image.label,
-        partners=tuple(path for paths in facts.values() for path in paths),
+        partners=tuple(path for paths in partners.values() for path in paths),
         facts=facts,
         patient_said=said,
     )

@@ -19,7 +19,7 @@ from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._common_grid import CommonGrid, grid_over, onto
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.data.kinds._contrasts import PRE, SUB, T2, Stack, by_headers, by_patterns, post, why_not, why_not_together
-from synthmed.data.kinds._folders import NO_PATIENT, is_said, list_files, patient_of, read_headers, reject_all, roles
+from synthmed.data.kinds._folders import is_said, list_files, patient_of, read_headers, reject_all, roles, with_rows
 from synthmed.data.kinds._lesion_classes import HEALTHY, LesionClasses, read_classes
 from synthmed.data.kinds._patches import body_of, breast_of, cut, healthy_centres, lesion_centres
 from synthmed.data.kinds._series import Volume, read_stack, same_grid
@@ -80,10 +80,11 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     rejected += unread
     items = []
     for study in studies_of(headers, source, rejected):
-        item = _item(study, source, settings, classes, rejected)
+        item = _item(study, source, settings, rejected)
         if item:
             items.append(item)
     items = with_masks(_named_apart(items), chosen.masks, source, rejected, told=bool(settings.mask))
+    items = [_classed(item, classes) for item in with_rows(items, chosen, source, rejected)]
     if settings.output == "patches":
         items = _with_known_findings(items, source, rejected)
     if not items:
@@ -151,9 +152,7 @@ def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
     return made
 
 
-def _item(
-    stacks: list[Stack], source: Path, settings: Settings, classes: LesionClasses, rejected: list[Rejection]
-) -> Item | None:
+def _item(stacks: list[Stack], source: Path, settings: Settings, rejected: list[Rejection]) -> Item | None:
     """One study as an item, or None with the reason among the rejections; unused series are listed too."""
     name = common_folder([stack.name for stack in stacks])
     if settings.contrasts:
@@ -171,7 +170,6 @@ def _item(
         reason = reason or (f"Its {channel} cannot be used: {problem}" if problem else "")
     reason = reason or why_not_together(found)
     patient = patient_of(stacks[0].name, stacks[0].headers[0], settings.patient)
-    reason = reason or ("" if patient else NO_PATIENT)
     if reason:
         reject_all({path for stack in stacks for path in stack.files()}, reason, source, rejected)
         return None
@@ -183,11 +181,16 @@ def _item(
     for channel, stack in found.items():
         parts[channel] = (len(files), len(files) + len(stack.headers), stack.volume)
         files += stack.files()
-    label = classes.patients.get(identity(patient), "")
-    lesions = dict(classes.lesions.get(identity(patient), {}))
-    facts = {"parts": parts, "lesions": lesions, "first": min(stack.name for stack in stacks)}
+    facts = {"parts": parts, "first": min(stack.name for stack in stacks)}
     said = is_said(stacks[0].headers[0], settings.patient)
-    return Item(name=name, patient_id=patient, files=tuple(files), label=label, facts=facts, patient_said=said)
+    return Item(name=name, patient_id=patient, files=tuple(files), facts=facts, patient_said=said)
+
+
+def _classed(item: Item, classes: LesionClasses) -> Item:
+    """The item with the classes of its patient and lesions by the user's table, which goes before the folder's own."""
+    patient = identity(item.patient_id)
+    label = classes.patients.get(patient, item.label)
+    return replace(item, label=label, facts={**item.facts, "lesions": dict(classes.lesions.get(patient, {}))})
 
 
 def _named_apart(items: list[Item]) -> list[Item]:

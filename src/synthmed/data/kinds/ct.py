@@ -17,7 +17,6 @@ from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.data.kinds._folders import (
-    NO_PATIENT,
     is_said,
     list_files,
     masks_of,
@@ -25,6 +24,7 @@ from synthmed.data.kinds._folders import (
     read_headers,
     reject_all,
     roles,
+    with_rows,
 )
 from synthmed.data.kinds._hounsfield import BODY_ABOVE, TISSUES, check_hounsfield, tissues_of
 from synthmed.data.kinds._label_table import LabelTable, read_table
@@ -81,6 +81,7 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     if not settings.images:
         refuse_contrasts(item.name for item in items)
     items = _paired(items, chosen.masks, source, rejected, told=bool(settings.masks))
+    items = with_rows(items, chosen, source, rejected)
     items, unit, bits = _alike(items, source, rejected)
     if not items:
         raise SourceError(_nothing(source, rejected))
@@ -151,8 +152,7 @@ def _items(headers: list[SourceHeader], source: Path, settings: Settings, reject
         alone = len(series) > 1 and in_folder[folder] == 1 and {header.path.parent for header in series} == {folder}
         name = relative(folder if alone else min(header.path for header in series), source)
         patient = patient_of(name, series[0], settings.patient)
-        reason = _why_not(series, name, settings) or ("" if patient else NO_PATIENT)
-        if reason:
+        if reason := _why_not(series, name, settings):
             reject_all((header.path for header in series), reason, source, rejected)
             continue
         unit = "HU" if series[0].format in _VOLUMES else "grey value"
