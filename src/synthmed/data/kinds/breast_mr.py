@@ -146,9 +146,7 @@ def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
     else:
         made = _lesions(study, item, info, settings) + _healthy(study, item, info, settings)
     if not made:
-        raise SourceError(
-            f"{item.name} has no place for a patch; expected a lesion, or tissue without one. Use slices."
-        )
+        raise SourceError("It has no place for a patch; expected a lesion, or tissue without one. Set output=slices.")
     return made
 
 
@@ -248,8 +246,8 @@ def _read_study(item: Item, names: list[str], settings: Settings) -> _Study:
         volumes[name] = onto(volume, grid)
     assert grid is not None, "a study has at least one channel"
     body = body_of(volumes[first])
-    _subtract(volumes, body, names, item.name)
-    low, high = _scales(volumes, settings.percentile, item.name)
+    _subtract(volumes, body, names)
+    low, high = _scales(volumes, settings.percentile)
     stored = [_stored(volumes[name], low[name], high[name]) for name in names]
     return _Study(
         channels=np.stack(stored),
@@ -267,13 +265,13 @@ def _joined(masks: list[Volume]) -> Volume:
     return replace(masks[0], slices=join_masks([mask.slices for mask in masks]))
 
 
-def _subtract(volumes: dict[str, np.ndarray], body: np.ndarray, names: list[str], name: str) -> None:
+def _subtract(volumes: dict[str, np.ndarray], body: np.ndarray, names: list[str]) -> None:
     """Check that contrast medium makes the body brighter, and fill in Sub; where it gets darker Sub is 0."""
     if PRE in volumes and post(1) in volumes:
         change = volumes[post(1)] - volumes[PRE]
         if body.any() and change[body].mean() <= 0:
             raise SourceError(
-                f"The second phase of {name} is not brighter than the first; expected enhancement. The phases are "
+                "Its second phase is not brighter than the first; expected enhancement. The phases are "
                 "probably in another order: name them by contrasts."
             )
         if SUB in names and SUB not in volumes:
@@ -284,7 +282,7 @@ def _subtract(volumes: dict[str, np.ndarray], body: np.ndarray, names: list[str]
         volumes[SUB] = (volumes[SUB] - (np.median(air) if air.size else 0)).clip(min=0)
 
 
-def _scales(volumes: dict[str, np.ndarray], percentile: float, name: str) -> tuple[dict[str, float], dict[str, float]]:
+def _scales(volumes: dict[str, np.ndarray], percentile: float) -> tuple[dict[str, float], dict[str, float]]:
     """What becomes 0 and the largest number: one scale for all phases of T1 and their difference, one for each other.
 
     So enhancement stays visible as such. 0 is the scanner's 0; only where a contrast has negative values, as after
@@ -297,7 +295,7 @@ def _scales(volumes: dict[str, np.ndarray], percentile: float, name: str) -> tup
         largest = float(np.percentile(values[values > 0], percentile)) if (values > 0).any() else 0.0
         smallest = 0.0 if values.min() >= 0 else float(np.percentile(values, 100 - percentile))
         if largest <= smallest:
-            raise SourceError(f"{group[0]} of {name} holds nothing but zeros where the others lie. Take it out.")
+            raise SourceError(f"Its {group[0]} holds nothing but zeros where the others lie. Take it out.")
         for key in group:
             low[key], high[key] = (0.0 if key == SUB else smallest), largest
     return low, high
@@ -334,7 +332,7 @@ def _lesions(study: _Study, item: Item, info: DatasetInfo, settings: Settings) -
         if label in ("", HEALTHY):
             found = "the class healthy" if label else "no class"
             raise SourceError(
-                f"The lesion {value} in the mask of {item.name} has {found} in the table; expected one such as benign "
+                f"The lesion {value} in its mask has {found} in the table; expected one such as benign "
                 "or malignant. Correct the table or the mask."
             )
         made.append(_patch(study, (centre[0], centre[1], centre[2]), label, info))

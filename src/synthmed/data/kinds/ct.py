@@ -26,7 +26,7 @@ from synthmed.data.kinds._folders import (
     roles,
     with_rows,
 )
-from synthmed.data.kinds._hounsfield import BODY_ABOVE, TISSUES, check_hounsfield, tissues_of
+from synthmed.data.kinds._hounsfield import BODY_ABOVE, TISSUES, check_series, tissues_of
 from synthmed.data.kinds._label_table import LabelTable, read_table
 from synthmed.data.kinds._series import Volume, read_stack, same_grid, series_of, why_no_stack, without_copies
 from synthmed.data.masks import join_masks, refuse_mask
@@ -127,13 +127,12 @@ def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
     if info.intensity.unit != "HU":
         return [_picture(item, info, settings)]
     volume = read_stack(item.files)
-    values = volume.slices if volume.padding is None else volume.slices[~volume.padding]
-    check_hounsfield(values.ravel()[:: max(1, values.size // 1_000_000)], item.name)
+    check_series(volume.slices, volume.padding)
     labels = _labels(item, volume, settings)
     made = [_slice(volume, labels, index, info, settings) for index in _wanted(volume, settings)]
     if not made:
         raise SourceError(
-            f"No slice of {item.name} has body on {100 * settings.min_body:g} % of it; expected one. Lower min_body."
+            f"None of its slices has body on {100 * settings.min_body:g} % of it; expected one. Lower min_body."
         )
     return made
 
@@ -300,7 +299,7 @@ def _picture(item: Item, info: DatasetInfo, settings: Settings) -> Made:
     """A picture that was windowed before, as it is."""
     pixels = read(item.files[0]).pixels[0, 0]
     if pixels.dtype != info.dtype:
-        raise SourceError(f"{item.name} decodes to other bits than its header says. Save it anew.")
+        raise SourceError("It decodes to other bits than its header says. Save it anew.")
     if not settings.images:
         refuse_mask(pixels)
     table = LabelTable(**item.facts["table"])
