@@ -103,7 +103,7 @@ def written(name: str) -> str:
     return name if name.isascii() else name.encode(errors="backslashreplace").decode()
 
 
-def leads_out(path: Path, folder: Path) -> bool:
+def leads_out(path: str | Path, folder: Path) -> bool:
     """Whether a file below a folder is a link to one that lies elsewhere."""
     return os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 

@@ -214,6 +214,8 @@ def test_a_stack_that_ends_in_padding_or_fills_its_pictures_is_accepted(rng):
 def test_a_ct_with_another_intercept_is_told_from_mr(rng):
     series = np.stack([cross_section(rng, "abdomen", 25) for _ in range(5)]).ravel()
     assert seems_moved(series + 1024) and seems_moved(series - 1024) and not seems_moved(series)
+    small = np.repeat([24.0, 1064, 1124, 1924], [9000, 900, 100, 200])  # a body of which a sixth is bone, in much air
+    assert seems_moved(small)
     tissue = np.concatenate([np.abs(rng.normal(0, 20, 5000)), rng.normal(350, 90, 3000), rng.normal(900, 120, 900)])
     assert not seems_moved(tissue)
 

@@ -24,6 +24,7 @@ _TISSUE, _MUSCLE = (-200, 200), (-50, 150)
 _TISSUE_1024_TOO_HIGH = (850, 1180)
 _THINNER_THAN_AIR = -1150
 _AIR, _NO_AIR = (-1100, -900), -900
+_BETWEEN_AIR_AND_FAT = (-600, -200)
 _BETWEEN = (-650, -350)  # neither fat nor healthy lung
 _FLAT = 60  # a body without air spans more
 _GROUND = 0.02  # of all values: no single number of a body is so frequent
@@ -106,8 +107,9 @@ def seems_moved(values: np.ndarray) -> bool:
     """
     for shift in (-1024, -1000, 1000, 1024):
         moved = values + shift
-        dense = moved[moved > _LUNG_MEDIAN[1] - 100]
-        if _share(moved, _AIR) > 0.02 and _share(dense, _TISSUE) > 0.6 and not why_not_hounsfield(moved):
+        dense = moved[moved > _BETWEEN_AIR_AND_FAT[0]]
+        is_body = _share(dense, _TISSUE) > 0.5 and _share(dense, _BETWEEN_AIR_AND_FAT) < 0.25  # MR is full between
+        if is_body and _share(moved, _AIR) > 0.02 and not (_too_low(moved) or _too_high(moved)):
             return True
     return False
 
