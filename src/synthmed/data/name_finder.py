@@ -8,7 +8,7 @@ import ast
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 
 import synthmed
@@ -22,7 +22,9 @@ _HOLE = re.compile(r"\{[^{}]*\}")
 _INSIDE = re.compile(r"\w\w")
 _SHORT = 4
 """Numbers of so few digits stand in sentences anyway."""
-_OF_NOBODY = frozenset((METADATA, "dicomdir", "readme", "readme.txt", "readme.md", "license"))
+_OF_NOBODY = frozenset(
+    (METADATA, METADATA.partition(".")[0], "dicomdir", "readme", "readme.txt", "readme.md", "license")
+)
 
 
 class NameFinder:
@@ -33,7 +35,8 @@ class NameFinder:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.known = {form for name in names for part in _parts(name) for form in _forms(part)}
+        parts = {part for name in names for part in _parts(name)}
+        self.known = {form for part in parts for form in _forms(part)} - {""}
         self._longest = max(map(len, self.known), default=0)
         self._beginnings = {name[:2] for name in self.known}
 
@@ -45,7 +48,8 @@ class NameFinder:
             if begin < free or text[begin : begin + 2] not in self._beginnings:
                 continue
             for end in reversed([end for end in bounds[number + 1 :] if end - begin <= self._longest]):
-                if text[begin:end] in self.known and not _is_ours(text, begin, end):
+                name = text[begin:end]
+                if name in self.known and _may_name_someone(name) and not _is_ours(text, begin, end):
                     yield begin, end
                     free = end
                     break
@@ -54,11 +58,10 @@ class NameFinder:
 def _parts(name: str) -> Iterator[str]:
     path = PurePosixPath(name)
     for one in (path, *path.parents):
-        for part in (one.as_posix(), one.name, one.stem, stem(one.name), one.name.partition(".")[0]):
-            if _may_name_someone(part):
-                yield part
+        yield from (one.as_posix(), one.name, one.stem, stem(one.name), one.name.partition(".")[0])
 
 
+@lru_cache(maxsize=65536)
 def _may_name_someone(part: str) -> bool:
     if part.isdigit():
         return len(part) > _SHORT or (len(part) > 1 and part.startswith("0"))
@@ -69,6 +72,8 @@ def _may_name_someone(part: str) -> bool:
 
 
 def _forms(name: str) -> set[str]:
+    if name.isascii() and name.isprintable():
+        return {name}
     return {name, unicodedata.normalize("NFC", name), printable(name)}
 
 
@@ -102,5 +107,5 @@ def _pieces() -> tuple[str, ...]:
             docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
             for node in ast.walk(tree):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
-                    pieces.update(piece for piece in _HOLE.split(node.value) if " " in piece)
-    return tuple(sorted(piece for piece in pieces if _WORD.search(piece)))
+                    pieces.update((node.value, *_HOLE.split(node.value)))
+    return tuple(sorted(piece for piece in pieces if " " in piece and _WORD.search(piece)))
