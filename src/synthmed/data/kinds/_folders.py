@@ -168,6 +168,14 @@ def reject_all(paths: Iterable[Path], reason: str, source: Path, rejected: list[
     rejected += [Rejection(file=relative(path, source), reason=reason) for path in paths]
 
 
+def rejections_of(item: Item, reason: str) -> list[Rejection]:
+    """A row for an item of one file, and one for each of its masks, named as the item is."""
+    above = len(str(item.files[0])) - len(item.name)
+    return [Rejection(file=item.name, reason=reason)] + [
+        Rejection(file=str(path)[above:], reason=IMAGE_LEFT_OUT) for path in item.partners
+    ]
+
+
 def patient_of(name: str, header: SourceHeader, pattern: str) -> str:
     """Whose an item is: by the user's pattern, by its header, or by its name; "" where nobody says.
 
