@@ -74,3 +74,14 @@ def test_a_file_without_a_number_of_the_patient_is_the_patients_whose_name_it_be
         series(source / folder, folder, PatientID="", PatientName=name)
     dataset, _, _ = checked(source, tmp_path / "data", kind="ct", size=32)
     assert len({row.patient_id for row in dataset.rows}) == 2
+
+
+def test_series_that_all_bear_one_name_are_told(tmp_path):
+    source = tmp_path / "source"
+    for folder in ("a", "bb", "ccc"):
+        series(source / folder, folder, PatientID="ANONYMOUS", StudyInstanceUID=f"1.2.{len(folder)}")
+    dataset, _, _ = checked(source, tmp_path / "data", kind="ct", size=32)
+    assert "All images are of one patient" in dataset.cautions[0]
+    (source / "metadata.csv").write_text("file_name,patient_id\na,1\nbb,2\nccc,3\n")
+    dataset, _, _ = checked(source, tmp_path / "again", kind="ct", size=32)
+    assert len({row.patient_id for row in dataset.rows}) == 3 and "are of one" not in " ".join(dataset.cautions)
