@@ -14,8 +14,8 @@ from synthmed.data.planning import Plan, plan
 from synthmed.errors import SourceError
 
 _SMALLEST, _MOST = 3, 16  # items that are made
-_BYTES = 2**30
-"""Of files that are read for it, but for the smallest items."""
+_FILES, _BYTES = 600, 2**29
+"""That are read for it at most, but for the smallest items, so that ten thousand files take less than a minute."""
 _NO_KEY = bytes(32)
 """The pseudonyms of a plan that is thrown away."""
 _SPLITS = {"holdout": 0.1, "test": 0.2, "seed": 0, "from_train": ()}
@@ -69,10 +69,11 @@ def _some(items: Sequence[Item]) -> list[Item]:
     """The smallest items, and others evenly spread, as far as their files are not too large together."""
     smallest = sorted(range(len(items)), key=lambda place: (len(items[place].files), items[place].name))[:_SMALLEST]
     spread = {round(place) for place in np.linspace(0, len(items) - 1, min(_MOST, len(items)))}
-    chosen, size = list(smallest), 0
+    chosen, number, size = list(smallest), 0, 0
     for place in sorted(spread - set(smallest)):
-        size += sum(path.stat().st_size for path in (*items[place].files, *items[place].partners))
-        if size <= _BYTES and len(chosen) < _MOST:
+        files = (*items[place].files, *items[place].partners)
+        number, size = number + len(files), size + sum(path.stat().st_size for path in files)
+        if number <= _FILES and size <= _BYTES and len(chosen) < _MOST:
             chosen.append(place)
     return [items[place] for place in sorted(chosen)]
 
