@@ -119,20 +119,24 @@ def test_patients_of_a_table_are_counted(tmp_path):
 
 
 NAMES = ("Meier Anna/gdcm-it.dcm", "Meier Anna/link", "is/it.png", "a/file.png", "Ng.png", "Zoë_1.png", "images/x1.png")
+EMPTY = "{} is empty; expected an image file. Copy it again."
 
 
 @pytest.mark.parametrize(
     ("sentence", "file", "told"),
     [
-        ("gdcm-it.dcm is cut short.", "Meier Anna/gdcm-it.dcm", "It is cut short."),
-        ("Meier Anna/gdcm-it.dcm is cut short.", "", "A file is cut short."),
-        ("It is the same as Meier Anna/link; expected one.", "x", "It is the same as a file; expected one."),
-        ("It is a symbolic link to a folder.", "Meier Anna/link", "It is a symbolic link to a folder."),
-        ("The image has 3 x 2 pixels and its mask Ng.png 4 x 4; it is wrong.", "a/file.png",
-         "The image has 3 x 2 pixels and its mask 4 x 4; it is wrong."),
-        ("Another has the same stem (Zoë_1.png); rename.", "", "Another has the same stem (a file); rename."),
+        (EMPTY.format("gdcm-it.dcm"), "Meier Anna/gdcm-it.dcm", EMPTY.format("It")),
+        (EMPTY.format("Meier Anna/gdcm-it.dcm"), "", EMPTY.format("A file")),
+        ("Its bytes are those of Meier Anna/link; expected each image once. Remove one.", "x",
+         "Its bytes are those of a file; expected each image once. Remove one."),
+        ("It is a symbolic link to a folder. Its files are found where they are.", "Meier Anna/link",
+         "It is a symbolic link to a folder. Its files are found where they are."),
+        ("The image has 3 x 2 pixels and its mask Ng.png 4 x 4; expected the same size. Correct the mask.", "a/x.png",
+         "The image has 3 x 2 pixels and its mask 4 x 4; expected the same size. Correct the mask."),
+        ("Another file has the same stem (Zoë_1.png); expected one. Rename or remove one.", "",
+         "Another file has the same stem (a file); expected one. Rename or remove one."),
         ("Meier Anna has no mask.", "", "A file has no mask."),
-        ("/tmp/s/images/x1.png holds a file.", "", "A file holds a file."),
+        (EMPTY.format("/tmp/s/images/x1.png"), "", EMPTY.format("A file")),
     ],
 )  # fmt: skip
 def test_sentences_stay_whole_and_name_nobody(tmp_path, sentence, file, told):

@@ -1,11 +1,13 @@
 """Every file under a source is an image, a mask, a table, or has a row with a reason; the sum is checked and told."""
 
 import csv
+import os
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
+from data.film import breast_film
 from PIL import Image
 from sources.dicom_files import dataset_of, write
 
@@ -63,7 +65,9 @@ def checked(source, out, **options):
     assert account.files == account.images + account.masks + account.tables + account.left_out
     assert account.sentence in dataset.summary
     rows = told(out) if dataset.num_rejected else {}
-    assert account.left_out == len([file for file in rows if (source / file).exists()])
+    assert account.left_out == len(
+        [file for file in rows if os.path.lexists(source / file) and not (source / file).is_dir()]
+    )
     return dataset, account, rows
 
 
@@ -81,10 +85,13 @@ def test_files_of_every_sort_are_accounted_for(tmp_path):
     (source / ".git").mkdir()
     (source / ".git" / "config").write_text("")
     (source / "link.png").symlink_to("/etc/hostname")
+    (source / "images" / "5.png").rename(tmp_path / "annexed.png")
+    (source / "images" / "5.png").symlink_to(tmp_path / "annexed.png")
     rows = "".join(f"{number}.png,p{number}\n" for number in (*range(6), "copy"))
     (source / "metadata.csv").write_text(f"file_name,patient_id\n{rows}")
     dataset, account, reasons = checked(source, tmp_path / "data", size=16)
     assert (len(dataset), account.images, account.masks, account.tables) == (5, 5, 5, 1)
+    assert account.linked == 1 and "1 is a link to files elsewhere." in account.sentence
     assert reasons["masks/0.png"] == reasons["masks/copy.png"] == "Its image is left out."
     assert "hidden" in reasons[".git/config"] and "hidden" in reasons[".DS_Store"]
 
@@ -189,3 +196,55 @@ def test_a_file_that_is_forgotten_is_a_mistake_that_is_told(tmp_path):
     with pytest.raises(SynthmedError, match=r"1 of 1 files .* such as .*a\.png.*mistake in synthmed"):
         account_of(tmp_path, [], [], [])
     assert account_of(tmp_path, [], [Path("elsewhere.csv")], [("a.png", "It is left out.")]).left_out == 1
+
+
+def _drive(source):
+    from synthmed.phantoms import phantom
+
+    phantom("retina", source, num=6, size=64)
+
+
+def _films(source):
+    for number in range(3):
+        film, _ = breast_film(64, 48, seed=number)
+        source.mkdir(exist_ok=True)
+        Image.fromarray((film * 255).astype(np.uint8)).save(source / f"{number}.png")
+
+
+LAYOUTS = {
+    "retina": _drive,
+    "generic": lambda source: [picture(source / "images" / f"{number}.png", number) for number in range(3)],
+    "cells": lambda source: [picture(source / f"{number}.png", number) for number in range(3)],
+    "ct": lambda source: [series(source / name, name) for name in ("a", "bb")],
+    "mammogram": _films,
+    "breast_mr": lambda source: [volume(source / name / "flair.nii.gz", np.abs(body(3))) for name in ("a", "b")],
+}
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_links_loops_and_devices_have_a_row_in_every_layout(kind, tmp_path):
+    source = tmp_path / "source"
+    LAYOUTS[kind](source)
+    deep = next(path.parent for path in sorted(source.rglob("*")) if path.is_file() and path.name != "manifest.json")
+    odd = set()
+    for place in {source, deep}:
+        links = {"loop": "loop", "loop.png": "loop.png", "to.dcm": "fro.dcm", "fro.dcm": "to.dcm", "no.tif": "nowhere",
+                 "up": ".", "out": "/", "device.png": "/dev/zero"}  # fmt: skip
+        for name, target in links.items():
+            (place / name).symlink_to(target)
+        os.mkfifo(place / "pipe.png")
+        odd |= {(place / name).relative_to(source).as_posix() for name in (*links, "pipe.png")}
+    chosen = {"breast_mr": ["contrasts={FLAIR='*/flair.nii.gz'}", "output=slices", "slices=4", "grid=64"]}
+    dataset, _, reasons = checked(source, tmp_path / "data", kind=kind, size=32, overrides=chosen.get(kind, []))
+    assert odd <= reasons.keys() and len(dataset) > 0
+    assert all("leads back to itself" in reasons[name] for name in odd if "loop" in name or name.endswith(".dcm"))
+
+
+@pytest.mark.parametrize(
+    "missing", ["1st_manual/21_manual1.gif", "mask/21_training_mask.gif", "images/21_training.tif"]
+)
+def test_what_belongs_to_an_eye_that_is_not_whole_has_a_row(missing, tmp_path):
+    _drive(tmp_path / "source")
+    (tmp_path / "source" / "training" / missing).unlink()
+    dataset, account, _ = checked(tmp_path / "source", tmp_path / "data", kind="retina", size=32)
+    assert len(dataset) == 5 and account.masks == 10

@@ -9,8 +9,7 @@ import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +18,19 @@ from synthmed import sources
 from synthmed.checkup.headers import Look
 from synthmed.checkup.reasons import Anonymous
 from synthmed.checkup.subject import subject_of
+from synthmed.checkup.trial import Trial, try_out
 from synthmed.checkup.unnamed import pattern_of, unnamed_masks
 from synthmed.config import parse, read_overrides
 from synthmed.data.cautions import of_names
-from synthmed.data.dataset import DatasetInfo
 from synthmed.data.kinds import find_kind, kind_names
-from synthmed.data.kinds._contract import Item, KindSettings, Map
-from synthmed.data.planning import Plan, plan
+from synthmed.data.kinds._contract import Item, Map
+from synthmed.data.kinds._hounsfield import seems_moved
 from synthmed.errors import ConfigError, InputError, LayoutError, SourceError
 from synthmed.sources.contrasts import modality_of
 from synthmed.sources.folders import relative
 from synthmed.sources.partners import sort_names
 
 _FEW_PICTURES, _FEW_VOLUMES = 64, 6  # that are looked at for masks without a name
-_TRIED, _TRIED_AT_LAST = 3, 16  # items that are made into images, to see whether the command works
-_NO_KEY = bytes(32)  # the pseudonyms of a plan that is thrown away
 _VOLUMES = ("NIfTI", "NRRD")
 _PICTURES = ("retina", "cells", "generic")
 _DRAWN = ("SEG", "RTSTRUCT")
@@ -42,6 +39,7 @@ _DDSM = re.compile(r"[A-Z]_\d+_\d+\.(LEFT|RIGHT)_(MLO|CC)")
 _DDSM_NAMES = r"(?P<patient_id>[A-Z]_\d+)_\d+\.(?P<laterality>LEFT|RIGHT)_(?P<view>MLO|CC)"
 _MOST = 0.4  # of the files, so that a mask for each image does not hide what the images are called
 _BELOW_AIR = -500  # a volume with smaller values is in Hounsfield units
+_ENOUGH = 1_000_000  # values of a volume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +55,8 @@ class Proposal:
         left_out: reason -> files that would be left out for it.
         refused: kind -> what it said, of those that were tried before.
         missing: what has to be given first, as a sentence; "" = nothing.
+        tried: items that were made into images, as prepare does.
+        failed: reason -> of these, the items that prepare would leave out besides.
         cautions: what to look at before the command is used.
     """
 
@@ -68,6 +68,8 @@ class Proposal:
     left_out: dict[str, int]
     refused: dict[str, str]
     missing: str
+    tried: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
     cautions: tuple[str, ...] = ()
 
 
@@ -106,23 +108,25 @@ def propose(source: Path, looks: Mapping[Path, Look], run: Map) -> tuple[Proposa
             continue
         try:
             _refuse_drawn(looks)
-            settled, planned = _try_with_masks(candidate, looks, run)
+            settled, trial = _try_with_masks(candidate, looks, run)
         except _MissingError as error:
             kind, missing = candidate.kind, anonymous.reason(str(error))
             break
         except InputError as error:
             refused.setdefault(candidate.kind, anonymous.reason(str(error)))
             continue
-        cautions = (of_names(**asdict(planned.siblings)),) if planned.siblings else ()
-        if planned.siblings and planned.siblings.pattern:
-            settled, planned = _with_patients(settled, planned, run)
-        proposal = _proposal(settled, planned, refused, anonymous)
-        return replace(proposal, cautions=cautions), planned.items
+        siblings = trial.plan.siblings
+        cautions = (of_names(**asdict(siblings)),) if siblings else ()
+        if siblings and siblings.pattern:
+            settled, trial = _with_patients(settled, trial, siblings.pattern, run)
+        return replace(_proposal(settled, trial, refused, anonymous), cautions=cautions), trial.plan.items
     return _nothing(kind, missing, refused), []
 
 
-def _proposal(candidate: _Candidate, planned: Plan, refused: dict[str, str], anonymous: Anonymous) -> Proposal:
+def _proposal(candidate: _Candidate, trial: Trial, refused: dict[str, str], anonymous: Anonymous) -> Proposal:
+    planned = trial.plan
     reasons = Counter(anonymous.reason(reason, file) for file, reason in planned.rejected)
+    failed = Counter(anonymous.reason(reason, file) for file, reason in trial.failed)
     return Proposal(
         kind=candidate.kind,
         command=candidate.command,
@@ -132,6 +136,8 @@ def _proposal(candidate: _Candidate, planned: Plan, refused: dict[str, str], ano
         left_out=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
         refused=refused,
         missing="",
+        tried=trial.tried,
+        failed=dict(sorted(failed.items(), key=lambda pair: (-pair[1], pair[0]))),
     )
 
 
@@ -152,25 +158,25 @@ def _refuse_drawn(looks: Mapping[Path, Look]) -> None:
         )
 
 
-def _try_with_masks(candidate: _Candidate, looks: Mapping[Path, Look], run: Map) -> tuple[_Candidate, Plan]:
+def _try_with_masks(candidate: _Candidate, looks: Mapping[Path, Look], run: Map) -> tuple[_Candidate, Trial]:
     """What ``prepare`` would do, with the setting for masks whose names do not say that they are masks.
 
     Raises:
         InputError: the kind finds nothing here, or cannot make an image of what it finds.
         _MissingError: it needs something that the folder does not say.
     """
-    planned = _try(candidate, run)
+    trial = _try(candidate, run)
     if candidate.kind not in (*_PICTURES, "ct"):
-        return candidate, planned
+        return candidate, trial
     by_name = {relative(path, candidate.folder): look for path, look in looks.items()}
     names = [name for name in sort_names(list(by_name)).images if by_name[name].format != "DICOM"]
-    used = {relative(path, candidate.folder) for item in planned.items for path in item.files}
+    used = {relative(path, candidate.folder) for item in trial.plan.items for path in item.files}
     # Those that are used, and those that are not, where masks of another depth than the images are.
     parts = ([name for name in names if name in used], [name for name in names if name not in used])
     few = _FEW_VOLUMES if any(by_name[name].format in _VOLUMES for name in names) else _FEW_PICTURES
     drawn = [name for part in parts for name in unnamed_masks(part, few, candidate.folder, run)]
     if not drawn:
-        return candidate, planned
+        return candidate, trial
     pattern = pattern_of(drawn, names)
     told = replace(candidate, settings=(*candidate.settings, f"masks={pattern}"))
     try:
@@ -185,7 +191,7 @@ def _try_with_masks(candidate: _Candidate, looks: Mapping[Path, Look], run: Map)
     )
 
 
-def _try(candidate: _Candidate, run: Map) -> Plan:
+def _try(candidate: _Candidate, run: Map) -> Trial:
     """What ``prepare`` would do.
 
     Raises:
@@ -198,37 +204,22 @@ def _try(candidate: _Candidate, run: Map) -> Plan:
         found = kind.find(candidate.folder, settings, run)
     except (ConfigError, LayoutError) as error:
         raise _MissingError(str(error)) from error
-    info = kind.describe(found, settings, *kind.DEFAULT_SIZE)
-    recorded = {"holdout": 0.1, "test": 0.2, "seed": 0, "from_train": ()}
-    planned = plan(candidate.folder, found, info, settings, _NO_KEY, recorded, run)
-    if not planned.items:
-        raise SourceError("It finds nothing that it can use.")
-    # Headers can promise what pixels do not keep: one of the smallest items has to come out, or else one of some more.
-    order = sorted(planned.items, key=lambda item: (len(item.files), item.name))
-    made = partial(_made, candidate.kind, planned.info, settings)
-    failed: list[SourceError] = []
-    for some in (order[:_TRIED], order[_TRIED:_TRIED_AT_LAST]):
-        outcomes = list(run(made, some))
-        failed += [outcome for outcome in outcomes if isinstance(outcome, SourceError)]
-        if any(not isinstance(outcome, SourceError) for outcome in outcomes):
-            return planned
-    if order[0].partners and "mask" in str(failed[0]):
-        raise _MissingError(str(failed[0]))
-    raise failed[0]
+    trial = try_out(candidate.folder, candidate.kind, found, settings, run)
+    if len(trial.failed) < trial.tried:
+        return trial
+    reason = trial.failed[0][1]
+    if trial.plan.items[0].partners and "mask" in reason:
+        raise _MissingError(reason)
+    raise SourceError(reason)
 
 
-def _with_patients(candidate: _Candidate, planned: Plan, run: Map) -> tuple[_Candidate, Plan]:
+def _with_patients(candidate: _Candidate, trial: Trial, pattern: str, run: Map) -> tuple[_Candidate, Trial]:
     """The same with the pattern for patients that the names call for; as it was where that does not work."""
-    assert planned.siblings is not None
-    told = replace(candidate, settings=(*candidate.settings, f"patient={planned.siblings.pattern}"))
+    told = replace(candidate, settings=(*candidate.settings, f"patient={pattern}"))
     try:
         return told, _try(told, run)
     except (InputError, _MissingError):
-        return candidate, planned
-
-
-def _made(kind: str, info: DatasetInfo, settings: KindSettings, item: Item) -> int:
-    return len(find_kind(kind).make(item, info, settings))
+        return candidate, trial
 
 
 def _candidates(source: Path, looks: Mapping[Path, Look], run: Map) -> Iterator[_Candidate]:
@@ -239,7 +230,7 @@ def _candidates(source: Path, looks: Mapping[Path, Look], run: Map) -> Iterator[
     likeliest = {modality: None for modality, _ in modalities.most_common()}
     volumes = [names[name] for name in found.images if looks[names[name]].format in _VOLUMES]
     if volumes:
-        likeliest |= {"CT" if _has_hounsfield_units(volumes, source) else "MR": None}
+        likeliest |= {"CT" if _is_ct(volumes, source) else "MR": None}
     for modality in likeliest:
         if modality == "MG":
             yield _Candidate("mammogram", source)
@@ -271,17 +262,23 @@ def _of_pictures(source: Path, pictures: list[Path], masks: list[Path], run: Map
         yield _Candidate(subject, source)
 
 
-def _has_hounsfield_units(volumes: Sequence[Path], source: Path) -> bool:
-    """Whether names say CT, or one of the first volumes reaches below air; headers of volumes do not say their unit."""
+def _is_ct(volumes: Sequence[Path], source: Path) -> bool:
+    """Whether names say CT, or numbers do: they reach below air, or would be Hounsfield units by another intercept.
+
+    Headers of volumes do not say their unit. What should be CT and is not, prepare refuses.
+    """
     said = {path: modality_of(relative(path, source)) for path in volumes}
     if "CT" in said.values():
         return True
-    for path in [path for path, modality in said.items() if not modality][:4]:
+    unsaid = [path for path, modality in said.items() if not modality]
+    for place in sorted({round(place) for place in np.linspace(0, len(unsaid) - 1, 4)}) if unsaid else ():
         try:
-            if float(np.nanmin(sources.read(path).pixels)) < _BELOW_AIR:
-                return True
+            values = sources.read(unsaid[place]).pixels
         except (SourceError, MemoryError):
             continue
+        values = values.ravel()[:: max(1, values.size // _ENOUGH)].astype(np.float32)
+        if float(np.nanmin(values)) < _BELOW_AIR or seems_moved(values):
+            return True
     return False
 
 

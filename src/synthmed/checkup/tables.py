@@ -23,7 +23,10 @@ def show(checkup: Checkup) -> None:
     console.print(_folder_table(checkup.folder))
     proposal = checkup.folder.proposal
     if proposal.left_out:
-        console.print(_reasons_table(proposal.left_out))
+        console.print(_reasons_table("Would be left out", "Files", proposal.left_out))
+    if proposal.failed:
+        title = f"Of {proposal.tried} items that were tried, would be left out too"
+        console.print(_reasons_table(title, "Items", proposal.failed))
     for kind, reason in proposal.refused.items():
         console.print(f"Not as {kind}: {reason}", markup=False)
     if proposal.missing:
@@ -86,9 +89,9 @@ def _folder_table(folder: Folder) -> Table:
     return table
 
 
-def _reasons_table(left_out: dict[str, int]) -> Table:
-    table = Table(title="Would be left out", title_justify="left")
-    table.add_column("Files", justify="right")
+def _reasons_table(title: str, what: str, left_out: dict[str, int]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(what, justify="right")
     table.add_column("Reason")
     for reason, count in left_out.items():
         table.add_row(str(count), escape(printable(reason)))

@@ -1,10 +1,6 @@
 """The account of a source folder: every file is an image, a mask, a table, or left out with a reason."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +13,7 @@ class Account:
         masks: masks and fields of view.
         tables: that were read.
         left_out: with a reason each.
+        linked: of the files that are used, those that are links to files outside of the source.
     """
 
     files: int
@@ -24,6 +21,7 @@ class Account:
     masks: int
     tables: int
     left_out: int
+    linked: int = 0
 
     @property
     def sentence(self) -> str:
@@ -35,9 +33,9 @@ class Account:
         """
         images, tables = _counted(self.images, "an image", "images"), _counted(self.tables, "a table", "tables")
         masks = _counted(self.masks, "a mask or field of view", "masks or fields of view")
-        return (
-            f"Of {self.files} files {images}, {masks}, {tables} and {_counted(self.left_out, 'left out', 'left out')}."
-        )
+        elsewhere = f" {_counted(self.linked, 'a link', 'links')} to files elsewhere." if self.linked else ""
+        left_out = _counted(self.left_out, "left out", "left out")
+        return f"Of {self.files} files {images}, {masks}, {tables} and {left_out}.{elsewhere}"
 
 
 def _counted(number: int, one: str, many: str) -> str:

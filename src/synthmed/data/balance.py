@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from synthmed.data.account import Account
 from synthmed.data.kinds._contract import Item
 from synthmed.errors import SynthmedError
-from synthmed.sources.folders import list_names, relative, written
+from synthmed.sources.folders import leads_out, list_names, relative, written
 from synthmed.sources.layouts import IMAGE_LEFT_OUT
 
 
@@ -46,7 +47,8 @@ def account_of(
             f"{len(unexplained)} of {total} files of {source} are neither used nor left out with a reason, such as "
             f"{min(unexplained)}. This is a mistake in synthmed: please report it."
         )
-    return Account(files=total, images=counts[0], masks=counts[1], tables=counts[2], left_out=len(left))
+    linked = sum(leads_out(path, source) for path in images | masks)
+    return Account(files=total, images=counts[0], masks=counts[1], tables=counts[2], left_out=len(left), linked=linked)
 
 
 def rows_of(item: Item, reason: str, source: Path) -> list[tuple[str, str]]:
@@ -55,11 +57,12 @@ def rows_of(item: Item, reason: str, source: Path) -> list[tuple[str, str]]:
     return [(relative(path, source), reason) for path in item.files] + partners
 
 
-def settled(account: Account, lost: Sequence[Item], rows: Sequence[tuple[str, str]]) -> Account:
+def settled(account: Account, source: Path, lost: Sequence[Item], rows: Sequence[tuple[str, str]]) -> Account:
     """The account after some items could not be made.
 
     Args:
         account: as it was planned.
+        source: the folder.
         lost: the items.
         rows: what is told of their files.
 
@@ -68,12 +71,12 @@ def settled(account: Account, lost: Sequence[Item], rows: Sequence[tuple[str, st
     """
     images = {path for item in lost for path in item.files}
     masks = {path for item in lost for path in item.partners}
-    end = Account(
-        files=account.files,
+    end = replace(
+        account,
         images=account.images - len(images),
         masks=account.masks - len(masks),
-        tables=account.tables,
         left_out=account.left_out + len({file for file, _ in rows}),
+        linked=account.linked - sum(leads_out(os.fspath(path), source) for path in images | masks),
     )
     if end.files != end.images + end.masks + end.tables + end.left_out:
         raise SynthmedError(f"{end.sentence} The sum is wrong. This is a mistake in synthmed: please report it.")

@@ -80,6 +80,14 @@ def range_of(spans: Iterable[Span]) -> tuple[float, float]:
     return low, high if high > low else low + 1.0
 
 
+def is_dim(span: Span, low: float, high: float) -> bool:
+    """Whether a picture uses so few of the numbers of its set that it is stored nearly black.
+
+    So come 12 bits out where others of the set use 16.
+    """
+    return span.counts and span.high - low < (high - low) / 8
+
+
 def brightened(pixels: np.ndarray, padding: np.ndarray | None, bits: int, low: float, high: float) -> np.ndarray:
     """Numbers [F C H W] -> what is stored, uint8 or uint16: ``low`` and padding become 0, ``high`` the largest.
 

@@ -28,6 +28,12 @@ def cautions(patients: Mapping[str, int], provenance: Mapping[str, Any], alike: 
             f"{alike} pairs of images look alike though they are of different patients: see duplicates.csv, and give "
             "one patient one name.",
         )
+    if sum(patients.values()) == 1:
+        told.insert(
+            0,
+            "All images are of one patient, as their files or folders say. If several people bear one name since they "
+            "were made anonymous, say whose the images are by a patient_id in a table, or by the setting patient.",
+        )
     if names := provenance.get("names_look_like"):
         told.insert(0, of_names(**names))
     return told

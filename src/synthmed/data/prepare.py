@@ -197,7 +197,7 @@ def _assemble(planned: Plan, folder: Path, source: Path, out: Path, key: bytes, 
     counts = {
         "accepted": len(planned.items) - len(lost), "images": finished.images, "rejected": len(rejected),
     }  # fmt: skip
-    account = asdict(settled(planned.account, lost, rows))
+    account = asdict(settled(planned.account, source, lost, rows))
     made_by_code = {"phantom": phantom} if (phantom := phantom_kind(source)) else {}
     provenance = {**planned.info.provenance, "counts": counts, "account": account, **made_by_code}
     info = planned.info.model_copy(update={"provenance": provenance})

@@ -35,6 +35,11 @@ def modality_of(name: str) -> str:
     return ""
 
 
+def is_contrast(word: str) -> bool:
+    """Whether a word is that of a modality or contrast, such as ``FLAIR``."""
+    return any(known.fullmatch(word.lower()) for known in _MODALITIES.values())
+
+
 def case_and_contrast(name: str) -> tuple[str, str]:
     """A file's name without the word of its contrast, and that word, "" for none; nnU-Net's channel is one.
 
@@ -47,7 +52,7 @@ def case_and_contrast(name: str) -> tuple[str, str]:
     if set(words_of(folder.rpartition("/")[2])) in _OF_NNUNET and (channel := _CHANNEL.fullmatch(own)):
         return f"{folder}/{own[: -len(channel[1]) - 1]}", channel[1]
     words = _words(own)
-    contrast = next((word for word in words if any(known.fullmatch(word) for known in _MODALITIES.values())), "")
+    contrast = next(filter(is_contrast, words), "")
     rest = "_".join(word for word in words if word != contrast)
     return f"{folder}/{rest}" if folder else rest, contrast
 

@@ -23,7 +23,15 @@ VALUE_LIMIT = 2**30
 
 KEYWORDS = (
     *("SOPClassUID", "SOPInstanceUID", "SpecificCharacterSet", "Modality", "SeriesDescription", "ViewPosition"),
-    *("StudyInstanceUID", "SeriesInstanceUID", "PatientID", "SeriesNumber", "AcquisitionNumber", "InstanceNumber"),
+    *(
+        "StudyInstanceUID",
+        "SeriesInstanceUID",
+        "PatientID",
+        "PatientName",
+        "SeriesNumber",
+        "AcquisitionNumber",
+        "InstanceNumber",
+    ),
     *("AcquisitionTime", "AcquisitionDateTime", "ContentTime", "ImageLaterality", "Laterality", "ViewCodeSequence"),
     *("BurnedInAnnotation", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames"),
     *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
@@ -168,9 +176,14 @@ def header_of(file: DicomFile, layout: PixelLayout, modality: Modality) -> Sourc
 
 
 def _patient(dataset: Dataset) -> str:
-    """Whose it is. Bytes that are not of the character set that the file declares are read as UTF-8, or as Latin-1."""
-    stored = octets(dataset, "PatientID")  # before the next line decodes them
-    said = "\\".join(texts(dataset, "PatientID"))
+    """Whose it is: the number of the patient, or else the name."""
+    return _said_of_patient(dataset, "PatientID") or _said_of_patient(dataset, "PatientName")
+
+
+def _said_of_patient(dataset: Dataset, keyword: str) -> str:
+    """Bytes that are not of the character set that the file declares are read as UTF-8, or as Latin-1."""
+    stored = octets(dataset, keyword)  # before the next line decodes them
+    said = "\\".join(texts(dataset, keyword)).strip()
     if stored is None or "\ufffd" not in said:
         return said
     try:

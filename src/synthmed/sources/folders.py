@@ -1,7 +1,13 @@
-"""Every file below a folder, without ever leaving it."""
+"""Every file below a folder. Links to folders are never followed; a link to a file is read as that file.
 
+A link is how git-annex and DataLad keep images, and how a set is chosen from an archive without copying it. The source
+is only read; what is written goes through no link (``files.paths``).
+"""
+
+import errno
 import os
 import re
+import stat
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +24,8 @@ _NO_IMAGE = re.compile(
 def list_files(folder: Path) -> tuple[list[Path], dict[str, str]]:
     """All files below a folder, sorted by name, and what is left out: name relative to the folder -> reason.
 
-    Links to folders are not followed; links to files only inside. Each file below is in one of the two.
+    Links to folders are not followed; a link to a regular file is that file, wherever it lies. Each file below is in
+    one of the two.
 
     Raises:
         SourceError: not a folder.
@@ -38,7 +45,6 @@ def list_names(folder: Path) -> tuple[list[str], dict[str, str]]:
         raise SourceError(f"{folder} is not a folder; expected a folder of images. Check the path.")
     names: list[str] = []
     rejected: dict[str, str] = {}
-    inside = folder.resolve()
     waiting = [("", False)]
     while waiting:
         place, hidden = waiting.pop()
@@ -52,7 +58,7 @@ def list_names(folder: Path) -> tuple[list[str], dict[str, str]]:
             is_hidden = hidden or entry.name.startswith(".")
             if entry.is_dir(follow_symlinks=False):
                 waiting.append((name, is_hidden))
-            elif reason := _why_not(entry, is_hidden, inside):
+            elif reason := _why_not(entry, is_hidden, folder):
                 rejected[written(name)] = reason
             else:
                 names.append(name)
@@ -97,27 +103,17 @@ def written(name: str) -> str:
     return name if name.isascii() else name.encode(errors="backslashreplace").decode()
 
 
-def wrong_link(path: Path, inside: Path) -> str:
-    """Why a link below a folder is not followed, as a sentence; "" = it may be, or it is none.
-
-    Args:
-        path: a file or folder below it.
-        inside: the folder, its own links followed.
-    """
-    try:
-        # What is beside a broken link is followed as far as it goes.
-        leads_out = not path.resolve().is_relative_to(inside)
-    except (RuntimeError, OSError):
-        return "It is a symbolic link that leads back to itself. Remove it, or copy the file that was meant."
-    return "It is a symbolic link out of the folder; expected a file inside it. Copy it." if leads_out else ""
+def leads_out(path: str | Path, folder: Path) -> bool:
+    """Whether a file below a folder is a link to one that lies elsewhere."""
+    return os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
-def _why_not(entry: os.DirEntry[str], hidden: bool, inside: Path) -> str:
+def _why_not(entry: os.DirEntry[str], hidden: bool, folder: Path) -> str:
     if hidden:
         return "It is hidden: its name, or that of a folder above it, begins with a dot. Rename it if it is an image."
     if not entry.name.isascii() and any("\ud800" <= character <= "\udfff" for character in entry.name):
         return "Its name is not UTF-8; expected a name that can be written down. Rename it."
-    if entry.is_symlink() and (reason := _why_no_link(Path(entry.path), inside)):
+    if entry.is_symlink() and (reason := _why_no_link(Path(entry.path), folder)):
         return reason
     if entry.name.upper() == "DICOMDIR":
         return "It is the index of a DICOM medium, not an image; the images are found without it."
@@ -126,9 +122,18 @@ def _why_not(entry: os.DirEntry[str], hidden: bool, inside: Path) -> str:
     return ""
 
 
-def _why_no_link(path: Path, inside: Path) -> str:
-    if reason := wrong_link(path, inside):
-        return reason
-    if path.is_dir():
+def _why_no_link(path: Path, folder: Path) -> str:
+    """Why a link is not read, as a sentence; "" where it leads to a regular file."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return "It is a symbolic link to nothing. Fetch the file (for git-annex: git annex get), or remove the link."
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "It is a symbolic link that leads back to itself. Remove it, or copy the file that was meant."
+        return "It is a symbolic link to a file that may not be read. Change its permissions, or copy the file."
+    if stat.S_ISDIR(mode) and leads_out(path, folder):
+        return "It is a symbolic link to a folder elsewhere, which is not followed. Copy that folder, or prepare it."
+    if stat.S_ISDIR(mode):
         return "It is a symbolic link to a folder. Its files are found where they are."
-    return "" if path.is_file() else "It is no regular file or a broken link. Copy the file itself."
+    return "" if stat.S_ISREG(mode) else "It is a symbolic link to what is no regular file. Copy the file itself."

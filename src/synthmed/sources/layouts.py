@@ -97,12 +97,14 @@ def arrange(names: Sequence[str], *, images: str = "", masks: str = "") -> Arran
     mask_of, field_of = pairs.of, seen.of
     whole = _whole(chosen.images, mask_of, field_of, left_out)
     split_of = _declared(chosen.place(name).split for name in whole)
+    # One folder of all images, such as CXR_png beside the masks, is no patient.
+    several = len({_patient(chosen.place(name)) for name in whole}) > 1
     entries = [
         Entry(
             image=name,
             masks=tuple(mask_of.get(name, ())),
             field=next(iter(field_of.get(name, ())), ""),
-            owner=_owner(name, chosen.place(name), split_of.get(chosen.place(name).split, "")),
+            owner=_owner(name, chosen.place(name), split_of.get(chosen.place(name).split, ""), several=several),
             split=split_of.get(chosen.place(name).split, ""),
             label=next((folder for folder in chosen.place(name).owners if folder.lower() in _CLASSES), ""),
         )
@@ -192,10 +194,12 @@ def _patient(place: Place) -> str:
     return next((folder for folder in place.owners if folder.lower() not in _CLASSES), "")
 
 
-def _owner(name: str, place: Place, split: str) -> str:
-    """The folder of the patient; else split, class and stem, since names of files begin anew in each of these."""
+def _owner(name: str, place: Place, split: str, *, several: bool) -> str:
+    """The folder of the patient where there are several; else split, class and stem, since names begin anew in each."""
+    if several and (patient := _patient(place)):
+        return patient
     classes = [folder for folder in place.owners if folder.lower() in _CLASSES]
-    return _patient(place) or "/".join([*([split] if split else []), *classes, stem(name.rpartition("/")[2])])
+    return "/".join([*([split] if split else []), *classes, stem(name.rpartition("/")[2])])
 
 
 def _layout(chosen: Sorted, images: list[str]) -> str:

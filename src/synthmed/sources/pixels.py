@@ -126,6 +126,22 @@ def binary_mask(planes: np.ndarray, name: str) -> np.ndarray:
     return (packed != 0).astype(np.uint8)
 
 
+def refuse_odd_palette(path: Path) -> None:
+    """Refuse a mask whose palette shows number 0 in another colour than black: is its colour meant, or its number?
+
+    Raises:
+        SourceError: it is so.
+    """
+    if _kind_of(path) in ("PNG", "GIF", "BMP", "TIFF"):
+        with _source_errors(path), Image.open(path) as picture:
+            colour = tuple((picture.getpalette("RGB") or [])[:3]) if picture.mode == "P" else ()
+        if any(colour):
+            raise SourceError(
+                f"{path.name} has a palette that shows number 0 in the colour {colour}, so that it cannot be told "
+                "whether its numbers or its colours are meant; expected 0 shown black. Save it as grey."
+            )
+
+
 def _words(packed: int, planes: np.ndarray) -> str:
     """A packed colour as a person writes it: ``128`` or ``(128, 0, 0)``."""
     numbers = [packed >> 16 * c & 0xFFFF for c in reversed(range(len(planes)))]

@@ -7,25 +7,22 @@ file outside the folder is ever followed. Every file is an image, a mask, a fiel
 with a reason.
 """
 
-import csv
 import os
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synthmed.errors import SourceError
 from synthmed.sources.folders import list_files, real_reason, relative
 from synthmed.sources.layouts import IMAGE_LEFT_OUT, arrange
+from synthmed.sources.metadata import METADATA, NOT_READ, Metadata, common_folder, find_table, set_apart
 from synthmed.sources.names import file_key, identity, person
 from synthmed.sources.pixels import EXTENSIONS
-from synthmed.sources.words import place_of, stem
+from synthmed.sources.words import stem
 
-METADATA = "metadata.csv"
-COLUMNS = ("file_name", "patient_id", "split", "label")
-_SPLITS = ("train", "holdout", "test")
 _DRIVE_HALVES = {"training": "train", "test": "test"}
 
 
@@ -37,10 +34,12 @@ class FoundImage:
         path: the image file.
         mask_paths: its binary masks; what is foreground in any of them is foreground.
         field_path: its field of view (1 where the camera saw something), or None.
-        patient_id: whose image it is, in the words of the source, in one form (``names.person``).
+        patient_id: whose image it is, in the words of the source, in one form (``names.person``); "" where the table
+            has an empty place for it, so that only the file itself can say it.
         split: "train", "holdout" or "test" where the source declares it, else "".
         label: its class, "" for none.
         patient_said: whether the layout or a table says whose it is; else it counts as its own patient, by its name.
+        view: laterality and view by the table, such as "L MLO"; "" = it does not say.
     """
 
     path: Path
@@ -50,6 +49,7 @@ class FoundImage:
     split: str
     label: str
     patient_said: bool
+    view: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "patient_id", person(self.patient_id))
@@ -106,7 +106,7 @@ def find(
         layout, found = "drive", _find_drive(search)
     else:
         layout, found = _find_by_names(search, images, masks)
-    if not found:
+    if not (found := _with_rows(search, found)):
         raise SourceError(_nothing_found(search.folder, search.rejected))
     _check_splits(found)
     return FoundImages(
@@ -137,20 +137,12 @@ class _Search:
             for name, path in names.items()
             if name.lower().endswith(extensions) or (".dcm" in extensions and _is_dicom(path))
         }
-        others = names.keys() - self.files.keys()
-        self.root = _common_folder(self.files)
-        self.table = table or self._metadata(names)
-        own = None if self.table is None else self.table.resolve()
-        for name in others:
-            if names[name].name == METADATA and names[name].resolve() != own:
-                self.reject(name, f"It is a table that is not read; expected one {METADATA}, above all images.")
-            elif names[name].resolve() != own:
-                self.reject(name, f"Its extension is not one of {', '.join(extensions)}.")
-
-    def _metadata(self, names: dict[str, Path]) -> Path | None:
-        """The folder's own table: in it, or where its images begin."""
-        places = dict.fromkeys((METADATA, f"{self.root}{METADATA}"))
-        return next((names[name] for name in places if name in names), None)
+        self.root = common_folder(self.files)
+        self.table = table or find_table(names, self.root)
+        others, _ = set_apart(names, self.table)
+        for name in others.keys() - self.files.keys():
+            is_table = others[name].name == METADATA
+            self.reject(name, NOT_READ if is_table else f"Its extension is not one of {', '.join(extensions)}.")
 
     def is_drive(self) -> bool:
         """Whether it has DRIVE's folders and DRIVE's names in them."""
@@ -196,18 +188,6 @@ def _is_dicom(path: Path) -> bool:
         return False
 
 
-def _common_folder(names: Iterable[str]) -> str:
-    """The folder that all files lie in, with a / at its end; "" where that is the source, or a folder with a role."""
-    folders = {name.rpartition("/")[0] for name in names}
-    shared = "" if "" in folders or not folders else os.path.commonpath(folders)
-    kept = []
-    for part in filter(None, shared.split("/")):
-        if place_of(part).role or place_of(part).split:
-            break
-        kept.append(part)
-    return "".join(f"{part}/" for part in kept)
-
-
 def _find_drive(search: _Search) -> list[FoundImage]:
     found: list[FoundImage] = []
     seen: set[str] = set()
@@ -215,8 +195,10 @@ def _find_drive(search: _Search) -> list[FoundImage]:
         roles = {"images": half, "1st_manual": "manual1", "mask": f"{half}_mask"}
         files = {role: _drive_files(search, f"{half}/{role}", suffix, seen) for role, suffix in roles.items()}
         # A half without 1st_manual is unlabelled; one without mask gets its fields of view computed.
-        photographs, masks = search.paired(files["images"] or {}, files["1st_manual"], "manual mask")
-        photographs, fields = search.paired(photographs, files["mask"], "field of view")
+        with_masks, masks = search.paired(files["images"] or {}, files["1st_manual"], "manual mask")
+        photographs, fields = search.paired(with_masks, files["mask"], "field of view")
+        for number in masks.keys() & (with_masks.keys() - photographs.keys()):
+            search.reject(masks[number], IMAGE_LEFT_OUT)
         found += [
             FoundImage(
                 path=search.files[name],
@@ -256,100 +238,56 @@ def _find_by_names(search: _Search, images: str, masks: str) -> tuple[str, list[
     arranged = arrange(list(below), images=images, masks=masks)
     for name, reason in arranged.left_out.items():
         search.reject(below[name], reason)
-    rows = _rows_of(search, {entry.image: below[entry.image] for entry in arranged.entries})
-    found = []
-    for entry in arranged.entries:
-        partners = [search.files[below[name]] for name in entry.masks]
-        field = search.files[below[entry.field]] if entry.field else None
-        if (row := rows.get(entry.image)) is None:
-            for name in (*entry.masks, *([entry.field] if entry.field else [])):
-                search.reject(below[name], IMAGE_LEFT_OUT)
-            continue
-        found.append(
-            FoundImage(
-                path=search.files[below[entry.image]],
-                mask_paths=tuple(partners),
-                field_path=field,
-                patient_id=row.get("patient_id") or unicodedata.normalize("NFC", entry.owner),
-                split=row.get("split") or entry.split,
-                label=row.get("label") or entry.label,
-                patient_said="patient_id" in row,
-            )
+    found = [
+        FoundImage(
+            path=search.files[below[entry.image]],
+            mask_paths=tuple(search.files[below[name]] for name in entry.masks),
+            field_path=search.files[below[entry.field]] if entry.field else None,
+            patient_id=unicodedata.normalize("NFC", entry.owner),
+            split=entry.split,
+            label=entry.label,
+            patient_said=False,
         )
+        for entry in arranged.entries
+    ]
     return arranged.layout, found
 
 
-def _rows_of(search: _Search, images: dict[str, str]) -> dict[str, dict[str, str]]:
-    """Image -> its row of the table, {} without a table; images without a row, and rows without images, are told."""
-    if search.table is None:
-        return {image: {} for image in images}
-    table = read_metadata(search.table)
-    mentioned = {file_key(Path(rejection.file).name) for rejection in search.rejected}
-    rows: dict[str, dict[str, str]] = {}
-    for image, name in images.items():
-        keys = dict.fromkeys(map(file_key, (name.rpartition("/")[2], name, image)))
-        known = [row for key in keys if (row := table.pop(key, None)) is not None]
-        if not known:
-            search.reject(name, f"{search.table.name} has no row for it. Add one with its file_name.")
-        elif not person(known[0].get("patient_id", image)):
-            search.reject(name, f"Its row in {search.table.name} has an empty patient_id. Fill it in.")
-        else:
-            rows[image] = known[0]
-    for name in table:
-        if Path(name).name not in mentioned:
-            search.rejected.append(Rejection(file=name, reason=f"{search.table.name} names it, but it is not there."))
-    return rows
-
-
-def read_metadata(path: Path, columns: Sequence[str] = COLUMNS) -> dict[str, dict[str, str]]:
-    """file_name, as ``names.file_key`` gives it -> the row's other columns, of a table in CSV.
-
-    Args:
-        path: the table, UTF-8, separated by commas.
-        columns: what its columns may be called; ``file_name`` is needed.
-
-    Raises:
-        SourceError: it cannot be read, has another column, names a file twice or a split that is none.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            found = reader.fieldnames or []
-            rows = list(reader)
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise SourceError(
-            f"{path} cannot be read ({type(error).__name__}); expected a comma-separated table in UTF-8. Save it anew."
-        ) from error
-    unknown = [column for column in found if column not in columns]
-    if unknown or "file_name" not in found:
-        raise SourceError(
-            f"{path} has the columns {', '.join(found) or 'of an empty file'}; expected file_name and any "
-            f"of {', '.join(columns[1:])}, separated by commas. Rename or remove the others."
-        )
-    return _rows_by_name(rows, path)
-
-
-def _rows_by_name(rows: list[dict[str, str]], path: Path) -> dict[str, dict[str, str]]:
-    table: dict[str, dict[str, str]] = {}
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            raise SourceError(f"{path} has too many or too few values in row {number}. Correct the row.")
-        values = {column: value.strip() for column, value in row.items()}
-        name = file_key(values.pop("file_name"))
-        if name in table:
-            raise SourceError(f"{path} names {name} twice; expected one row an image. Remove one.")
-        if values.get("split", "") not in ("", *_SPLITS):
-            raise SourceError(
-                f"{path} has the split {values['split']!r} in row {number}; expected {', '.join(_SPLITS)} or nothing."
+def _with_rows(search: _Search, images: Sequence[FoundImage]) -> list[FoundImage]:
+    """The images with what the table says of them; images without a row, and rows without images, are told."""
+    names = [relative(image.path, search.folder) for image in images]
+    table = Metadata(search.table, names, search.root)
+    found = []
+    for name, image in zip(names, images, strict=True):
+        try:
+            row = table.row(name)
+        except SourceError as error:
+            search.reject(name, str(error))
+            for partner in (*image.mask_paths, *([image.field_path] if image.field_path else [])):
+                search.reject(relative(partner, search.folder), IMAGE_LEFT_OUT)
+            continue
+        found.append(
+            replace(
+                image,
+                patient_id=row.get("patient_id", image.patient_id),
+                split=row.get("split") or image.split,
+                label=row.get("label") or image.label,
+                patient_said=bool(person(row["patient_id"])) if "patient_id" in row else image.patient_said,
+                view=f"{row.get('laterality', '')} {row.get('view', '')}".strip(),
             )
-        table[name] = values
-    return table
+        )
+    told = {file_key(Path(rejection.file).name) for rejection in search.rejected}
+    for name, reason in table.unused():
+        if Path(name).name not in told:
+            search.rejected.append(Rejection(file=name, reason=reason))
+    return found
 
 
 def _check_splits(images: Iterable[FoundImage]) -> None:
     splits: dict[str, str] = {}
     for image in images:
-        if image.split and (known := splits.setdefault(identity(image.patient_id), image.split)) != image.split:
+        patient = identity(image.patient_id)
+        if image.split and patient and (known := splits.setdefault(patient, image.split)) != image.split:
             raise SourceError(
                 f"The patient of {image.path.name} is in the splits {known} and {image.split}; expected one split a "
                 "patient, or images that were trained on would be tested on. Correct the declared splits."

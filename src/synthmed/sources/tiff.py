@@ -70,8 +70,11 @@ def _layout(page: TiffPage, path: Path) -> TiffLayout:
     samples, photometric = page.samplesperpixel, int(page.photometric)
     extra = len(page.extrasamples)
     expected = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _YCBCR: 3}.get(photometric, 0)
-    known_colour = samples - extra == expected and (
-        photometric != _YCBCR or int(page.compression) in _JPEG_COMPRESSIONS
+    # One further sample may be opacity; more are channels of their own, whatever the colour kind says.
+    known_colour = (
+        samples - extra == expected
+        and extra <= 1
+        and (photometric != _YCBCR or int(page.compression) in _JPEG_COMPRESSIONS)
     )
     if not known_colour or page.axes.strip("S") != "YX" or page.imagedepth != 1:
         raise SourceError(

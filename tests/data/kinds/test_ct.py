@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from synthmed.data.kinds import ct
-from synthmed.data.kinds._hounsfield import TISSUES, check_hounsfield, tissues_of
+from synthmed.data.kinds._hounsfield import TISSUES, check_hounsfield, check_series, seems_moved, tissues_of
 from synthmed.data.kinds._label_table import read_table
 from synthmed.errors import ConfigError, SourceError
 
@@ -155,18 +155,69 @@ def cross_section(rng, what, noise):
 @pytest.mark.parametrize("what", ["abdomen", "chest", "head", "infant", "cut to the body", "round field"])
 def test_an_intercept_that_is_wrong_by_1024_is_noticed_in_every_part_of_the_body(rng, what, noise):
     series = np.stack([cross_section(rng, what, noise) for _ in range(5)] + [np.full((96, 96), -1000.0)])
-    check_hounsfield(series.ravel(), "anna")
+    check_hounsfield(series.ravel())
     for shift in (-2048, -1024, 1024):
-        with pytest.raises(SourceError, match="anna holds no plausible Hounsfield units"):
-            check_hounsfield(series.ravel() + shift, "anna")
+        with pytest.raises(SourceError, match="It holds no plausible Hounsfield units"):
+            check_hounsfield(series.ravel() + shift)
 
 
 @pytest.mark.parametrize(("shift", "words"), [(1024, "between 850 and 1180 HU"), (-1024, "denser than -300 HU")])
 def test_a_wrong_intercept_is_noticed(shift, words):
     voxels, _ = phantom(shift=shift)
     with pytest.raises(SourceError, match=words):
-        check_hounsfield(voxels.ravel(), "anna")
-    check_hounsfield(phantom()[0].ravel(), "anna")
+        check_hounsfield(voxels.ravel())
+    check_hounsfield(phantom()[0].ravel())
+
+
+WRONG = {
+    "windowed for soft tissue": lambda units: units.clip(-160, 240),
+    "a picture of 8 bits": lambda units: ((units.clip(-1000, 1000) + 1000) / 2000 * 255).round(),
+    "normalised": lambda units: units.clip(-1000, 1000) / 1000,
+    "standardised": lambda units: (units - units.mean()) / units.std(),
+    "cut at 0": lambda units: units.clip(0, None),
+    "half the slope": lambda units: (units + 1024) / 2 - 1024,
+    "twice the slope": lambda units: (units + 1024) * 2 - 1024,
+    "negative numbers read as 16 bits": lambda units: np.where(units < 0, units + 65536, units),
+    "1000 too low": lambda units: units - 1000,
+    "1000 too high": lambda units: units + 1000,
+}
+
+
+@pytest.mark.parametrize("noise", [0, 25])
+@pytest.mark.parametrize("how", WRONG)
+def test_numbers_that_were_changed_in_any_way_are_noticed(rng, how, noise):
+    units = np.stack([cross_section(rng, what, noise) for what in ("abdomen", "chest", "abdomen")])
+    check_hounsfield(units.ravel())
+    with pytest.raises(SourceError, match="It holds no plausible Hounsfield units"):
+        check_hounsfield(WRONG[how](units).ravel())
+
+
+@pytest.mark.parametrize("shift", [-1024, -1000, 1000, 1024])
+def test_a_part_of_a_series_with_another_intercept_is_noticed(rng, shift):
+    series = np.stack([cross_section(rng, "abdomen", 25) for _ in range(40)])
+    series[:3] = -1000  # above the head
+    check_series(series, None)
+    series[30:33] += shift
+    with pytest.raises(SourceError, match="slices 30 to 32 of 40 lie apart"):
+        check_series(series, None)
+
+
+def test_a_stack_that_ends_in_padding_or_fills_its_pictures_is_accepted(rng):
+    series = np.stack([cross_section(rng, "cut to the body", 25) for _ in range(6)] + [np.full((96, 96), -1000.0)] * 2)
+    check_series(series, None)
+    check_series(np.where(np.arange(8)[:, None, None] > 5, -3024, series), None)
+    padded = np.zeros(series.shape, bool)
+    padded[6:] = True
+    check_series(np.where(padded, -3024, series), padded)
+
+
+def test_a_ct_with_another_intercept_is_told_from_mr(rng):
+    series = np.stack([cross_section(rng, "abdomen", 25) for _ in range(5)]).ravel()
+    assert seems_moved(series + 1024) and seems_moved(series - 1024) and not seems_moved(series)
+    small = np.repeat([24.0, 1064, 1124, 1924], [9000, 900, 100, 200])  # a body of which a sixth is bone, in much air
+    assert seems_moved(small)
+    tissue = np.concatenate([np.abs(rng.normal(0, 20, 5000)), rng.normal(350, 90, 3000), rng.normal(900, 120, 900)])
+    assert not seems_moved(tissue)
 
 
 def test_tissues_are_found_by_their_units():
@@ -254,7 +305,8 @@ def test_a_folder_without_ct_says_what_was_found(tmp_path):
         made(tmp_path)
 
 
-def test_links_that_leave_the_folder_are_not_followed(source):
-    save(source.parent / "secret.nii.gz", phantom()[0])
-    (source / "images" / "carl.nii.gz").symlink_to(source.parent / "secret.nii.gz")
-    assert "symbolic link" in made(source)[2]["images/carl.nii.gz"]
+def test_a_link_to_a_volume_elsewhere_is_that_volume(source):
+    (source / "images" / "anna.nii.gz").rename(source.parent / "annexed.nii.gz")
+    (source / "images" / "anna.nii.gz").symlink_to(source.parent / "annexed.nii.gz")
+    images, _, reasons = made(source)
+    assert not reasons and {item.patient_id for item, _ in images} == {"anna", "bert"}

@@ -15,8 +15,8 @@ A kind may also have, where its pictures ask for it or allow it::
     def mask_rule(picture) -> mask           [H W] float32 in [0, 1] -> [H W] bool: the rule that finds its masks
 
 ``find`` and ``measure`` may use many processes through ``run``. ``measure`` adds facts to what was found, such as which
-numbers become black and white; a doctor does without it. ``make`` depends on its arguments alone, so that any number of
-workers gives the same bytes, and raises SourceError for an item that cannot be used: it becomes a row of
+numbers become black and white; a doctor measures some of the items. ``make`` depends on its arguments alone, so that
+any number of workers gives the same bytes, and raises SourceError for an item that cannot be used: it becomes a row of
 ``rejected.csv``.
 """
 

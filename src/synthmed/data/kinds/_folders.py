@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from synthmed.data.kinds._contract import Item, Map, Rejection
@@ -11,6 +11,8 @@ from synthmed.errors import ConfigError, SourceError
 from synthmed.sources import folders, open_header
 from synthmed.sources.folders import relative
 from synthmed.sources.image import SourceHeader
+from synthmed.sources.layouts import IMAGE_LEFT_OUT
+from synthmed.sources.metadata import EMPTY_PATIENT, METADATA, NOT_READ, Metadata, common_folder, find_table, set_apart
 from synthmed.sources.partners import choose, pair, refuse_strangers
 from synthmed.sources.words import place_of, stem
 
@@ -65,12 +67,16 @@ class Roles:
     Args:
         images: to be read.
         masks: by folder or by name.
-        table: the user's table where it lies among them.
+        tables: the user's table and the folder's own, where they lie among the files.
+        metadata: the folder's own table, or None.
+        root: the folder where the images begin (``metadata.common_folder``).
     """
 
     images: list[Path]
     masks: list[Path]
     tables: tuple[Path, ...]
+    metadata: Path | None
+    root: str
 
 
 def roles(
@@ -86,16 +92,24 @@ def roles(
         masks: pattern for masks; "" = by names.
         table: the user's table, which is neither; "" = none.
     """
-    own = Path(table).resolve() if table else None
-    tables = tuple(path for path in files if own and path.name == own.name and path.resolve() == own)
-    by_name = {relative(path, source): path for path in files if path not in tables}
+    by_name, tables = set_apart({relative(path, source): path for path in files}, Path(table) if table else None)
     texts = [name for name in by_name if name.lower().endswith(_NO_IMAGES)]
-    known = set(texts)
+    root = common_folder(by_name.keys() - set(texts))
+    metadata = find_table(by_name, root)
+    by_name, own = set_apart(by_name, metadata)
+    others = [name for name in by_name if PurePosixPath(name).name == METADATA]
+    rejected += [Rejection(file=name, reason=NOT_READ) for name in others]
+    texts = [name for name in texts if name in by_name and name not in others]
+    known = {*texts, *others}
     found, left_out = choose([name for name in by_name if name not in known], images=images, masks=masks)
     rejected += [Rejection(file=name, reason=reason) for name, reason in left_out.items()]
     read = [*found.images, *found.fields, *texts]
     return Roles(
-        images=[by_name[name] for name in sorted(read)], masks=[by_name[name] for name in found.masks], tables=tables
+        images=[by_name[name] for name in sorted(read)],
+        masks=[by_name[name] for name in found.masks],
+        tables=(*tables, *own),
+        metadata=metadata,
+        root=root,
     )
 
 
@@ -117,9 +131,49 @@ def masks_of(
     return {name: tuple(by_name[mask] for mask in mine) for name, mine in pairs.of.items()}
 
 
+def with_rows(items: list[Item], chosen: Roles, source: Path, rejected: list[Rejection]) -> list[Item]:
+    """The items with what the folder's own table says of them: it goes before patterns, headers and names.
+
+    The row of a series or study names its folder or any of its files. An item without a row is rejected with its masks.
+    """
+    names = [(item.name, *(relative(path, source) for path in item.files)) for item in items]
+    table = Metadata(chosen.metadata, {name for mine in names for name in mine}, chosen.root)
+    found = []
+    for item, mine in zip(items, names, strict=True):
+        try:
+            row = table.row(*mine)
+            said, own = row.get("patient_id", ""), item.patient_id
+            if not said and (("patient_id" in row and not item.patient_said) or not own):
+                raise SourceError(EMPTY_PATIENT if "patient_id" in row else NO_PATIENT)
+        except SourceError as error:
+            reject_all(item.files, str(error), source, rejected)
+            reject_all(item.partners, IMAGE_LEFT_OUT, source, rejected)
+            continue
+        found.append(
+            replace(
+                item,
+                patient_id=said or own,
+                split=row.get("split") or item.split,
+                label=row.get("label") or item.label,
+                patient_said=item.patient_said or bool(said),
+            )
+        )
+    told = {one.file for one in rejected}
+    rejected += [Rejection(file=name, reason=reason) for name, reason in table.unused() if name not in told]
+    return found
+
+
 def reject_all(paths: Iterable[Path], reason: str, source: Path, rejected: list[Rejection]) -> None:
     """A row for each file of a series, a study or an item."""
     rejected += [Rejection(file=relative(path, source), reason=reason) for path in paths]
+
+
+def rejections_of(item: Item, reason: str) -> list[Rejection]:
+    """A row for an item of one file, and one for each of its masks, named as the item is."""
+    above = len(str(item.files[0])) - len(item.name)
+    return [Rejection(file=item.name, reason=reason)] + [
+        Rejection(file=str(path)[above:], reason=IMAGE_LEFT_OUT) for path in item.partners
+    ]
 
 
 def patient_of(name: str, header: SourceHeader, pattern: str) -> str:

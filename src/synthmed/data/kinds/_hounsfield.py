@@ -4,6 +4,8 @@ The rules are ours. They are cheap and cannot see organs: contrast medium denser
 lung becomes soft tissue. A mask made by them says "derived" in its row, so that nobody takes it for a manual one.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import ndimage
 from skimage.measure import label, regionprops
@@ -21,6 +23,15 @@ _DENSE = 700
 _TISSUE, _MUSCLE = (-200, 200), (-50, 150)
 _TISSUE_1024_TOO_HIGH = (850, 1180)
 _THINNER_THAN_AIR = -1150
+_AIR, _NO_AIR = (-1100, -900), -900
+_BETWEEN_AIR_AND_FAT = (-600, -200)
+_BETWEEN = (-650, -350)  # neither fat nor healthy lung
+_FLAT = 60  # a body without air spans more
+_GROUND = 0.02  # of all values: no single number of a body is so frequent
+_ENOUGH = 1_000_000
+_COARSE = 64
+_JUMP, _MOSTLY = 500, 0.8
+_STRAY = 0.002
 _FAT = (-200, -30)
 _BONE, _COMPACT, _COMPACT_SHARE = 180, 450, 0.05
 _AIR_BELOW = -400
@@ -30,29 +41,102 @@ _LUNG_AREA, _VESSEL_AREA = 400.0, 900.0
 """Square millimetres."""
 
 
-def check_hounsfield(values: np.ndarray, name: str) -> None:
-    """Refuse values that cannot be Hounsfield units of a body, as after a wrong rescale intercept.
+def check_hounsfield(values: np.ndarray) -> None:
+    """Refuse values that cannot be Hounsfield units of a body, as after a wrong rescale intercept or slope.
 
     A body is mostly fat and soft tissue, and what is as dense as these would be 1024 HU higher is bone, whose densities
-    are spread; nothing is thinner than air, but what a scanner writes where it did not measure.
+    are spread; nothing is thinner than air, but what a scanner writes where it did not measure; and air is not cut off.
 
     Args:
         values: of one acquisition, padding left out.
-        name: of the item, for the message.
 
     Raises:
-        SourceError: with what was found, and whether the intercept is probably too high or too low.
+        SourceError: with what was found and expected.
     """
-    found = _too_low(values) or _too_high(values) or _no_body(values)
-    if found:
+    if found := why_not_hounsfield(values):
         raise SourceError(
-            f"{name} holds no plausible Hounsfield units: {found}; expected air near -1000, fat near -100 and muscle "
-            "near 50. Its rescale intercept is probably wrong, missing or was applied twice: export it anew."
+            f"It holds no plausible Hounsfield units: {found}; expected air near -1000, fat near -100 and muscle near "
+            "50. Its rescale intercept is probably wrong, missing or was applied twice, or it was windowed or "
+            "normalised: export it anew."
         )
+
+
+def check_series(slices: np.ndarray, padding: np.ndarray | None) -> None:
+    """The same for a stack of slices, and for each part of it where all numbers jump from one slice to the next.
+
+    Args:
+        slices: [Z H W] Hounsfield units.
+        padding: [Z H W] bool, True where there is no picture; None = nowhere.
+
+    Raises:
+        SourceError: as ``check_hounsfield``.
+    """
+    values = slices if padding is None else slices[~padding]
+    check_hounsfield(values.ravel()[:: max(1, values.size // _ENOUGH)])
+    jumps = _jumps(slices, padding)
+    for begin, end in pairwise([0, *jumps, len(slices)]) if jumps else ():
+        part = slices[begin:end] if padding is None else slices[begin:end][~padding[begin:end]]
+        part = part.ravel()[:: max(1, part.size // _ENOUGH)]
+        if (part > _NO_AIR).mean() > _STRAY and (found := why_not_hounsfield(part)):
+            raise SourceError(
+                f"The numbers of its slices {begin} to {end - 1} of {len(slices)} lie apart from the others and are no "
+                f"plausible Hounsfield units: {found}; expected one rescale intercept. Export it anew."
+            )
+
+
+def _jumps(slices: np.ndarray, padding: np.ndarray | None) -> list[int]:
+    """The slices before which nearly all numbers change by hundreds in one direction, as no anatomy does."""
+    step = max(1, slices.shape[1] // _COARSE), max(1, slices.shape[2] // _COARSE)
+    small = slices[:, :: step[0], :: step[1]].astype(np.float32)
+    if padding is not None:
+        small[padding[:, :: step[0], :: step[1]]] = np.nan
+    found = []
+    for place, (before, after) in enumerate(pairwise(small), start=1):
+        change = after - before
+        change = change[np.isfinite(change)]
+        if change.size and max((change > _JUMP).mean(), (change < -_JUMP).mean()) > _MOSTLY:
+            found.append(place)
+    return found
+
+
+def seems_moved(values: np.ndarray) -> bool:
+    """Whether values that are no Hounsfield units look like those of a CT by another intercept.
+
+    Args:
+        values: of a volume of which nobody says what it is.
+    """
+    for shift in (-1024, -1000, 1000, 1024):
+        moved = values + shift
+        dense = moved[moved > _BETWEEN_AIR_AND_FAT[0]]
+        is_body = _share(dense, _TISSUE) > 0.5 and _share(dense, _BETWEEN_AIR_AND_FAT) < 0.25  # MR is full between
+        if is_body and _share(moved, _AIR) > 0.02 and not (_too_low(moved) or _too_high(moved)):
+            return True
+    return False
+
+
+def why_not_hounsfield(values: np.ndarray) -> str:
+    """What shows that values are no Hounsfield units of a body; "" where nothing does."""
+    return _too_low(values) or _too_high(values) or _cut_off(values) or _no_body(values)
 
 
 def _share(values: np.ndarray, band: tuple[float, float]) -> float:
     return float(((values > band[0]) & (values < band[1])).mean()) if values.size else 0.0
+
+
+def _cut_off(values: np.ndarray) -> str:
+    """What shows that numbers were windowed or normalised: a range too small for a body, or air at another number."""
+    if not values.size:
+        return ""
+    low, high = np.percentile(values, (1, 99))
+    if high - low < _FLAT:
+        return f"nearly all of it lies between {low:.4g} and {high:.4g}"
+    if (values < _NO_AIR).mean() < 0.01:
+        if values.min() >= 0:
+            return "none of it is below 0"
+        for ground in (values.min(), 0):
+            if ground > _NO_AIR and (share := (values == ground).mean()) > _GROUND:
+                return f"{100 * share:.0f} % of it is {ground:g}, as air that was cut off"
+    return ""
 
 
 def _too_low(values: np.ndarray) -> str:
@@ -65,6 +149,8 @@ def _too_low(values: np.ndarray) -> str:
     body = float((values > BODY_ABOVE).mean()) if values.size else 0.0
     if body < (0.015 if outside > 0.05 * values.size else 0.002):
         return f"{100 * body:.1f} % of it is denser than {BODY_ABOVE} HU"
+    if (between := _share(values, _BETWEEN)) > 3 * body:
+        return f"{100 * between:.0f} % of it lies between {_BETWEEN[0]} and {_BETWEEN[1]} HU, where little of a body is"
     return ""
 
 

@@ -10,13 +10,12 @@ from synthmed.errors import ConfigError, SourceError
 from synthmed.sources.folders import list_files, real_reason, relative
 from synthmed.sources.image import SourceHeader
 from synthmed.sources.layouts import IMAGE_LEFT_OUT
+from synthmed.sources.metadata import EMPTY_PATIENT, METADATA, NOT_READ, Metadata, common_folder, find_table, set_apart
 from synthmed.sources.names import file_key
 from synthmed.sources.partners import pair, refuse_strangers, sort_names
-from synthmed.sources.raster import COLUMNS, METADATA, read_metadata
 
 GROUPS = ("patient_id", "laterality", "view", "split", "label")
 """What a table's columns and the groups of a pattern for names may say."""
-_TABLE = (*COLUMNS, "view", "laterality")
 _TEXTS = frozenset((".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".html", ".pdf", ".xlsx"))
 _LAST_NUMBER = re.compile(r"(\d+)(?=\D*$)")
 _SIDES = {"": "", "L": "L", "LEFT": "L", "R": "R", "RIGHT": "R"}
@@ -33,7 +32,7 @@ def find_mammograms(
 
     Args:
         source: the folder.
-        table: a CSV file; "" = the folder's ``metadata.csv`` where there is one.
+        table: a CSV file; "" = the folder's ``metadata.csv`` where there is one (``sources.metadata``).
         names: regular expression with groups for relative names; "" = none.
         patient: regular expression whose group is the patient, as all kinds have it; "" = none.
         masks: pattern for the names of masks; "" = by names (``sources.partners``).
@@ -46,13 +45,19 @@ def find_mammograms(
         ConfigError: a pattern that is none.
     """
     files, left_out = list_files(source)
-    rows, files, tables = _rows(source, files, table)
-    mask_of, files = _masks(source, files, masks, left_out)
+    by_name = {relative(path, source): path for path in files}
+    root = common_folder(name for name, path in by_name.items() if path.suffix.lower() not in _TEXTS)
+    own = Path(table) if table else find_table(by_name, root)
+    by_name, tables = set_apart(by_name, own)
+    mask_of, files = _masks(by_name, masks, left_out)
+    rows = Metadata(own, [relative(path, source) for path in files], root)
     pattern = _compiled(names)
     items: list[Item] = []
     for path, look in zip(files, run(_look, files), strict=True):
         name = relative(path, source)
         try:
+            if path.name == METADATA:
+                raise SourceError(NOT_READ)
             if isinstance(look, SourceError):
                 raise look
             if must_have_mask and path not in mask_of:
@@ -74,6 +79,7 @@ def find_mammograms(
                 patient_said=bool(said["said"]),
             )
         )
+    left_out = {**dict(rows.unused()), **left_out}
     if not items:
         raise SourceError(_nothing(source, left_out))
     rejected = [Rejection(file=name, reason=reason) for name, reason in sorted(left_out.items())]
@@ -93,23 +99,10 @@ def _look(path: Path) -> SourceHeader:
     return header
 
 
-def _rows(
-    source: Path, files: list[Path], table: str
-) -> tuple[dict[str, dict[str, str]] | None, list[Path], tuple[Path, ...]]:
-    """The table by file name, or None without one, the files without it, and the tables among them."""
-    path = Path(table) if table else source / METADATA
-    if not table and path not in files:
-        return None, files, ()
-    own = path.resolve()
-    tables = tuple(file for file in files if file.name == own.name and file.resolve() == own)
-    return read_metadata(path, _TABLE), [file for file in files if file not in tables], tables
-
-
 def _masks(
-    source: Path, files: list[Path], pattern: str, left_out: dict[str, str]
+    by_name: dict[str, Path], pattern: str, left_out: dict[str, str]
 ) -> tuple[dict[Path, tuple[Path, ...]], list[Path]]:
     """Image -> its masks, and the files that are no masks; a mask without its image is left out."""
-    by_name = {relative(path, source): path for path in files}
     if not pattern:
         read = [name for name, path in by_name.items() if path.suffix.lower() not in _TEXTS]
         found = sort_names(read)
@@ -129,7 +122,7 @@ def _masks(
     for name, path in by_name.items():
         if path.parent in places and path not in used:
             left_out[name] = "It lies beside the masks and belongs to no image. Add the image or remove the mask."
-    return mask_of, [path for path in files if path not in used and path.parent not in places]
+    return mask_of, [path for path in by_name.values() if path not in used and path.parent not in places]
 
 
 def _filled(pattern: str, name: str) -> str:
@@ -162,7 +155,7 @@ def _compiled(names: str) -> re.Pattern[str] | None:
 def _said(
     name: str,
     header: SourceHeader,
-    rows: dict[str, dict[str, str]] | None,
+    rows: Metadata,
     pattern: re.Pattern[str] | None,
     *,
     pairs: bool,
@@ -183,12 +176,11 @@ def _said(
         if match is None:
             raise SourceError("Its name does not fit the setting names. Change the pattern or the name.")
         said |= {group: value for group, value in match.groupdict().items() if value}
-    if rows is not None:
-        row = rows.get(file_key(name)) or rows.get(file_key(PurePosixPath(name).name))
-        if row is None:
-            raise SourceError("The table has no row for it. Add one with its file_name.")
-        said |= {column: value for column, value in row.items() if value}
+    row = rows.row(name)
+    said |= {column: value for column, value in row.items() if value}
     said["said"] = said["patient_id"]
+    if not said["patient_id"] and "patient_id" in row:
+        raise SourceError(EMPTY_PATIENT)
     if not said["patient_id"] and header.format != "DICOM" and not patient:
         said["patient_id"] = PurePosixPath(name).stem
     if not said["patient_id"]:

@@ -4,26 +4,29 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
 from synthmed import sources
-from synthmed.data.brightness import PICTURES, Span, brightened, range_of, span_of
+from synthmed.data.brightness import PICTURES, Span, brightened, is_dim, range_of, span_of
 from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.index import LOOK_AT
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
-from synthmed.data.kinds._folders import NO_PATIENT, in_name
+from synthmed.data.kinds._folders import NO_PATIENT, in_name, rejections_of
 from synthmed.data.masks import join_masks, refuse_mask
 from synthmed.errors import SourceError
 from synthmed.sources import pixels, raster
 from synthmed.sources.folders import relative
 from synthmed.sources.image import SourceImage
 from synthmed.sources.layouts import IMAGE_LEFT_OUT
+from synthmed.sources.metadata import EMPTY_PATIENT
 
 FORMATS = (*pixels.EXTENSIONS, ".dcm", ".nii", ".nii.gz", ".nrrd")
+
+_DIM = "they use less than an eighth of the numbers of the set and are nearly black, as 12 bits beside 16"
 
 FieldOf = Callable[[np.ndarray], np.ndarray]
 """Computes a field of view [H W] of {0, 1} from stored pixels [C H W]."""
@@ -69,7 +72,7 @@ def find(source: Path, settings: PhotographSettings, run: Map) -> Found:
             items.append(item)
             continue
         else:
-            rejected.append(Rejection(file=name, reason=NO_PATIENT))
+            rejected.append(Rejection(file=name, reason=NO_PATIENT if settings.patient else EMPTY_PATIENT))
         partners = (*image.mask_paths, *([image.field_path] if image.field_path else []))
         rejected += [Rejection(file=relative(path, source), reason=IMAGE_LEFT_OUT) for path in partners]
     channels, bits, _ = usual
@@ -88,35 +91,39 @@ def measure(found: Found, run: Map) -> Found:
     if found.facts["plain"]:
         return found
     items, rejected, spans = _of_one_unit(found.items, run)
-    facts = {**found.facts, **({"range": range_of(spans)} if spans else {})}
+    facts = dict(found.facts)
+    if known := [span for span in spans if isinstance(span, Span)]:
+        low, high = facts["range"] = range_of(known)
+        dim = [isinstance(span, Span) and is_dim(span, low, high) for span in spans]
+        items = [
+            replace(item, facts={**item.facts, "dim": True}) if is_so else item
+            for item, is_so in zip(items, dim, strict=True)
+        ]
     return replace(found, items=items, rejected=sorted([*found.rejected, *rejected], key=_by_name), facts=facts)
 
 
-def _of_one_unit(items: list[Item], run: Map) -> tuple[list[Item], list[Rejection], list[Span]]:
-    """The items whose numbers mean the same, those that are left out because theirs do not, and all their spans.
+def _of_one_unit(items: list[Item], run: Map) -> tuple[list[Item], list[Rejection], list[Span | SourceError]]:
+    """The items whose numbers mean the same, those that are left out because theirs do not, and the former's spans.
 
     An item that cannot be read stays: it says why when its image is made.
     """
     seen = list(run(span_of, [item.files[0] for item in items]))
     units = Counter(span.unit for span in seen if isinstance(span, Span))
     usual = max(units, key=lambda unit: (units[unit], unit), default="")
-    kept, rejected = [], []
+    kept: list[Item] = []
+    rejected: list[Rejection] = []
+    spans: list[Span | SourceError] = []
     for item, span in zip(items, seen, strict=True):
         if isinstance(span, Span) and span.unit != usual:
-            reason = (
+            rejected += rejections_of(
+                item,
                 f"Its numbers are of the unit {span.unit}; expected {usual} as of most images here, so that one number "
-                "has one brightness. Prepare it as its own set."
+                "has one brightness. Prepare it as its own set.",
             )
-            rejected.append(Rejection(file=item.name, reason=reason))
-            rejected += [Rejection(file=_named(item, path), reason=IMAGE_LEFT_OUT) for path in item.partners]
         else:
             kept.append(item)
-    return kept, rejected, [span for span in seen if isinstance(span, Span) and span.unit == usual]
-
-
-def _named(item: Item, path: Path) -> str:
-    """The name of a partner relative to the source, as the item is named."""
-    return str(path)[len(str(item.files[0])) - len(item.name) :]
+            spans.append(span)
+    return kept, rejected, spans
 
 
 def _by_name(rejection: Rejection) -> tuple[str, str]:
@@ -172,7 +179,8 @@ def make(item: Item, info: DatasetInfo, settings: PhotographSettings, *, field_o
     stored = brightened(source.pixels, source.padding, info.bits, low, high)
     masks, one = _partner(item, "mask", "mask", source)
     fields, other = _partner(item, "field", "field of view", source)
-    notes = "; ".join(dict.fromkeys(note for note in (one, other) if note))
+    dim = f"{LOOK_AT}{_DIM}" if item.facts.get("dim") else ""
+    notes = "; ".join(dict.fromkeys(note for note in (one, other, dim) if note))
     source_height, source_width = stored.shape[2:]
     fit = fit_of(source_height, source_width, info.height, info.width)
     made: list[Made] = []
@@ -187,7 +195,7 @@ def make(item: Item, info: DatasetInfo, settings: PhotographSettings, *, field_o
                 fit=fit,
                 part=f"frame {number + 1:04d}" if len(stored) > 1 else "",
                 spacing_mm=tuple(length / fit.scale for length in source.header.spacing_mm[:2]),
-                view=f"{source.header.laterality} {source.header.view}".strip(),
+                view=item.facts.get("view") or f"{source.header.laterality} {source.header.view}".strip(),
                 notes=notes,
                 low=low,
                 high=high,
@@ -226,12 +234,14 @@ def _unlike(kind: tuple[int, int, str], usual: tuple[int, int, str]) -> str:
 
 
 def _item(image: raster.FoundImage, name: str, patient_in_file: str, pattern: str) -> Item | None:
-    """The item of an image, or None where the pattern finds no patient in its name.
+    """The item of an image, or None where nobody says whose it is.
 
     Layout and table say whose it is, or else the pattern, or else the file itself, or nobody.
     """
     partners = {"mask": image.mask_paths, "field": (image.field_path,) if image.field_path else ()}
-    facts = {what: paths for what, paths in partners.items() if paths}
+    facts: dict[str, Any] = {what: paths for what, paths in partners.items() if paths}
+    if image.view:
+        facts["view"] = image.view
     patient, said = image.patient_id, image.patient_said
     if not said and (pattern or patient_in_file):
         patient, said = in_name(name, pattern) if pattern else patient_in_file, True
@@ -243,7 +253,7 @@ def _item(image: raster.FoundImage, name: str, patient_in_file: str, pattern: st
         files=(image.path,),
         split=image.split,
         label=image.label,
-        partners=tuple(path for paths in facts.values() for path in paths),
+        partners=tuple(path for paths in partners.values() for path in paths),
         facts=facts,
         patient_said=said,
     )
@@ -264,6 +274,8 @@ def _partner(item: Item, key: str, what: str, source: SourceImage) -> tuple[np.n
 def _binary(path: Path, what: str, source: SourceImage) -> tuple[np.ndarray, str]:
     """One mask or field [F H W], and a note where it may lie otherwise."""
     read = sources.read(path)
+    if read.header.format in PICTURES:
+        pixels.refuse_odd_palette(path)
     partner, turned = read.pixels, read.header.exif_orientation != source.header.exif_orientation
     frames, channels, height, width = partner.shape
     if (frames, height, width) != (len(source.pixels), *source.pixels.shape[2:]):

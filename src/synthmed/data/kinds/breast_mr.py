@@ -19,7 +19,7 @@ from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._common_grid import CommonGrid, grid_over, onto
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.data.kinds._contrasts import PRE, SUB, T2, Stack, by_headers, by_patterns, post, why_not, why_not_together
-from synthmed.data.kinds._folders import NO_PATIENT, is_said, list_files, patient_of, read_headers, reject_all, roles
+from synthmed.data.kinds._folders import is_said, list_files, patient_of, read_headers, reject_all, roles, with_rows
 from synthmed.data.kinds._lesion_classes import HEALTHY, LesionClasses, read_classes
 from synthmed.data.kinds._patches import body_of, breast_of, cut, healthy_centres, lesion_centres
 from synthmed.data.kinds._series import Volume, read_stack, same_grid
@@ -80,10 +80,11 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     rejected += unread
     items = []
     for study in studies_of(headers, source, rejected):
-        item = _item(study, source, settings, classes, rejected)
+        item = _item(study, source, settings, rejected)
         if item:
             items.append(item)
     items = with_masks(_named_apart(items), chosen.masks, source, rejected, told=bool(settings.mask))
+    items = [_classed(item, classes) for item in with_rows(items, chosen, source, rejected)]
     if settings.output == "patches":
         items = _with_known_findings(items, source, rejected)
     if not items:
@@ -145,15 +146,11 @@ def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
     else:
         made = _lesions(study, item, info, settings) + _healthy(study, item, info, settings)
     if not made:
-        raise SourceError(
-            f"{item.name} has no place for a patch; expected a lesion, or tissue without one. Use slices."
-        )
+        raise SourceError("It has no place for a patch; expected a lesion, or tissue without one. Set output=slices.")
     return made
 
 
-def _item(
-    stacks: list[Stack], source: Path, settings: Settings, classes: LesionClasses, rejected: list[Rejection]
-) -> Item | None:
+def _item(stacks: list[Stack], source: Path, settings: Settings, rejected: list[Rejection]) -> Item | None:
     """One study as an item, or None with the reason among the rejections; unused series are listed too."""
     name = common_folder([stack.name for stack in stacks])
     if settings.contrasts:
@@ -171,7 +168,6 @@ def _item(
         reason = reason or (f"Its {channel} cannot be used: {problem}" if problem else "")
     reason = reason or why_not_together(found)
     patient = patient_of(stacks[0].name, stacks[0].headers[0], settings.patient)
-    reason = reason or ("" if patient else NO_PATIENT)
     if reason:
         reject_all({path for stack in stacks for path in stack.files()}, reason, source, rejected)
         return None
@@ -183,11 +179,16 @@ def _item(
     for channel, stack in found.items():
         parts[channel] = (len(files), len(files) + len(stack.headers), stack.volume)
         files += stack.files()
-    label = classes.patients.get(identity(patient), "")
-    lesions = dict(classes.lesions.get(identity(patient), {}))
-    facts = {"parts": parts, "lesions": lesions, "first": min(stack.name for stack in stacks)}
+    facts = {"parts": parts, "first": min(stack.name for stack in stacks)}
     said = is_said(stacks[0].headers[0], settings.patient)
-    return Item(name=name, patient_id=patient, files=tuple(files), label=label, facts=facts, patient_said=said)
+    return Item(name=name, patient_id=patient, files=tuple(files), facts=facts, patient_said=said)
+
+
+def _classed(item: Item, classes: LesionClasses) -> Item:
+    """The item with the classes of its patient and lesions by the user's table, which goes before the folder's own."""
+    patient = identity(item.patient_id)
+    label = classes.patients.get(patient, item.label)
+    return replace(item, label=label, facts={**item.facts, "lesions": dict(classes.lesions.get(patient, {}))})
 
 
 def _named_apart(items: list[Item]) -> list[Item]:
@@ -245,8 +246,8 @@ def _read_study(item: Item, names: list[str], settings: Settings) -> _Study:
         volumes[name] = onto(volume, grid)
     assert grid is not None, "a study has at least one channel"
     body = body_of(volumes[first])
-    _subtract(volumes, body, names, item.name)
-    low, high = _scales(volumes, settings.percentile, item.name)
+    _subtract(volumes, body, names)
+    low, high = _scales(volumes, settings.percentile)
     stored = [_stored(volumes[name], low[name], high[name]) for name in names]
     return _Study(
         channels=np.stack(stored),
@@ -264,13 +265,13 @@ def _joined(masks: list[Volume]) -> Volume:
     return replace(masks[0], slices=join_masks([mask.slices for mask in masks]))
 
 
-def _subtract(volumes: dict[str, np.ndarray], body: np.ndarray, names: list[str], name: str) -> None:
+def _subtract(volumes: dict[str, np.ndarray], body: np.ndarray, names: list[str]) -> None:
     """Check that contrast medium makes the body brighter, and fill in Sub; where it gets darker Sub is 0."""
     if PRE in volumes and post(1) in volumes:
         change = volumes[post(1)] - volumes[PRE]
         if body.any() and change[body].mean() <= 0:
             raise SourceError(
-                f"The second phase of {name} is not brighter than the first; expected enhancement. The phases are "
+                "Its second phase is not brighter than the first; expected enhancement. The phases are "
                 "probably in another order: name them by contrasts."
             )
         if SUB in names and SUB not in volumes:
@@ -281,7 +282,7 @@ def _subtract(volumes: dict[str, np.ndarray], body: np.ndarray, names: list[str]
         volumes[SUB] = (volumes[SUB] - (np.median(air) if air.size else 0)).clip(min=0)
 
 
-def _scales(volumes: dict[str, np.ndarray], percentile: float, name: str) -> tuple[dict[str, float], dict[str, float]]:
+def _scales(volumes: dict[str, np.ndarray], percentile: float) -> tuple[dict[str, float], dict[str, float]]:
     """What becomes 0 and the largest number: one scale for all phases of T1 and their difference, one for each other.
 
     So enhancement stays visible as such. 0 is the scanner's 0; only where a contrast has negative values, as after
@@ -294,7 +295,7 @@ def _scales(volumes: dict[str, np.ndarray], percentile: float, name: str) -> tup
         largest = float(np.percentile(values[values > 0], percentile)) if (values > 0).any() else 0.0
         smallest = 0.0 if values.min() >= 0 else float(np.percentile(values, 100 - percentile))
         if largest <= smallest:
-            raise SourceError(f"{group[0]} of {name} holds nothing but zeros where the others lie. Take it out.")
+            raise SourceError(f"Its {group[0]} holds nothing but zeros where the others lie. Take it out.")
         for key in group:
             low[key], high[key] = (0.0 if key == SUB else smallest), largest
     return low, high
@@ -331,7 +332,7 @@ def _lesions(study: _Study, item: Item, info: DatasetInfo, settings: Settings) -
         if label in ("", HEALTHY):
             found = "the class healthy" if label else "no class"
             raise SourceError(
-                f"The lesion {value} in the mask of {item.name} has {found} in the table; expected one such as benign "
+                f"The lesion {value} in its mask has {found} in the table; expected one such as benign "
                 "or malignant. Correct the table or the mask."
             )
         made.append(_patch(study, (centre[0], centre[1], centre[2]), label, info))

@@ -17,7 +17,6 @@ from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.data.kinds._folders import (
-    NO_PATIENT,
     is_said,
     list_files,
     masks_of,
@@ -25,8 +24,9 @@ from synthmed.data.kinds._folders import (
     read_headers,
     reject_all,
     roles,
+    with_rows,
 )
-from synthmed.data.kinds._hounsfield import BODY_ABOVE, TISSUES, check_hounsfield, tissues_of
+from synthmed.data.kinds._hounsfield import BODY_ABOVE, TISSUES, check_series, tissues_of
 from synthmed.data.kinds._label_table import LabelTable, read_table
 from synthmed.data.kinds._series import Volume, read_stack, same_grid, series_of, why_no_stack, without_copies
 from synthmed.data.masks import join_masks, refuse_mask
@@ -81,6 +81,7 @@ def find(source: Path, settings: Settings, run: Map) -> Found:
     if not settings.images:
         refuse_contrasts(item.name for item in items)
     items = _paired(items, chosen.masks, source, rejected, told=bool(settings.masks))
+    items = with_rows(items, chosen, source, rejected)
     items, unit, bits = _alike(items, source, rejected)
     if not items:
         raise SourceError(_nothing(source, rejected))
@@ -126,13 +127,12 @@ def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
     if info.intensity.unit != "HU":
         return [_picture(item, info, settings)]
     volume = read_stack(item.files)
-    values = volume.slices if volume.padding is None else volume.slices[~volume.padding]
-    check_hounsfield(values.ravel()[:: max(1, values.size // 1_000_000)], item.name)
+    check_series(volume.slices, volume.padding)
     labels = _labels(item, volume, settings)
     made = [_slice(volume, labels, index, info, settings) for index in _wanted(volume, settings)]
     if not made:
         raise SourceError(
-            f"No slice of {item.name} has body on {100 * settings.min_body:g} % of it; expected one. Lower min_body."
+            f"None of its slices has body on {100 * settings.min_body:g} % of it; expected one. Lower min_body."
         )
     return made
 
@@ -151,8 +151,7 @@ def _items(headers: list[SourceHeader], source: Path, settings: Settings, reject
         alone = len(series) > 1 and in_folder[folder] == 1 and {header.path.parent for header in series} == {folder}
         name = relative(folder if alone else min(header.path for header in series), source)
         patient = patient_of(name, series[0], settings.patient)
-        reason = _why_not(series, name, settings) or ("" if patient else NO_PATIENT)
-        if reason:
+        if reason := _why_not(series, name, settings):
             reject_all((header.path for header in series), reason, source, rejected)
             continue
         unit = "HU" if series[0].format in _VOLUMES else "grey value"
@@ -300,7 +299,7 @@ def _picture(item: Item, info: DatasetInfo, settings: Settings) -> Made:
     """A picture that was windowed before, as it is."""
     pixels = read(item.files[0]).pixels[0, 0]
     if pixels.dtype != info.dtype:
-        raise SourceError(f"{item.name} decodes to other bits than its header says. Save it anew.")
+        raise SourceError("It decodes to other bits than its header says. Save it anew.")
     if not settings.images:
         refuse_mask(pixels)
     table = LabelTable(**item.facts["table"])

@@ -16,19 +16,20 @@ from pydantic import Field
 
 from synthmed import sources
 from synthmed.data.breast import WORKING_SIDE, Breast, find_breast, find_outline, mirrored, without
-from synthmed.data.brightness import Span, range_of, span_in
+from synthmed.data.brightness import Span, is_dim, range_of, span_in
 from synthmed.data.dataset import DatasetInfo, Intensity
 from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
 from synthmed.data.index import LOOK_AT
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
 from synthmed.data.kinds._display import is_shown_by_range, show
+from synthmed.data.kinds._folders import rejections_of
 from synthmed.data.kinds._mammogram_files import find_mammograms
 from synthmed.data.masks import join_masks, refuse_mask
 from synthmed.errors import ConfigError, SourceError
 from synthmed.running.threads import one_thread
 from synthmed.sources import dicom
 from synthmed.sources.image import SourceHeader, SourceImage
-from synthmed.sources.pixels import binary_mask
+from synthmed.sources.pixels import binary_mask, refuse_odd_palette
 
 DEFAULT_SIZE = (512, 256)
 _DOUBT = "things like markers or edges surround the breast and may be tissue, so they were left"
@@ -99,11 +100,19 @@ def measure(found: Found, settings: Settings, run: Map) -> Found:
         if isinstance(one, tuple):
             depths[one[0]].append(one[1])
     ranges = {bits: range_of(alike) for bits, alike in depths.items()}
-    items = [
-        replace(item, facts={**item.facts, "range": ranges[one[0]]}) if isinstance(one, tuple) else item
-        for item, one in zip(found.items, spans, strict=True)
-    ]
-    return replace(found, items=items)
+    items, rejected = [], list(found.rejected)
+    for item, one in zip(found.items, spans, strict=True):
+        if not isinstance(one, tuple):
+            items.append(item)
+        elif is_dim(one[1], *ranges[one[0]]):
+            reason = (
+                f"Its numbers end at {one[1].high:g}, those of others here at {ranges[one[0]][1]:g}, so that it would "
+                "be nearly black; expected one depth. Prepare it as its own set, or set window=image."
+            )
+            rejected += rejections_of(item, reason)
+        else:
+            items.append(replace(item, facts={**item.facts, "range": ranges[one[0]]}))
+    return replace(found, items=items, rejected=sorted(rejected, key=lambda row: (row.file, row.reason)))
 
 
 def _span(window: str, path: Path) -> tuple[int, Span] | None:
@@ -203,6 +212,7 @@ def _drawn_in(path: Path, settings: Settings, height: int, width: int) -> np.nda
         )
     values = _label_of(settings.labels)
     if not values:
+        refuse_odd_palette(path)
         labels = binary_mask(drawn[0], path.name)
     else:
         unknown = np.setdiff1d(drawn[0, 0], list(values))
