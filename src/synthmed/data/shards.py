@@ -4,13 +4,12 @@ Finished shards stand in a hidden working folder beside the set until the set is
 them there and goes on; another source, another setting or another key has another working folder.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from synthmed.data.kinds._contract import Item, KindSettings, Made
 from synthmed.data.limits import Limits, attempt
 from synthmed.data.store import SHARD_BYTES, SHARD_IMAGES, ShardWriter, bytes_per_image
 from synthmed.errors import ArtifactError, DataError, SourceError
+from synthmed.files.locks import try_lock
 from synthmed.files.paths import open_own
 from synthmed.files.tables import read_csv, write_csv
 
@@ -169,7 +169,7 @@ def working_folder(out: Path, digest: str) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = open_own(folder / _LOCK, "a")
     with lock:
-        if not _locks(lock):
+        if not try_lock(lock):
             raise ArtifactError(f"Another process is preparing {out}. Wait for it, or give another place.")
         artifacts.sweep(folder)
         try:
@@ -183,16 +183,8 @@ def working_folder(out: Path, digest: str) -> Iterator[Path]:
             is_working = other.name.startswith(f".{out.name}.") and other.name.endswith(".preparing")
             if is_working and other.is_dir() and not other.is_symlink():
                 with open_own(other / _LOCK, "a") as theirs:
-                    if other == folder or _locks(theirs):
+                    if other == folder or try_lock(theirs):
                         artifacts.remove(other)
-
-
-def _locks(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 class FinishedShards:

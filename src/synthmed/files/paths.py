@@ -97,7 +97,7 @@ def open_own(path: Path, mode: Literal["a", "ab", "wb"]) -> IO[Any]:
     refuse_link(path)
 
     def opener(name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_NOFOLLOW, 0o666)  # where a link has come in the meantime
+        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)  # where a link has come in the meantime
 
     return open(path, mode, encoding=None if "b" in mode else "utf-8", opener=opener)
 

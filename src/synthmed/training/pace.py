@@ -1,6 +1,5 @@
 """How fast a recipe trains here: what a schedule would take is measured on a few steps of each of its stages."""
 
-import resource
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +30,7 @@ class Takes:
     Args:
         images: that each stage sees, by its name.
         seconds: with nothing else on the machine, checkpoints and sample grids left out.
-        memory: bytes of the process, or of the device, at the peak.
+        memory: bytes of the process, or of the device, at the peak; 0 where the system does not tell.
         disk: bytes of the checkpoints and the model at the end.
     """
 
@@ -44,9 +43,10 @@ class Takes:
     def sentence(self) -> str:
         """For people."""
         images = "; ".join(f"{name}: {count} images" for name, count in self.images.items())
+        memory = f"{self.memory / 1e9:.1f} GB of memory and " if self.memory else ""
         return (
             f"It would train {images}. With nothing else at work here that takes about {_duration(self.seconds)}, "
-            f"{self.memory / 1e9:.1f} GB of memory and {max(1, round(self.disk / 1e6))} MB on the disk."
+            f"{memory}{max(1, round(self.disk / 1e6))} MB on the disk."
         )
 
 
@@ -160,6 +160,10 @@ def _bytes(tensors: Iterable[object]) -> int:
 def _peak(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

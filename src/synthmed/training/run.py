@@ -1,6 +1,5 @@
 """What surrounds the loop: one process a run, signals that stop between steps, the grid of samples."""
 
-import fcntl
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_stored
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError, ConfigError
+from synthmed.files.locks import try_lock
 from synthmed.files.paths import open_own
 from synthmed.methods._contract import Method
 from synthmed.pictures import pairs_grid, save_png
@@ -32,12 +32,8 @@ _TRAINING = threading.Lock()
 def exclusive(run: Path) -> Iterator[None]:
     """Hold the run: a second training of the same directory is refused. The lock dies with the process."""
     with open_own(run / LOCK, "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ArtifactError(
-                f"Another process is training {run}. Wait for it, stop it, or give another RUN."
-            ) from error
+        if not try_lock(file):
+            raise ArtifactError(f"Another process is training {run}. Wait for it, stop it, or give another RUN.")
         yield
 
 
