@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOME = {
     "demo": "synthmed.demonstration",
     "doctor": "synthmed.checkup.doctor",
+    "names": "synthmed.listing",
     "phantom": "synthmed.phantoms",
     "prepare": "synthmed.data.prepare",
     "label": "synthmed.segmentation.labelling",

@@ -9,6 +9,7 @@ from synthmed.demonstration import demo as demo
 from synthmed.evaluation.report import evaluate as evaluate
 from synthmed.generation.generate import generate as generate
 from synthmed.generation.model import load_model as load_model
+from synthmed.listing import names as names
 from synthmed.phantoms import phantom as phantom
 from synthmed.pretrained.folder import weights as weights
 from synthmed.reading.design import study_new as study_new

@@ -30,6 +30,7 @@ def flat(group, before=""):
 VERBS = {
     "demo": "[OUT] --seed",
     "doctor": "[SOURCE] --json --pixels --workers",
+    "names": "[WHAT] --json",
     "phantom": "KIND OUT --json --num --seed --size",
     "prepare": (
         "SOURCE OUT --cluster --fast-j2k --holdout --json --key --kind --seed --set --size --table --test --workers"

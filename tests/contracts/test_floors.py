@@ -34,6 +34,7 @@ FLOORS = {
     "comparison": 11,
     "auditing": 11,
     "demonstration": 12,
+    "listing": 12,
     "reading": 12,
     "cli": 13,
     "__main__": 14,

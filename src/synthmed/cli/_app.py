@@ -24,16 +24,29 @@ class Computing(TyperCommand):
         return super().invoke(ctx)
 
 
+_HELP = {"help_option_names": ["-h", "--help"]}
+START, MAKE, JUDGE = "Start here", "Make images", "Judge them"
+"""The groups in which the verbs are listed."""
+
 app = typer.Typer(
     name="synthmed",
     help="Synthetic medical images: prepare, train, generate, evaluate. Not a medical device.",
+    epilog="Each verb has examples: synthmed VERB -h. A tour of all of it in three minutes: synthmed demo.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings=_HELP,
 )
 
-study = typer.Typer(help="Reader studies: people judge images in a browser.", no_args_is_help=True)
-app.add_typer(study, name="study")
+study = typer.Typer(
+    help="Reader studies: people judge images in a browser.", no_args_is_help=True, context_settings=_HELP
+)
+app.add_typer(study, name="study", rich_help_panel=JUDGE)
+
+
+def example(*commands: str) -> str:
+    """The end of a verb's help."""
+    return "\n\n".join([f"Example{'s' if len(commands) > 1 else ''}:", *commands])
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]

@@ -5,10 +5,17 @@ from typing import Annotated
 
 import typer
 
-from synthmed.cli._app import Computing, Data, Device, Json, Out, Seed, app, progress_bar, tell
+from synthmed.cli._app import JUDGE, Computing, Data, Device, Json, Out, Seed, app, example, progress_bar, tell
 
 
-@app.command(cls=Computing)
+@app.command(
+    cls=Computing,
+    rich_help_panel=JUDGE,
+    epilog=example(
+        "synthmed evaluate samples data report",
+        "synthmed evaluate samples data report --metrics quick --compare other-samples",
+    ),
+)
 def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Sample set, or a folder.")],
              real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared data set, or a folder.")], out: Out,
              metrics: Annotated[str, typer.Option(help="Names joined by commas; quick = all but usefulness; "
@@ -34,7 +41,13 @@ def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help
     tell(as_json, f"{report.verdict}\nThe report is {out / 'report.html'}.", out=out, verdict=report.verdict)
 
 
-@app.command(cls=Computing)
+@app.command(
+    cls=Computing,
+    rich_help_panel=JUDGE,
+    epilog=example(
+        "synthmed compare data compared --recipes dual_gan,pix2pix --minutes 20",
+    ),
+)
 def compare(data: Data,
             out: Annotated[Path, typer.Argument(metavar="OUT", help="Directory; the same command goes on in it.")],
             recipes: Annotated[str, typer.Option(help="Names of recipes or paths, joined by commas.")],
@@ -64,7 +77,7 @@ def compare(data: Data,
     tell(as_json, f"The comparison is {page}.", out=out, page=page)
 
 
-@app.command()
+@app.command(rich_help_panel=JUDGE, epilog=example("synthmed weights list", "synthmed weights fetch inception"))
 def weights(action: Annotated[str, typer.Argument(metavar="ACTION", help="list, fetch or verify.")],
             names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Known weights.")] = None,
             folder: Annotated[Path | None, typer.Option(help="Weights folder; default $SYNTHMED_WEIGHTS, else "
@@ -79,7 +92,14 @@ def weights(action: Annotated[str, typer.Argument(metavar="ACTION", help="list, 
     tell(as_json, told, folder=found[0].path.parent, **{one.weights.name: one.state for one in found})
 
 
-@app.command(cls=Computing)
+@app.command(
+    cls=Computing,
+    rich_help_panel=JUDGE,
+    epilog=example(
+        "synthmed audit samples data audit --run run",
+        "synthmed audit a-folder-of-images data audit",
+    ),
+)
 def audit(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Sample set, or a folder.")],
           real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared set, or real images.")], out: Out,
           run: Annotated[Path | None, typer.Option(metavar="RUN",

@@ -6,11 +6,25 @@ from typing import Annotated
 
 import typer
 
-from synthmed.cli._app import Computing, Data, Device, Json, Out, Seed, app, progress_bar, size_of, tell
+from synthmed.cli._app import (
+    MAKE,
+    START,
+    Computing,
+    Data,
+    Device,
+    Json,
+    Out,
+    Seed,
+    app,
+    example,
+    progress_bar,
+    size_of,
+    tell,
+)
 from synthmed.errors import ConfigError
 
 
-@app.command(cls=Computing)
+@app.command(cls=Computing, rich_help_panel=START, epilog=example("synthmed demo"))
 def demo(out: Annotated[Path, typer.Argument(metavar="[OUT]", help="New directory.")] = Path("demo"),
          seed: Seed = 0) -> None:  # fmt: skip
     """From nothing to a report on phantoms, in about three minutes on two cores."""
@@ -19,7 +33,13 @@ def demo(out: Annotated[Path, typer.Argument(metavar="[OUT]", help="New director
     run(out, seed=seed)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=START,
+    epilog=example(
+        "synthmed doctor photographs",
+        "synthmed doctor photographs --pixels 100",
+    ),
+)
 def doctor(source: Annotated[Path | None, typer.Argument(metavar="[SOURCE]", help="Folder of images.")] = None,
            pixels: Annotated[int, typer.Option(help="Pictures whose pixels are looked at too.")] = 0,
            workers: Annotated[int | None, typer.Option(help="Processes; as many as cores if not given.")] = None,
@@ -33,7 +53,19 @@ def doctor(source: Annotated[Path | None, typer.Argument(metavar="[SOURCE]", hel
     print(json.dumps(found.facts())) if as_json else show(found)
 
 
-@app.command()
+@app.command(rich_help_panel=START, epilog=example("synthmed names recipes"))
+def names(what: Annotated[str, typer.Argument(metavar="[WHAT]", help="kinds, phantoms, recipes, metrics, extractors or "
+                          "weights; all of them if not given.")] = "", as_json: Json = False) -> None:  # fmt: skip
+    """List what can be asked for by name, each with a sentence."""
+    from synthmed.listing import names as run
+
+    found = run(what)
+    parts = ["\n".join([f"{one}:", *(f"  {name:26}{about}" for name, about in known.items())])
+             for one, known in found.items()]  # fmt: skip
+    tell(as_json, "\n\n".join(parts), **found)
+
+
+@app.command(rich_help_panel=START, epilog=example("synthmed phantom retina eyes --num 40"))
 def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="breast_mr, cells, mammogram, retina or thorax.")],
             out: Out,
             num: Annotated[int | None, typer.Option(help="How many images; of thorax and breast_mr how many patients. "
@@ -50,7 +82,13 @@ def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="breast_mr,
           out=out, num=made)  # fmt: skip
 
 
-@app.command()
+@app.command(
+    rich_help_panel=MAKE,
+    epilog=example(
+        "synthmed prepare eyes data --kind retina --size 256 --holdout 0.2",
+        "synthmed prepare series ct --kind ct --table patients.csv",
+    ),
+)
 def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of images and masks.")], out: Out,
             kind: Annotated[str, typer.Option(help="What they show, such as retina or generic.")] = "generic",
             size: Annotated[str, typer.Option(help="Side in pixels, or HEIGHTxWIDTH; empty = the kind's own.")] = "",
@@ -82,7 +120,13 @@ def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folde
           cautions=made.cautions, **facts)  # fmt: skip
 
 
-@app.command(cls=Computing)
+@app.command(
+    cls=Computing,
+    rich_help_panel=MAKE,
+    epilog=example(
+        "synthmed label more-photographs data data-and-more",
+    ),
+)
 def label(photographs: Annotated[Path, typer.Argument(metavar="PHOTOGRAPHS", help="Folder of images without masks.")],
           data: Data, out: Out, seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Give photographs masks, by a segmenter trained on DATA's labelled training pairs, and add them to DATA's."""
@@ -95,7 +139,14 @@ def label(photographs: Annotated[Path, typer.Argument(metavar="PHOTOGRAPHS", hel
           out=out, digest=made.digest, added=added)  # fmt: skip
 
 
-@app.command(cls=Computing)
+@app.command(
+    cls=Computing,
+    rich_help_panel=MAKE,
+    epilog=example(
+        "synthmed train dual_gan data run --dry-run",
+        "synthmed train dual_gan data run --set training.budget=0.5",
+    ),
+)
 def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe, or a path to one.")],
           data: Data,
           run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of the training.")],
@@ -122,7 +173,14 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
     tell(as_json, f"Next: synthmed generate {model} SAMPLES --num 50", model=model)
 
 
-@app.command(cls=Computing)
+@app.command(
+    cls=Computing,
+    rich_help_panel=MAKE,
+    epilog=example(
+        "synthmed generate run/model.safetensors samples --num 50",
+        "synthmed generate run/model.safetensors repainted --num 20 --masks data --split test",
+    ),
+)
 def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/model.safetensors")], out: Out,
              num: Annotated[int, typer.Option(help="How many images.")],
              masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES|FOLDER",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from synthmed.config import did_you_mean
 from synthmed.errors import ConfigError, DataError
 from synthmed.evaluation._figures import Figure
 from synthmed.running.progress import Progress
@@ -182,7 +183,8 @@ def find_metric(name: str) -> ModuleType:
     """
     known = known_metrics()
     if name not in known:
-        raise ConfigError(f"The metric {name!r} is unknown; expected one of {', '.join(known)}. Check the name.")
+        meant = did_you_mean(name, [*known, "quick"])
+        raise ConfigError(f"The metric {name!r} is unknown{meant}; expected quick, or some of {', '.join(known)}.")
     return importlib.import_module(f"synthmed.evaluation.{name}")
 
 

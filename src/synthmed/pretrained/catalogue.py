@@ -6,6 +6,7 @@ name), these are compared. No licence is ours to give: each file comes with the 
 
 from dataclasses import dataclass
 
+from synthmed.config import did_you_mean
 from synthmed.errors import ConfigError
 
 
@@ -105,5 +106,6 @@ def find_weights(name: str) -> Weights:
         ConfigError: an unknown name; the message lists the known ones.
     """
     if name not in CATALOGUE:
-        raise ConfigError(f"The weights {name!r} are unknown; expected one of {', '.join(CATALOGUE)}. Check the name.")
+        meant = did_you_mean(name, CATALOGUE)
+        raise ConfigError(f"The weights {name!r} are unknown{meant}; expected one of {', '.join(CATALOGUE)}.")
     return CATALOGUE[name]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from synthmed.config import did_you_mean
 from synthmed.errors import ConfigError
 from synthmed.evaluation.features._contract import Extractor
 
@@ -11,6 +12,18 @@ def extractor_names() -> list[str]:
     from synthmed.evaluation.features.networks import NETWORKS
 
     return ["random_vgg", "texture", "random_filters", *(name for name in NETWORKS if name != "random_vgg")]
+
+
+def about_extractors() -> dict[str, str]:
+    """The names of all extractors, each with a sentence."""
+    from synthmed.evaluation.features import filters, texture
+    from synthmed.evaluation.features.networks import NETWORKS
+
+    own = {"texture": texture, "random_filters": filters}
+    return {
+        name: (own[name].__doc__ or "").partition("\n")[0] if name in own else NETWORKS[name].about
+        for name in extractor_names()
+    }
 
 
 def open_extractor(name: str, *, device: str = "cpu", weights: Path | None = None) -> Extractor:
@@ -27,7 +40,8 @@ def open_extractor(name: str, *, device: str = "cpu", weights: Path | None = Non
     """
     if name not in extractor_names():
         raise ConfigError(
-            f"The extractor {name!r} is unknown; expected one of {', '.join(extractor_names())}. Check the name."
+            f"The extractor {name!r} is unknown{did_you_mean(name, extractor_names())}; expected one of "
+            f"{', '.join(extractor_names())}."
         )
     if name == "texture":
         from synthmed.evaluation.features.texture import texture
