@@ -6,7 +6,7 @@ import synthmed.evaluation.report
 import synthmed.generation.generate
 import synthmed.phantoms
 import synthmed.training.loop
-from synthmed.artifacts import write_json
+from synthmed.artifacts import new_directory, write_json
 from synthmed.demonstration import demo
 from synthmed.errors import ArtifactError, ConfigError, Interrupted
 
@@ -33,9 +33,9 @@ def calls(monkeypatch):
 
     def evaluate(samples, data, out, **more):
         noted.append("evaluate")
-        out.mkdir()
-        write_json(out / "report.json", {"verdict": "It was measured."})
-        (out / "report.html").write_text("")
+        with new_directory(out, "report") as folder:
+            write_json(folder / "report.json", {"verdict": "It was measured."})
+            (folder / "report.html").write_text("")
 
     monkeypatch.setattr(synthmed.phantoms, "phantom", small)
     monkeypatch.setattr(synthmed.training.loop, "train", train)
@@ -53,6 +53,10 @@ def test_a_demo_that_was_stopped_goes_on_and_makes_nothing_twice(tmp_path, calls
     assert calls == ["phantom", "train", "train", "generate", "evaluate"]
     assert page == demo(tmp_path / "demo", say=said.append, show=False)
     assert calls.count("evaluate") == 1 and "It was measured." in said[-1]
+    with (tmp_path / "demo" / "report" / "report.json").open("a") as file:
+        file.write(" ")
+    with pytest.raises(ArtifactError, match="is damaged"):
+        demo(tmp_path / "demo", say=said.append, show=False)
 
 
 def test_another_demo_or_another_folder_is_refused(tmp_path, calls):

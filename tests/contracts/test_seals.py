@@ -36,6 +36,8 @@ from synthmed.pretrained.folder import checked_file
 from synthmed.pretrained.reading import read_tensors
 from synthmed.reading.design import study_new
 from synthmed.reading.protocol import Study
+from synthmed.reading.readings import circumstances, readings
+from synthmed.reading.simulate import study_simulate
 from synthmed.samples import SampleSet
 from synthmed.training import checkpoint
 from synthmed.training.claim import read_claim
@@ -136,6 +138,14 @@ def of_study(place: Path) -> Any:
     return found.protocol, found.cases, found.digest, [found.stimulus(number) for number in range(4)]
 
 
+def of_answers(place: Path) -> Any:
+    """A database is opened to write, so that a copy is read."""
+    with TemporaryDirectory() as folder:
+        shutil.copytree(place, folder, dirs_exist_ok=True)
+        study = Study.open(Path(folder))
+        return readings(study), circumstances(study)
+
+
 def of_weights(place: Path) -> Any:
     return {name: value.tolist() for name, value in read_tensors(checked_file("toy", place).path).items()}
 
@@ -143,7 +153,7 @@ def of_weights(place: Path) -> Any:
 READERS: dict[str, Meaning] = {
     "data": of_dataset, "samples": of_samples, "run": of_run, "features": of_features, "unfinished": of_unfinished,
     "phantom": phantom_kind, "working": of_working_folder, "comparison": of_comparison, "weights": of_weights,
-    "demo": of_demo, "key": of_key, "study": of_study,
+    "demo": of_demo, "key": of_key, "study": of_study, "answers": of_answers,
 }  # fmt: skip
 UNREAD = {r"run/samples/.*\.png": "shown to people", r"run/checkpoints/LATEST": "for people", r"run/\.lock": "empty"}
 """Files that nothing reads back, and why they are there."""
@@ -186,6 +196,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, toy_dataset: Path, monkeypatc
         Image.fromarray(pixels).save(place / f"{number}.png")
     study_new(shown / "real", folder / "study", synthetic=[f"made={shown / 'made'}"], paradigm="yes_no", num=3,
               overrides=["warmup=1"])  # fmt: skip
+    shutil.copytree(folder / "study", folder / "answers")
+    study_simulate(folder / "answers", readers=3)
     (folder / "weights").mkdir()
     file = folder / "weights" / "toy.safetensors"
     save_file({"x": torch.arange(50.0)}, file)
@@ -220,7 +232,8 @@ def test_a_flipped_bit_is_refused_with_a_sentence_or_changes_nothing(made: Path,
     expected = reader(place)
     for name in files_of(made / kind):
         whole, refused = (made / kind / name).read_bytes(), 0
-        for position in numbers.integers(0, 8 * len(whole), FLIPS).tolist():
+        flips = FLIPS * (4 if name.suffix == ".sqlite" else 1)  # most of a database is empty
+        for position in numbers.integers(0, 8 * len(whole), flips).tolist():
             content = bytearray(whole)
             content[position // 8] ^= 1 << position % 8
             (place / name).write_bytes(content)
@@ -234,7 +247,7 @@ def test_a_flipped_bit_is_refused_with_a_sentence_or_changes_nothing(made: Path,
             lost = (kind == "unfinished" and found.items() < expected.items()) or (kind == "phantom" and not found)
             assert found == expected or lost, f"bit {position} of {name} changes what is read"
             refused += lost
-        print(f"{kind}/{name}: {refused} of {FLIPS} refused")
+        print(f"{kind}/{name}: {refused} of {flips} refused")
         assert refused, f"nothing is refused in {name}"
         (place / name).write_bytes(whole)
     assert reader(place) == expected

@@ -401,6 +401,36 @@ def test_answers_are_never_changed_or_removed(anna, study):
             database.execute(statement)
 
 
+def test_an_answer_that_was_changed_on_the_disk_is_refused(anna, study):
+    """SQLite has no digest of what is in a page."""
+    anna.answer()
+    assert len(readings(study)) == 1
+    database = sqlite3.connect(study.path / DATABASE_FILE)
+    for change, back in (
+        ("UPDATE trials SET swapped = 1 - swapped", "UPDATE trials SET swapped = 1 - swapped"),
+        ("UPDATE trials SET case_number = case_number + 1", "UPDATE trials SET case_number = case_number - 1"),
+        ("UPDATE trials SET role = 'check'", "UPDATE trials SET role = 'warmup'"),
+        ("UPDATE readers SET name = 'bert'", "UPDATE readers SET name = 'anna'"),
+        ("UPDATE readers SET simulated = 'yes'", "UPDATE readers SET simulated = ''"),
+        ("DROP TRIGGER answers_stay; UPDATE answers SET response_ms = 5", ""),
+    ):
+        database.executescript(change)
+        with pytest.raises(ArtifactError, match=r"an answer is not as it was given .* latest backup"):
+            readings(study)
+        database.executescript(back)
+        assert not back or len(readings(study)) == 1
+    database.close()
+
+
+def test_answers_of_before_seals_are_read_and_sealed(anna, study):
+    anna.answer()
+    before = readings(study)
+    database = sqlite3.connect(study.path / DATABASE_FILE)
+    database.executescript("ALTER TABLE answers DROP COLUMN seal; PRAGMA user_version = 1")
+    database.close()
+    assert readings(study) == before == readings(study)
+
+
 def test_a_full_disk_is_told_and_loses_nothing(anna, app, study):
     anna.answer()
     server = app._app

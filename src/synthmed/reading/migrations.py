@@ -4,9 +4,13 @@
 remove one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from sqlite3 import Connection
+from typing import Any
 
+from synthmed.files.seals import digest_of
+
+_STAY = "CREATE TRIGGER answers_stay BEFORE UPDATE ON answers BEGIN SELECT RAISE (ABORT, 'answers never change'); END"
 _FIRST = (
     "CREATE TABLE study (digest TEXT NOT NULL) STRICT",
     """CREATE TABLE readers (
@@ -33,7 +37,7 @@ _FIRST = (
         id INTEGER PRIMARY KEY, reader INTEGER REFERENCES readers, name TEXT NOT NULL, facts TEXT NOT NULL,
         happened TEXT NOT NULL
     ) STRICT""",
-    "CREATE TRIGGER answers_stay BEFORE UPDATE ON answers BEGIN SELECT RAISE (ABORT, 'answers never change'); END",
+    _STAY,
     "CREATE TRIGGER answers_remain BEFORE DELETE ON answers BEGIN SELECT RAISE (ABORT, 'answers remain'); END",
 )
 
@@ -43,4 +47,32 @@ def _first(database: Connection) -> None:
         database.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)
+ANSWERS = (
+    "SELECT answers.*, session, position, case_number, role, swapped, name, simulated FROM answers "
+    "JOIN trials ON trial = trials.id JOIN readers ON reader = readers.id"
+)
+_TRIAL = ("trial", "session", "position", "case_number", "role", "swapped", "name", "simulated")
+_ANSWER = ("key", "answer", "response_ms", "viewing", "received")
+
+
+def seal_of(row: Mapping[str, Any]) -> str:
+    """The digest of an answer, of the trial that it was given in and of whose it is.
+
+    SQLite finds damage to the order of its pages, and none to what is written in them.
+
+    Raises:
+        TypeError: a value is of no type that is ever written.
+    """
+    return digest_of([row[name] for name in (*_TRIAL, *_ANSWER)])
+
+
+def _second(database: Connection) -> None:
+    """Every answer gets a seal."""
+    database.execute("ALTER TABLE answers ADD COLUMN seal TEXT NOT NULL DEFAULT ''")
+    database.execute("DROP TRIGGER answers_stay")
+    for row in database.execute(ANSWERS).fetchall():
+        database.execute("UPDATE answers SET seal = ? WHERE trial = ?", (seal_of(dict(row)), row["trial"]))
+    database.execute(_STAY)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _second)

@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from synthmed.errors import ArtifactError
 from synthmed.files.tables import as_csv
 from synthmed.reading.analysis.spots import located_ratings
 from synthmed.reading.analysis.table import ReaderTable
+from synthmed.reading.migrations import ANSWERS, seal_of
 from synthmed.reading.protocol import REAL, Case, Study
 from synthmed.reading.sessions import truth_of
-from synthmed.reading.store import connect
+from synthmed.reading.store import DATABASE_FILE, connect, sqlite_errors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +65,12 @@ def readings(study: Study) -> list[Reading]:
     Raises:
         ArtifactError, StudyError, StorageError: as ``store.connect``.
     """
-    database = connect(study)
-    try:
-        rows = database.execute(
-            "SELECT trials.*, answers.*, readers.name, readers.simulated FROM answers JOIN trials ON trial = trials.id "
-            "JOIN readers ON reader = readers.id ORDER BY reader, session, position"
-        ).fetchall()
+    with closing(connect(study)) as database, sqlite_errors(study.path / DATABASE_FILE):
+        rows = database.execute(f"{ANSWERS} ORDER BY reader, session, position").fetchall()
         counts = database.execute("SELECT count(*) AS n FROM trials WHERE role != 'warmup' GROUP BY reader, session "
                                   "ORDER BY n DESC").fetchone()  # fmt: skip
-    finally:
-        database.close()
+    for row in rows:
+        _check_seal(study, dict(row))
     total = counts["n"] if counts else 0
     warm = sum(case.part == "warmup" for case in study.cases)
     return [_reading(study, row, warm, total) for row in rows]
@@ -89,6 +88,18 @@ def _reading(study: Study, row: Any, warm: int, total: int) -> Reading:
     )  # fmt: skip
 
 
+def _check_seal(study: Study, row: dict[str, Any]) -> None:
+    try:
+        is_right = row["seal"] == seal_of(row)
+    except (TypeError, ValueError):
+        is_right = False
+    if not is_right:
+        raise ArtifactError(
+            f"{study.path / DATABASE_FILE} is damaged: an answer is not as it was given (trial {row['position']!r} of "
+            f"session {row['session']!r} of {row['name']!r}). Put the latest backup in its place."
+        )
+
+
 def _lost_focus(viewing: dict[str, Any]) -> float:
     """Milliseconds while another window was in front; what a browser says of itself may be anything."""
     try:
@@ -100,8 +111,7 @@ def _lost_focus(viewing: dict[str, Any]) -> float:
 
 def circumstances(study: Study) -> list[str]:
     """What happened beside the answers that a reader of the numbers should know: displays, clocks."""
-    database = connect(study)
-    try:
+    with closing(connect(study)) as database, sqlite_errors(study.path / DATABASE_FILE):
         shown = {}
         for row in database.execute(
             "SELECT readers.name AS reader, facts FROM steps JOIN readers ON reader = readers.id "
@@ -109,8 +119,6 @@ def circumstances(study: Study) -> list[str]:
         ):
             shown[row["reader"]] = json.loads(row["facts"])
         clocks = database.execute("SELECT count(*) AS n FROM events WHERE name LIKE '%clock%'").fetchone()["n"]
-    finally:
-        database.close()
     missed = [reader for reader, facts in shown.items() if not (facts.get("dark_seen") and facts.get("bright_seen"))]
     told = [f"Reader {reader} did not see both squares of the display check." for reader in missed]
     if clocks:

@@ -16,6 +16,7 @@ from typing import Any
 
 from synthmed.errors import StudyError
 from synthmed.reading.clock import moment, written
+from synthmed.reading.migrations import seal_of
 from synthmed.reading.plan import plan
 from synthmed.reading.protocol import Case, Study
 
@@ -239,10 +240,13 @@ def _keep(database: Connection, trial: int, key: str, checked: Mapping[str, Any]
     if not (isinstance(key, str) and 8 <= len(key) <= 80):
         raise StudyError("The answer has no key; expected 8 to 80 letters that name this answer.")
     looked = _json(viewing)
+    told = {"trial": trial, "key": key, "answer": _json(checked), "response_ms": float(response_ms),
+            "viewing": looked if len(looked) <= _MOST_VIEWING else "{}", "received": written(visit.now)}  # fmt: skip
+    given_in = database.execute("SELECT trials.*, name, simulated FROM trials JOIN readers ON reader = readers.id "
+                                "WHERE trials.id = ?", (trial,)).fetchone()  # fmt: skip
     try:
-        database.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?)", (
-            trial, key, _json(checked), float(response_ms), looked if len(looked) <= _MOST_VIEWING else "{}",
-            written(visit.now)))  # fmt: skip
+        database.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
+                         (*told.values(), seal_of({**dict(given_in), **told})))  # fmt: skip
     except IntegrityError as error:
         raise Refused("This trial was answered before; the first answer stands.", 409, "answered") from error
 

@@ -8,8 +8,9 @@ synchronous = FULL). So a slow disk makes many readers wait once, not once each.
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,11 +35,13 @@ def connect(study: Study) -> sqlite3.Connection:
         StorageError: the disk is full or may not be written.
     """
     path = study.path / DATABASE_FILE
-    try:
+    with sqlite_errors(path):
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
         database.row_factory = sqlite3.Row
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             database.execute(f"PRAGMA {pragma}")
+        if (found := database.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {found}")
         _migrate(database, path)
         known = database.execute("SELECT digest FROM study").fetchone()
         if known is None:
@@ -49,8 +52,6 @@ def connect(study: Study) -> sqlite3.Connection:
                 f"{study.digest[:16]}. A protocol is frozen: put the answers back beside their own study."
             )
         return database
-    except sqlite3.Error as error:
-        raise storage_error(error, path) from error
 
 
 def _migrate(database: sqlite3.Connection, path: Path) -> None:
@@ -66,6 +67,17 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
         migration(database)
     database.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     database.execute("COMMIT")
+
+
+@contextmanager
+def sqlite_errors(path: Path) -> Iterator[None]:
+    """What goes wrong with a database, as a sentence of ours; one that is damaged may hold texts that are none."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise storage_error(error, path) from error
+    except ValueError as error:
+        raise storage_error(sqlite3.DatabaseError(f"malformed: {error}"), path) from error
 
 
 def storage_error(error: sqlite3.Error, path: Path) -> SynthmedError:
