@@ -135,7 +135,8 @@ def refuse_odd_palette(path: Path) -> None:
     if _kind_of(path) in ("PNG", "GIF", "BMP", "TIFF"):
         with _source_errors(path), Image.open(path) as picture:
             colour = tuple((picture.getpalette("RGB") or [])[:3]) if picture.mode == "P" else ()
-        if any(colour):
+            several = any(colour) and len(picture.getcolors(256) or ()) > 1  # of one colour, it is that of the mask
+        if several:
             raise SourceError(
                 f"{path.name} has a palette that shows number 0 in the colour {colour}, so that it cannot be told "
                 "whether its numbers or its colours are meant; expected 0 shown black. Save it as grey."

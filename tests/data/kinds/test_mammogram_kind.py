@@ -313,7 +313,7 @@ def test_what_is_no_mammogram_is_left_out_with_its_reason(tmp_path):
     film, _ = breast_film()
     mammogram(tmp_path / "good.dcm", film)
     mammogram(tmp_path / "ct.dcm", film, Modality="CT")
-    mammogram(tmp_path / "nobody.dcm", film, PatientID="")
+    mammogram(tmp_path / "nobody.dcm", film, PatientID="", PatientName="")
     write(tmp_path / "tomo.dcm", dataset_of(np.zeros((3, 8, 8), np.uint16), Modality="MG"))
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "link.dcm").symlink_to("/etc/hostname")
