@@ -81,6 +81,15 @@ class GateError(SynthmedError):
 
 
 class Interrupted(SynthmedError):
-    """Ctrl-C or SIGTERM asked to stop; what was done is saved and the same command goes on."""
+    """A signal asked to stop; what was done is saved and the same command goes on.
+
+    Args:
+        sentence: what was saved, and how it goes on.
+        number: of the signal; 2 is that of Ctrl-C.
+    """
 
     exit_code = 130
+
+    def __init__(self, sentence: str, number: int = 2) -> None:
+        super().__init__(sentence)
+        self.exit_code = 128 + number

@@ -3,6 +3,8 @@
 A file name can hold the commands of a terminal, and a cell that begins with ``=`` is a formula to a spreadsheet.
 """
 
+from functools import lru_cache
+
 _FORMULA = tuple("=+-@＝＋－＠")
 """Beginnings of cells that spreadsheets compute."""
 _RISKY = (*_FORMULA, "'")
@@ -20,6 +22,7 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else _code(one) for one in text)
 
 
+@lru_cache(maxsize=1 << 12)
 def cell(text: str) -> str:
     """The text as it stands in a table: printable, and an apostrophe before what would be a formula.
 

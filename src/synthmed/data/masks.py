@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
-from skimage.filters import threshold_otsu
 
 from synthmed.errors import SourceError
 
@@ -68,6 +66,9 @@ def field_of_view(image: np.ndarray) -> np.ndarray:
     Returns:
         Field [H W], uint8 of {0, 1}; all ones where the picture has one value only.
     """
+    from scipy import ndimage  # here: every process of a preparation would wait for them
+    from skimage.filters import threshold_otsu
+
     channel = image[image.reshape(len(image), -1).mean(axis=1).argmax()]
     if channel.min() == channel.max():
         return np.ones(channel.shape, np.uint8)

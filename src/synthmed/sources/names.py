@@ -6,8 +6,10 @@ two sides of a split. To take two persons for one costs little: they stay togeth
 """
 
 import unicodedata
+from functools import lru_cache
 
 
+@lru_cache(maxsize=1 << 14)
 def person(name: str) -> str:
     """A person's name or number as we keep it; names that differ in form alone become equal.
 
@@ -35,6 +37,7 @@ def _form(name: str) -> str:
     return " ".join(name.split())
 
 
+@lru_cache(maxsize=1 << 14)
 def identity(name: str) -> str:
     """What is equal for one person: ``person`` without regard to capitals.
 

@@ -186,7 +186,7 @@ def train(
                     checkpoint.save(folder, Position(stage=number, images=done), state)
                 if stopping and not ended:
                     raise Interrupted(f"Stopped in stage {stage.name} after {done} of {total} images; all of it is "
-                                      f"saved in {run}. The same command goes on from there.")  # fmt: skip
+                                      f"saved in {run}. The same command goes on from there.", stopping)  # fmt: skip
             # The next stage begins with fresh optimizers, from a checkpoint that stays.
             state = State(networks=method.networks, averages=state.averages, optimizers={})
             checkpoint.save(folder, Position(stage=number + 1, images=0), state)

@@ -60,20 +60,20 @@ def one_at_a_time(train: Callable[P, R]) -> Callable[P, R]:
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Catch Ctrl-C and SIGTERM; yields a function that says whether one came. A second Ctrl-C ends at once."""
-    asked = threading.Event()
+def stop_on_signal() -> Iterator[Callable[[], int]]:
+    """Catch Ctrl-C and SIGTERM; yields what tells the number of the one that came, or 0. A second Ctrl-C ends at once."""
+    came = [0]
 
     def ask(number: int, frame: object) -> None:
-        asked.set()
+        came[0] = number
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set  # signals belong to the main thread; elsewhere the caller stops us its own way
+        yield lambda: 0  # signals belong to the main thread; elsewhere the caller stops us its own way
         return
     old = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked.is_set
+        yield lambda: came[0]
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
