@@ -7,6 +7,7 @@ and 143 stopped by Ctrl-C and SIGTERM. Heavy modules are imported inside the ver
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -72,6 +73,8 @@ def _stoppable() -> Iterator[list[int]]:
     def stop(number: int, frame: object) -> None:
         came.append(number)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        # Between a file's opening and its ``with`` Python may stop too; the file is closed all the same.
+        warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
         raise _StoppedError
 
     if threading.current_thread() is not threading.main_thread():

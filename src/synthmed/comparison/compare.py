@@ -95,9 +95,9 @@ def compare(
     progress = progress or silence
     overrides = tuple(overrides)
     named = _read(recipes, overrides)
-    _check(named, data, minutes, images, latents, metrics)
     dataset = PreparedDataset.open(data)
     originals = _originals(dataset, split, leave_out_empty)
+    _check(named, data, minutes, images, latents, metrics)
     asked = {
         "data": dataset.digest, "recipes": list(named), "minutes": minutes, "images": images, "latents": latents,
         "split": split, "leave_out_empty": leave_out_empty, "metrics": list(metrics), "extractor": extractor,

@@ -61,7 +61,7 @@ def one_at_a_time(train: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def stop_on_signal() -> Iterator[Callable[[], int]]:
-    """Catch Ctrl-C and SIGTERM; yields what tells the number of the one that came, or 0. A second Ctrl-C ends at once."""
+    """Catch Ctrl-C and SIGTERM; yields what tells the number that came, or 0. A second Ctrl-C ends at once."""
     came = [0]
 
     def ask(number: int, frame: object) -> None:
