@@ -1,4 +1,4 @@
-"""Masks as DICOM segmentation objects, by highdicom: each label a segment, each frame beside the image it belongs to."""
+"""Masks as DICOM segmentation objects, by highdicom: each label is a segment, and names the image it belongs to."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ def mask_of(
 
 
 def _flat(image: Dataset) -> Dataset:
-    """What highdicom has to know of an image, as if it were of one frame: of several it asks for places in a patient."""
+    """What highdicom has to know of an image, as if it had one frame: of several it asks for places in a patient."""
     flat = Dataset()
     flat.update({element.tag: element for element in image if element.keyword not in ("PixelData", "NumberOfFrames")})
     if "NumberOfFrames" in image:

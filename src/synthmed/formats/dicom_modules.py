@@ -180,8 +180,10 @@ def _mg(frames: Frames) -> dict[str, Any]:
 
 def _op(frames: Frames) -> dict[str, Any]:
     empty = ("PatientEyeMovementCommanded", "HorizontalFieldOfView", "EmmetropicMagnification", "IntraOcularPressure")
-    stacks = ("RefractiveStateSequence", "IlluminationTypeCodeSequence", "LightPathFilterTypeStackCodeSequence")
-    stacks += ("ImagePathFilterTypeStackCodeSequence", "LensesCodeSequence")
+    stacks = (
+        *("RefractiveStateSequence", "IlluminationTypeCodeSequence", "LightPathFilterTypeStackCodeSequence"),
+        *("ImagePathFilterTypeStackCodeSequence", "LensesCodeSequence"),
+    )
     said: dict[str, Any] = dict.fromkeys((*empty, "PupilDilated", "DetectorType"))
     said |= {name: [] for name in stacks}
     if frames.stored.ndim == 3:

@@ -71,5 +71,5 @@ class Subject:
 
     def instance(self, storage: str, series: int, number: int, pixels: NDArray[np.integer]) -> str:
         """SOP Instance UID of the file ``number`` (from 1) of a series, with this content."""
-        content = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()
+        content = hashlib.sha256(pixels.tobytes()).hexdigest()
         return uid(self.key, "instance", storage, series, number, content)
