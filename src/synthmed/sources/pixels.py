@@ -129,10 +129,14 @@ def binary_mask(planes: np.ndarray, name: str) -> np.ndarray:
 def refuse_odd_palette(path: Path) -> None:
     """Refuse a mask whose palette shows number 0 in another colour than black: is its colour meant, or its number?
 
+    Files without palettes, of whatever format, pass.
+
     Raises:
         SourceError: it is so.
     """
-    if _kind_of(path) in ("PNG", "GIF", "BMP", "TIFF"):
+    with path.open("rb") as file:
+        start = file.read(8)
+    if any(start.startswith(magic) for magic, kind in _MAGIC if kind in ("PNG", "GIF", "BMP", "TIFF")):
         with _source_errors(path), Image.open(path) as picture:
             colour = tuple((picture.getpalette("RGB") or [])[:3]) if picture.mode == "P" else ()
             several = any(colour) and len(picture.getcolors(256) or ()) > 1  # of one colour, it is that of the mask
