@@ -122,7 +122,8 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
 
 
 @app.command(cls=Computing)
-def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/model.safetensors")], out: Out,
+def generate(model: Annotated[str, typer.Argument(metavar="MODEL", help="RUN/model.safetensors, or a name such as "
+                                              "phantom-retina.")], out: Out,
              num: Annotated[int, typer.Option(help="How many images.")],
              masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES|FOLDER",
                               help="Make images under these masks.")] = None,

@@ -15,19 +15,20 @@ from synthmed.running.progress import Progress
 from synthmed.samples import Sample, SampleSet, write_samples
 
 _CHUNK = 64
-_CARRIED = ("method", "recipe", "version", "data", "privacy")
+_CARRIED = ("method", "recipe", "version", "config", "data", "privacy", "kind", "channels", "intensity", "mask_labels",
+            "classes")  # fmt: skip
 """What a sample set repeats of its model's header."""
 
 
 def generate(
-    model: Path, out: Path, *, num: int, seed: int = 0, masks: Path | None = None, styles: Path | None = None,
+    model: Path | str, out: Path, *, num: int, seed: int = 0, masks: Path | None = None, styles: Path | None = None,
     label: str = "", split: str = "train", file_format: Literal["png", "tiff", "npy"] = "png", device: str = "cpu",
     progress: Progress | None = None,
 ) -> SampleSet:  # fmt: skip
     """Make synthetic images, with their masks where the model makes or takes them.
 
     Args:
-        model: a model file.
+        model: a model file, or the name of a model of the package or of one that was fetched.
         out: a new directory for the sample set.
         num: how many.
         seed: the run seed; image i depends on (seed, i) and what it is made under alone.
