@@ -18,6 +18,7 @@ from torch import nn
 from synthmed import artifacts
 from synthmed.config import Recipe, Settings, parse, read_recipe
 from synthmed.data.dataset import PreparedDataset
+from synthmed.data.typical import common_view, typical_spacing
 from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError, ConfigError, Interrupted
 from synthmed.generation import model_file as models
@@ -313,6 +314,8 @@ def _write_model(
         "bits": info.bits,
         "intensity": info.intensity.model_dump(),
         "mask_labels": info.mask_labels,
+        "spacing_mm": typical_spacing(training_set.rows),
+        "view": common_view(training_set.rows),
         "classes": class_counts(training_set),
         "data": {
             "digest": training_set.digest,
