@@ -22,6 +22,8 @@ FLOORS = {
     "checkup": 3,
     "networks": 3,
     "pretrained": 3,
+    "zoo": 3,
+    "formats": 4,
     "objectives": 4,
     "methods": 5,
     "samples": 3,
@@ -34,6 +36,7 @@ FLOORS = {
     "auditing": 11,
     "demonstration": 12,
     "reading": 12,
+    "publishing": 12,
     "cli": 13,
     "__main__": 14,
 }
@@ -43,8 +46,9 @@ ONLY = {
 } | {helper: HELPERS for helper in HELPERS}
 """What these know beside themselves, whatever their floor would allow."""
 MAKERS = {"methods", "training", "generation"}
-NEVER = {"evaluation": MAKERS, "privacy": MAKERS, "reading": MAKERS}
-"""Images of any tool are measured, audited and judged alike, so none of these may know how ours are made."""
+NEVER = {"evaluation": MAKERS, "privacy": MAKERS, "reading": MAKERS, "publishing": {"methods", "training"}}
+"""Images of any tool are measured, audited, judged and handed on alike, so none of these may know how ours are made; of
+models publishing knows the file alone."""
 OWNERS = {
     "monai": {"segmentation/segmenter.py"},
     "sklearn": {"evaluation/_observers.py"},
@@ -52,6 +56,7 @@ OWNERS = {
     "starlette": {"reading/server.py", "reading/guard.py"},
     "uvicorn": {"reading/serving.py"},
     "httpx": {"reading/simulate.py"},
+    "mlcroissant": {"publishing/croissant.py"},
 }
 """Heavy libraries, and the one file that imports each."""
 FORBIDDEN_IMPORTS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "torchvision", "yaml"}

@@ -22,6 +22,9 @@ from synthmed.cli import judging  # noqa: F401
 # isort: split
 from synthmed.cli import studies  # noqa: F401
 
+# isort: split
+from synthmed.cli import handing  # noqa: F401
+
 _NOTHING_LEFT = "Nothing of it is left; the same command begins anew."
 _KEPT = {
     "doctor": "It writes nothing.",
@@ -31,6 +34,8 @@ _KEPT = {
     "audit": "Features that were made are kept; the same command goes on from there.",
     "compare": "What was finished is kept; the same command goes on from there.",
     "weights": "What was fetched is kept; the same command goes on from there.",
+    "models": "What was fetched is kept; the same command goes on from there.",
+    "verify": "It writes nothing.",
     "demo": "What was finished is kept; the same command goes on from there.",
 }
 """What is there after a verb was stopped."""

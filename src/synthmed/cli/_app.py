@@ -35,6 +35,8 @@ app = typer.Typer(
 study = typer.Typer(help="Reader studies: people judge images in a browser.", no_args_is_help=True)
 app.add_typer(study, name="study")
 
+models = typer.Typer(help="Models by name: list, fetch, verify, publish, index.", no_args_is_help=True)
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]

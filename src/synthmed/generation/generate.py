@@ -15,8 +15,7 @@ from synthmed.running.progress import Progress
 from synthmed.samples import Sample, SampleSet, write_samples
 
 _CHUNK = 64
-_CARRIED = ("method", "recipe", "version", "config", "data", "privacy", "kind", "channels", "intensity", "mask_labels",
-            "classes")  # fmt: skip
+_CARRIED = ("method", "recipe", "version", "config", "classes", "data", "privacy")
 """What a sample set repeats of its model's header."""
 
 

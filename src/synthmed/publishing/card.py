@@ -72,9 +72,14 @@ def as_markdown(facts: Facts) -> str:
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "images-*.zip"}]}],
     }
     # JSON is YAML: nothing in it needs quoting by hand.
-    parts = ["---\n" + "\n".join(f"{key}: {json.dumps(value)}" for key, value in head.items()) + "\n---"]
-    parts += [f"# {markdown(facts.title)}", markdown(description(facts))]
-    for section in sections(facts):
+    told = "\n".join(f"{key}: {json.dumps(value)}" for key, value in head.items())
+    return f"---\n{told}\n---\n\n" + as_listing(facts.title, description(facts), sections(facts))
+
+
+def as_listing(title: str, about: str, listed: Sequence[Section]) -> str:
+    """Sections as Markdown, under a title and a sentence."""
+    parts = [f"# {markdown(title)}", markdown(about)]
+    for section in listed:
         parts += [f"## {section.title}", *map(markdown, section.sentences)]
         if section.points:
             parts.append("\n".join(f"- {markdown(point)}" for point in section.points))
@@ -116,6 +121,7 @@ def _what(facts: Facts) -> Section:
         ("modality, organ", f"{facts.modality}, {facts.organ}"),
         ("size", f"{images.height} x {images.width} pixels, {len(images.channels)} channels "
                  f"({', '.join(images.channels)}), {images.bits} bits"),
+        ("spacing", " x ".join(f"{one:.3g}" for one in images.spacing_mm) + " mm" if images.spacing_mm else "unknown"),
         ("file format", images.file_format),
         ("masks", ", ".join(f"{label} = {name}" for label, name in images.mask_labels.items()) or
                   ("yes" if images.masks else "none")),
@@ -123,7 +129,7 @@ def _what(facts: Facts) -> Section:
         ("lineage", lineage),
     ]  # fmt: skip
     if images.masks and len(images.mask_labels) <= 2:
-        rows.insert(5, ("stored mask values", "0 and 255"))
+        rows.insert(6, ("stored mask values", "0 and 255"))
     sentence = (
         f"{made} Lineage says where an image comes from: sampled means that mask and image were made from noise, under "
         "nothing of a real patient."
@@ -157,11 +163,13 @@ def _cohort(facts: Facts) -> Section:
     rows = [(name, one["images"], one["patients"], origin.split_digests[name]) for name, one in origin.splits.items()]
     told = f"No number of patients or of their images below {FEWEST} is told."
     if not rows:
-        return Section(title="Training cohort", sentences=["The samples do not record what the generator learned from."])
+        return Section(
+            title="Training cohort", sentences=["The samples do not record what the generator learned from."]
+        )
     return Section(
         title="Training cohort",
-        sentences=[f"The unit of the split is the patient: all images of one stand in one split. {told} The prepared data "
-                   f"set has the digest {origin.data} and is not published.", facts.proof],
+        sentences=[f"The unit of the split is the patient: all images of one stand in one split. {told} The "
+                   f"prepared data set has the digest {origin.data} and is not published.", facts.proof],
         columns=("split", "images", "patients", "digest"), rows=rows,
     )  # fmt: skip
 
@@ -214,8 +222,8 @@ def _audited(facts: Facts) -> list[Section]:
         Section(title="Privacy audit", sentences=sentences, points=audit.warnings),
         Section(
             title="Power of the audit",
-            sentences=["Copies of training images were altered, planted and looked for. Of 1,000: with 95 % confidence as "
-                       "many at most are such copies."],
+            sentences=["Copies of training images were altered, planted and looked for. Of 1,000: with 95 % confidence "
+                       "as many at most are such copies."],
             columns=("of", "alteration", "planted", "found", "95 % interval", "of 1,000"), rows=rows,
         ),
     ]  # fmt: skip
@@ -256,8 +264,8 @@ def _licence(facts: Facts) -> Section:
     return Section(
         title="Licence, version, retraction",
         sentences=[
-            f"Licence: {facts.licence} ({facts.licence_url}). Version {facts.version}, {facts.date}. Who believes that an "
-            f"image shows a patient, or asks for a retraction, turns to {facts.contact}. A corrected release has a "
+            f"Licence: {facts.licence} ({facts.licence_url}). Version {facts.version}, {facts.date}. Who believes that "
+            f"an image shows a patient, or asks for a retraction, turns to {facts.contact}. A corrected release has a "
             "higher version; a withdrawn one leaves a tombstone with its digest."
         ],
     )

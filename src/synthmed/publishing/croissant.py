@@ -61,7 +61,7 @@ _ENCODINGS = {".zip": "application/zip", ".csv": "text/csv", ".png": "image/png"
 def croissant(facts: Facts, description: str, out_of_scope: Iterable[str]) -> dict[str, Any]:
     """The metadata of a release.
 
-    ``sc:FileObject`` and ``cr:FileSet`` are the spellings that the validator of mlcroissant takes.
+    ``cr:FileObject`` is the spelling of Croissant 1.1; validators of 1.0 ask for ``sc:FileObject`` and refuse it.
 
     Args:
         facts: of the release, its files included.
@@ -115,7 +115,7 @@ def validate(folder: Path) -> str:
 
 def _file_objects(facts: Facts) -> list[dict[str, Any]]:
     return [
-        {"@type": "sc:FileObject", "@id": file.name, "name": file.name, "description": file.about,
+        {"@type": "cr:FileObject", "@id": file.name, "name": file.name, "description": file.about,
          "contentUrl": file.name, "contentSize": f"{file.bytes} B", "sha256": file.sha256,
          "encodingFormat": _ENCODINGS.get(Path(file.name).suffix, "application/octet-stream")}
         for file in facts.files
@@ -152,8 +152,8 @@ def _provenance(facts: Facts) -> dict[str, Any]:
     return {
         "prov:wasGeneratedBy": {
             "@type": "prov:Activity",
-            "prov:label": f"generation of {facts.images.num} synthetic images by {origin.method or 'a generator'}, recipe "
-            f"{origin.recipe or 'unknown'}, run seed {origin.run_seed}",
+            "prov:label": f"generation of {facts.images.num} synthetic images by {origin.method or 'a generator'}, "
+            f"recipe {origin.recipe or 'unknown'}, run seed {origin.run_seed}",
             "prov:wasAssociatedWith": {"@type": "prov:SoftwareAgent", "prov:label": f"synthmed {__version__}"},
             "prov:used": {"@type": "prov:Entity", "prov:label": model},
         },
@@ -171,12 +171,12 @@ def _responsible(facts: Facts, out_of_scope: Iterable[str]) -> dict[str, Any]:
         else "The meaning of stored numbers is not known."
     )
     return {
-        "rai:dataCollection": f"No image was acquired: all are synthetic (lineage: {lineage}). Synthetic data by the method "
-        f"{facts.origin.method or 'of another tool'}.",
+        "rai:dataCollection": f"No image was acquired: all are synthetic (lineage: {lineage}). Synthetic data by the "
+        f"method {facts.origin.method or 'of another tool'}.",
         "rai:dataCollectionType": ["Software Collection", "Synthetic data"],
         "rai:dataPreprocessingProtocol": [processing],
         "rai:dataAnnotationProtocol": [
-            "Masks are made with the images, not drawn by people." if facts.images.masks else "There are no annotations."
+            "Masks are made with the images, not drawn by people." if facts.images.masks else "There are none."
         ],
         "rai:dataBiases": list(facts.biases),
         "rai:dataLimitations": list(facts.artefacts),

@@ -23,6 +23,7 @@ class Images(Settings):
         height: rows.
         width: columns.
         bits: of a stored number.
+        spacing_mm: millimetres between rows and between columns; () = unknown.
         file_format: of image files, such as "png".
         masks: whether each has a mask.
         mask_labels: label as text -> its name.
@@ -34,10 +35,11 @@ class Images(Settings):
     height: int = Field(ge=1)
     width: int = Field(ge=1)
     bits: Literal[8, 16]
+    spacing_mm: tuple[float, ...] = ()
     file_format: str
     masks: bool
-    mask_labels: dict[str, str] = {}
-    classes: dict[str, int] = {}
+    mask_labels: dict[str, str] = Field({})
+    classes: dict[str, int] = Field({})
 
 
 class Processing(Settings):
@@ -75,9 +77,9 @@ class Origin(Settings):
     run_seed: int | None = None
     data: str = ""
     kind: str = ""
-    splits: dict[str, dict[str, str]] = {}
-    split_digests: dict[str, str] = {}
-    classes: dict[str, str] = {}
+    splits: dict[str, dict[str, str]] = Field({})
+    split_digests: dict[str, str] = Field({})
+    classes: dict[str, str] = Field({})
 
 
 class Metric(Settings):

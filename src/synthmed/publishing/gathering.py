@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from synthmed.artifacts import Manifest, digest_of
+from synthmed.data.split import SPLITS
 from synthmed.errors import ArtifactError
+from synthmed.formats.meaning import Meaning
 from synthmed.pretrained.catalogue import CATALOGUE
 from synthmed.publishing.facts import FEWEST, Audit, Images, Learned, Metric, Origin, Power, Processing, told
 from synthmed.samples import SampleSet
@@ -29,40 +31,41 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def images_of(samples: SampleSet, file_format: str) -> Images:
+def images_of(samples: SampleSet, meaning: Meaning, file_format: str) -> Images:
     """What the images are."""
-    channels, height, width = samples.shape
-    model = samples.facts.get("model") or {}
-    names = tuple(model.get("channels") or ()) or tuple(f"channel {number}" for number in range(channels))
-    labels = dict(model.get("mask_labels") or {})
-    bits = samples.facts["format"]["bits"] if samples.is_ours else samples.images([0]).dtype.itemsize * 8
+    _, height, width = samples.shape
     classes = Counter(sample.label for sample in samples.samples if sample.label)
     return Images(
-        num=len(samples), channels=names, height=height, width=width, bits=bits, file_format=file_format,
-        masks=samples.has_masks, mask_labels=labels if samples.has_masks else {}, classes=dict(sorted(classes.items())),
+        num=len(samples), channels=meaning.channels, height=height, width=width, bits=_bits(meaning),
+        spacing_mm=meaning.spacing_mm, file_format=file_format, masks=samples.has_masks,
+        mask_labels=meaning.mask_labels if samples.has_masks else {}, classes=dict(sorted(classes.items())),
     )  # fmt: skip
 
 
-def origin_of(samples: SampleSet) -> Origin:
+def _bits(meaning: Meaning) -> Literal[8, 16]:
+    return 8 if meaning.bits == 8 else 16
+
+
+def origin_of(samples: SampleSet, meaning: Meaning) -> Origin:
     """The model behind the samples, and the data behind the model."""
     model = samples.facts.get("model") or {}
     data = model.get("data") or {}
-    splits = data.get("splits") or {}
+    recorded = data.get("splits") or {}
+    splits = {name: recorded[name] for name in SPLITS if name in recorded}
     return Origin(
         samples=samples.digest, model=str(model.get("digest", "")), method=str(model.get("method", "")),
         recipe=str(model.get("recipe", "")), settings=digest_of(model["config"]) if model.get("config") else "",
         synthmed=str(model.get("version", "")), run_seed=samples.facts.get("run_seed"),
-        data=str(data.get("digest", "")), kind=str(model.get("kind", "")),
+        data=str(data.get("digest", "")), kind=meaning.kind if samples.is_ours else "",
         splits={name: {what: told(int(one[what])) for what in ("images", "patients")} for name, one in splits.items()},
         split_digests={name: str(one["digest"]) for name, one in splits.items()},
         classes={name: told(int(count)) for name, count in (model.get("classes") or {}).items()},
     )  # fmt: skip
 
 
-def processing_of(samples: SampleSet) -> Processing | None:
+def processing_of(samples: SampleSet, meaning: Meaning) -> Processing | None:
     """What stored numbers mean; None where it is not known."""
-    found = (samples.facts.get("model") or {}).get("intensity")
-    return Processing(**found) if found else None
+    return Processing(low=meaning.low, high=meaning.high, unit=meaning.unit) if samples.is_ours else None
 
 
 def audit_of(manifest: Manifest, report: Mapping[str, Any]) -> Audit:
@@ -182,7 +185,9 @@ def _extractor(name: str, use: str) -> Learned:
                    licence="Apache-2.0")  # fmt: skip
 
 
-def artefacts_of(metrics: Iterable[Metric], overruled: Mapping[str, str], report: Mapping[str, Any] | None) -> list[str]:
+def artefacts_of(
+    metrics: Iterable[Metric], overruled: Mapping[str, str], report: Mapping[str, Any] | None
+) -> list[str]:
     """What is known to be wrong with the images, from the evaluation."""
     if report is None:
         return ["Not measured: no evaluation came with the release. Look at the images before you use them."]
@@ -191,8 +196,7 @@ def artefacts_of(metrics: Iterable[Metric], overruled: Mapping[str, str], report
     found = []
     if worse:
         found.append(
-            "The images differ from real ones by more than two halves of the real patients do in: "
-            f"{', '.join(worse)}."
+            f"The images differ from real ones by more than two halves of the real patients do in: {', '.join(worse)}."
         )
     elif listed:
         found.append("No measure shows a difference beyond that of two halves of the real patients; none is shown to "
@@ -214,7 +218,9 @@ def biases_of(origin: Origin, images: Images, organ: str) -> list[str]:
             f"The generator learned from {train['images']} images of {train['patients']} patients of one prepared set; "
             "what they lack - scanners, sites, ages, rare findings - the images lack too."
         )
-    found.append("Age, sex, ethnicity and site of the training patients are not recorded by the tool and not told here.")
+    found.append(
+        "Age, sex, ethnicity and site of the training patients are not recorded by the tool and not told here."
+    )
     if origin.classes:
         listed = ", ".join(f"{name}: {count}" for name, count in origin.classes.items())
         found.append(f"Training images by class ({listed}); counts below {FEWEST} are not told.")

@@ -32,7 +32,7 @@ def write_nnunet(folder: Path, name: str, images: Images, samples: SampleSet, mo
         ConfigError: there are no masks.
     """
     if not samples.has_masks:
-        raise ConfigError("--nnunet needs a mask for each image; these samples have none. Leave out --nnunet.")
+        raise ConfigError("--format nnunet needs a mask for each image; these samples have none. Leave it out.")
     with Shards(folder, "nnunet", most_bytes, most_shards) as shards:
         highest = 1
         for place in range(len(samples)):

@@ -23,13 +23,14 @@ from synthmed.artifacts import (
     write_json,
 )
 from synthmed.errors import ConfigError
+from synthmed.formats.meaning import Meaning
 from synthmed.pictures import pairs_grid, save_png
 from synthmed.publishing import gates, gathering, shards
 from synthmed.publishing.card import OUT_OF_SCOPE, as_markdown, as_page, description
 from synthmed.publishing.contents import contents, format_of
 from synthmed.publishing.croissant import CROISSANT, croissant
 from synthmed.publishing.facts import Facts, File, Study
-from synthmed.publishing.nnunet import write_nnunet
+from synthmed.publishing.further import FURTHER, check_formats, write_format
 from synthmed.publishing.shards import SHARD_BYTES, ImageShards, Row, as_csv
 from synthmed.publishing.words import check_contact, check_licence, check_name, check_version, one_line, refuse_private
 from synthmed.running.progress import Progress, silence
@@ -54,8 +55,8 @@ class Published:
 def publish(
     samples: Path, out: Path, *, audit: Path, licence: str, contact: str, name: str = "", title: str = "",
     release: str = "1.0", date: str = "", modality: str = "", organ: str = "", report: Path | None = None,
-    study: Path | None = None, overrule: Sequence[str] = (), nnunet: bool = False, shard_bytes: int = SHARD_BYTES,
-    progress: Progress | None = None,
+    study: Path | None = None, overrule: Sequence[str] = (), formats: Sequence[str] = (),
+    shard_bytes: int = SHARD_BYTES, progress: Progress | None = None,
 ) -> Published:  # fmt: skip
     """Write a release of synthetic images, if every gate lets it pass.
 
@@ -74,7 +75,7 @@ def publish(
         report: the evaluation of these samples, or None.
         study: the report of a reader study of these samples, or None.
         overrule: ``GATE=REASON`` for gates that may be overruled (``gates.GATES``).
-        nnunet: also write the layout of nnU-Net.
+        formats: further ones in which the images are written besides: "tiff", "npy", "nifti", "dicom", "nnunet".
         shard_bytes: the most bytes of one archive.
         progress: hears how far it is.
 
@@ -89,7 +90,7 @@ def publish(
     samples, out, tell = Path(samples), Path(out), progress or silence
     refuse_existing(out)
     name = check_name(name or out.name)
-    words = {"licence": check_licence(licence), "contact": check_contact(contact), "version": check_version(release)}
+    licence, contact, version = check_licence(licence), check_contact(contact), check_version(release)
     overruled = gates.read_overruled(overrule)
     made = SampleSet.open(samples)
     manifest, audited = gates.read_audit(Path(audit), made)
@@ -99,27 +100,31 @@ def publish(
     gates.check_origin(audited, overruled)
     gates.check_text(made, overruled, tell)
 
-    origin, file_format = gathering.origin_of(made), format_of(made)
+    meaning, file_format = Meaning.of_samples(made), format_of(made)
+    origin = gathering.origin_of(made, meaning)
     usual = gathering.SHOWS.get(origin.kind, ("not stated", "not stated"))
     modality, organ = one_line(modality or usual[0], "--modality"), one_line(organ or usual[1], "--organ")
-    images, metrics = gathering.images_of(made, file_format), gathering.metrics_of(measured)
+    images, metrics = gathering.images_of(made, meaning, file_format), gathering.metrics_of(measured)
     facts = Facts(
         name=name, title=one_line(title or _title(modality, organ), "--title"), date=_date(date), modality=modality,
-        organ=organ, images=images, lineage=lineage, origin=origin, processing=gathering.processing_of(made),
+        organ=organ, images=images, lineage=lineage, origin=origin, processing=gathering.processing_of(made, meaning),
         metrics=metrics, proof=gathering.proof_of(measured), privacy=str(audited.get("differential_privacy", "")),
         study=Study(digest=study_digest, sentences=tuple(read["verdict"])) if read else None,
         audit=gathering.audit_of(manifest, audited), overruled=overruled,
-        learned=tuple(gathering.learned_of(origin, metrics, audited, words["licence"])),
+        learned=tuple(gathering.learned_of(origin, metrics, audited, licence)),
         artefacts=tuple(gathering.artefacts_of(metrics, overruled, measured)),
-        biases=tuple(gathering.biases_of(origin, images, organ)), **words,
+        biases=tuple(gathering.biases_of(origin, images, organ)), licence=licence,
+        contact=contact, version=version,
     )  # fmt: skip
     inputs = {"samples": made.digest, "audit": manifest.digest, "model": origin.model, "report": report_digest,
               "study": study_digest}  # fmt: skip
+    check_formats(formats, images)
     remove_unfinished(out)
     known: dict[str, dict[str, Any]] = {}
     given = {key: value for key, value in inputs.items() if value}
     with new_directory(out, KIND, inputs=given, facts={"name": name, "version": release}, known=known) as folder:
-        facts = facts.model_copy(update={"files": tuple(_write_images(folder, made, facts, nnunet, shard_bytes, tell))})
+        written = _write_images(folder, made, meaning, facts, formats, shard_bytes, tell)
+        facts = facts.model_copy(update={"files": tuple(written)})
         known |= {file.name: {"sha256": file.sha256, "bytes": file.bytes} for file in facts.files}
         write_words(folder, facts)
         assert len(list(folder.iterdir())) < shards.MOST_FILES - 1, "a record takes fewer than 100 files"
@@ -165,26 +170,26 @@ def remove_unfinished(out: Path) -> None:
 
 
 def _write_images(
-    folder: Path, made: SampleSet, facts: Facts, nnunet: bool, shard_bytes: int, progress: Progress
+    folder: Path, made: SampleSet, meaning: Meaning, facts: Facts, formats: Sequence[str], shard_bytes: int,
+    progress: Progress,
 ) -> Iterator[File]:  # fmt: skip
     """Write archives, index and preview, and name them."""
     rows: list[Row] = []
-    halved = shards.MOST_SHARDS // 2 if nnunet else shards.MOST_SHARDS
-    ending = facts.images.file_format
-    with storage_errors(folder), ImageShards(folder, shard_bytes, halved) as archives:
+    most, ending = shards.MOST_SHARDS // (1 + len(formats)), facts.images.file_format
+    with storage_errors(folder), ImageShards(folder, shard_bytes, most) as archives:
         for place, one in enumerate(contents(made, ending)):
             progress(place, len(made), "writing")
             seed = str(one.sample.seed) if made.is_ours else ""
             about = {"seed": seed, "label": one.sample.label, "lineage": str(one.sample.lineage)}
             rows.append(archives.image(place, ending, one.image, one.mask, about))
-    refuse_private((row.label for row in rows))
+    refuse_private(row.label for row in rows)
     write_file(folder / INDEX, as_csv(shards.COLUMNS, rows))
     _write_preview(folder / PREVIEW, made)
     told = dict.fromkeys(archives.names, "images, masks, metadata.csv")
-    if nnunet:
+    for name in formats:
         with storage_errors(folder):
-            names = write_nnunet(folder, facts.name, facts.images, made, shard_bytes, halved)
-        told |= dict.fromkeys(names, "the same images in the layout of nnU-Net")
+            names = write_format(folder, name, facts, made, meaning, shard_bytes, most)
+        told |= dict.fromkeys(names, f"the same images: {FURTHER[name]}")
     told |= {INDEX: "a row for each image", PREVIEW: "a look at the first images"}
     for name, about_file in told.items():
         file = folder / name

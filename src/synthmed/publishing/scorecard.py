@@ -63,15 +63,15 @@ def _compliance(facts: Facts) -> str:
     privacy = facts.privacy or "No formal guarantee of differential privacy."
     overruled = f" Overruled gates: {', '.join(facts.overruled)}." if facts.overruled else " No gate was overruled."
     return (
-        f"Audited against a sealed holdout; the audit did not block. {privacy} Files hold pixels and no metadata, SHA-256 "
-        f"of each; Croissant 1.1.{overruled}"
+        f"Audited against a sealed holdout; the audit did not block. {privacy} Files hold pixels and no metadata, "
+        f"SHA-256 of each; Croissant 1.1.{overruled}"
     )
 
 
 def _comprehension(facts: Facts) -> str:
     return (
-        "Model, recipe, seeds, data digests, lineage of every image, known artefacts, biases and uses out of scope stand "
-        "in this card, taken from manifests."
+        "Model, recipe, seeds, data digests, lineage of every image, known artefacts, biases and uses out of scope "
+        "stand in this card, taken from manifests."
     )
 
 

@@ -1,8 +1,8 @@
 """Archives of images: few large ZIP files without compression, each of which can be used alone.
 
-Zenodo takes fewer than 100 files and 50 GB, Hugging Face fewer than 10,000 files in a folder. In an archive images and
-masks lie in folders of at most 5,000, beside a ``metadata.csv`` that Hugging Face's ImageFolder reads; unpacked into one
-place, archives add up. The same images give the same bytes.
+Zenodo takes fewer than 100 files and 50 GB, Hugging Face fewer than 10,000 files in a folder. In an archive images
+and masks lie in folders of at most 5,000, beside a ``metadata.csv`` that Hugging Face's ImageFolder reads; unpacked
+into one place, archives add up. The same images give the same bytes.
 """
 
 import csv
@@ -82,11 +82,14 @@ class Shards:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None:
             self._end()
             return
         # What was written is thrown away; an archive that cannot be ended must not hide why.
+        with suppress(Exception):
+            if self._archive is not None:
+                self._archive.close()
         with suppress(Exception):
             self._close()
 
@@ -190,6 +193,4 @@ def read_index(file: Path) -> list[Row]:
         columns = next(table, [])
         if tuple(columns) != COLUMNS:
             raise ValueError(f"its columns are {columns}; expected {list(COLUMNS)}")
-        return [
-            Row(**{name: from_cell(text) for name, text in zip(COLUMNS, line, strict=True)}) for line in table
-        ]
+        return [Row(**{name: from_cell(text) for name, text in zip(COLUMNS, line, strict=True)}) for line in table]

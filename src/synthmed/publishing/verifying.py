@@ -65,13 +65,15 @@ class Release:
         shape = (len(images.channels), images.height, images.width)
         image = self._decoded(_content(shard, row.file_name, row.sha256), row.file_name)
         if image.shape != shape or image.dtype != f"uint{images.bits}":
-            raise ArtifactError(f"{row.file_name} in {row.shard} is not of the size that the release says. Fetch it again.")
+            raise ArtifactError(
+                f"{row.file_name} in {row.shard} is not of the size that the release says. Fetch it again."
+            )
         if not row.mask_file_name:
             return image, None
         mask = self._decoded(_content(shard, row.mask_file_name, row.mask_sha256), row.mask_file_name)
         if mask.shape != (1, *shape[1:]) or mask.dtype != np.uint8:
             raise ArtifactError(f"{row.mask_file_name} in {row.shard} is no mask of its image. Fetch it again.")
-        return image, mask[0]  # type: ignore[return-value]
+        return image, mask[0]
 
     def _decoded(self, content: bytes, name: str) -> NDArray[np.integer]:
         try:
@@ -88,8 +90,8 @@ def verify(release: Path, *, progress: Progress | None = None) -> Release:
     """Check a release end to end, and load every image of it.
 
     The manifest's seal and every digest, that nothing was added, ``SHA256SUMS``, the index against the archives, every
-    image against its digest, size and depth, that no image carries metadata, and ``croissant.json`` by mlcroissant where
-    that is installed.
+    image against its digest, size and depth, that no image carries metadata, and ``croissant.json`` by mlcroissant
+    where that is installed.
 
     Args:
         release: its folder.

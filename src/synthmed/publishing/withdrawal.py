@@ -1,4 +1,4 @@
-"""``withdraw``: a tombstone in place of a release that may no longer be handed on. The release itself is left as it is."""
+"""``withdraw``: a tombstone in place of a release that may no longer be handed on; the release is left as it is."""
 
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,9 @@ def withdraw(release: Path, out: Path, *, reason: str, date: str = "") -> Tombst
     refuse_private([stone.reason])
     said: dict[str, Any] = stone.model_dump(mode="json")
     text = (
-        f"# {markdown(stone.title)}: withdrawn\n\n{stone.name} {stone.version} was withdrawn on {stone.date}. Do not use "
-        f"it, and delete copies of it.\n\nReason: {markdown(stone.reason)}\n\nDigest of the release: {stone.digest}\n\n"
+        f"# {markdown(stone.title)}: withdrawn\n\n{stone.name} {stone.version} was withdrawn on {stone.date}. Do not "
+        f"use it, and delete copies of it.\n\nReason: {markdown(stone.reason)}\n\n"
+        f"Digest of the release: {stone.digest}\n\n"
         f"Contact: {markdown(stone.contact)}\n"
     )
     with new_directory(out, KIND, inputs={"release": found.digest}, facts=said) as folder:

@@ -106,7 +106,9 @@ def refuse_private(texts: Iterable[str], allowed: Iterable[str] = ()) -> None:
         what = "a person's name or a path"
         if found is None and text not in given:
             what = "the name of this account or machine"
-            found = next(filter(None, (re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text, re.I) for one in words)), None)
+            found = next(
+                filter(None, (re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text, re.I) for one in words)), None
+            )
         if found is not None:
             raise GateError(
                 f"Not published: {text[max(0, found.start() - 20) : found.end() + 20]!r} holds {what}; a release names "

@@ -43,7 +43,7 @@ def png_bytes(image: NDArray[np.integer]) -> bytes:
     import imagecodecs
 
     pixels = np.ascontiguousarray(image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0))
-    return imagecodecs.png_encode(pixels)
+    return bytes(imagecodecs.png_encode(pixels))
 
 
 def from_png_bytes(content: bytes) -> NDArray[np.integer]:
