@@ -14,11 +14,11 @@ from synthmed.publishing.facts import FEWEST, Audit, Images, Learned, Metric, Or
 from synthmed.samples import SampleSet
 
 SHOWS = {
-    "retina": ("fundus photograph", "eye"),
-    "mammogram": ("mammogram", "breast"),
+    "retina": ("fundus photography", "eye"),
+    "mammogram": ("mammography", "breast"),
     "ct": ("CT", "not stated"),
     "breast_mr": ("MR", "breast"),
-    "cells": ("light micrograph", "cell"),
+    "cells": ("light microscopy", "cell"),
 }
 """Kind of data set -> modality and organ, where the kind says so."""
 _FEW_PATIENTS = 30

@@ -203,7 +203,7 @@ def _write_preview(path: Path, made: SampleSet) -> None:
 
 
 def _title(modality: str, organ: str) -> str:
-    what = "images" if modality == "not stated" else f"{modality} images"
+    what = "images" if modality == "not stated" else modality
     return f"Synthetic {what}" + ("" if organ == "not stated" else f" of the {organ}")
 
 

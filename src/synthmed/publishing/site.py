@@ -190,8 +190,8 @@ def _save_overlay(path: Path, mask: NDArray[np.uint8]) -> None:
     from PIL import Image
 
     labels = (mask > 0).astype(np.uint8) if set(np.unique(mask)) <= {0, 255} else mask
-    # One label alone would be white: shown in the second colour, which is seen on bright and dark images.
-    colours = mask_to_rgb(labels * 2 if labels.max() == 1 else labels)
+    # One label alone would be white: shown in the blue of the third, which is seen on grey and on red images.
+    colours = mask_to_rgb(labels * 3 if labels.max() == 1 else labels)
     picture = Image.fromarray(np.dstack([colours, np.where(labels > 0, 255, 0).astype(np.uint8)]))
     picture.thumbnail((_SIDE, _SIDE))
     content = io.BytesIO()

@@ -21,7 +21,8 @@
         item.hidden = !fits;
         shown += fits;
       }
-      count.textContent = shown === items.length ? `${shown} releases` : `${shown} of ${items.length} releases`;
+      const all = `${items.length} release${items.length === 1 ? "" : "s"}`;
+      count.textContent = shown === items.length ? all : `${shown} of ${all}`;
       nothing.hidden = shown > 0 || items.length === 0;
       const kept = new URLSearchParams(Object.entries(asked).filter(([, value]) => value)).toString();
       history.replaceState(null, "", kept ? `#${kept}` : location.pathname + location.search);
