@@ -5,7 +5,7 @@ with ``images`` and perhaps ``masks`` can be opened as well, so that images of o
 """
 
 import csv
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,7 @@ OF_NOBODY = frozenset({"sampled", "mask_from_phantom"})
 """Lineages that hold nothing of one real patient by construction."""
 
 FileFormat = Literal["png", "tiff", "npy"]
+"""Of the stored pixels of a set; other formats lie beside them."""
 
 _TABLE = "samples.csv"
 _PREVIEWED = 8
@@ -150,6 +151,11 @@ class SampleSet:
             )
         return cast(NDArray[np.uint8], _stack([self._read_mask(s) for s in chosen], "masks", self.path))
 
+    def drawn(self) -> Iterator[Drawn]:
+        """Sample, image and mask of each, one after the other, as ``write_samples`` takes them."""
+        for index, sample in enumerate(self.samples):
+            yield sample, self.images([index])[0], self.masks([index])[0] if sample.mask_name else None
+
     @cached_property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of the first image."""
@@ -198,6 +204,7 @@ def write_samples(
     num_labels: int = 2,
     inputs: dict[str, str],
     facts: dict[str, Any],
+    beside: Callable[[Path, Iterable[Drawn]], Iterator[Drawn]] | None = None,
 ) -> SampleSet:
     """Write a sample set, one image at a time: memory stays flat however many there are.
 
@@ -208,6 +215,8 @@ def write_samples(
         num_labels: labels of the masks, background included.
         inputs: name -> digest of what the samples were made from.
         facts: what to record beside the format.
+        beside: is given the folder that is being filled and the samples, and gives them on; it may write further files
+            of each, such as copies in other formats.
 
     Raises:
         ConfigError: an unknown format, or one that cannot hold the images exactly.
@@ -229,7 +238,7 @@ def write_samples(
         (directory / "images").mkdir()
         written: list[Sample] = []
         shown: list[Drawn] = []
-        for sample, image, mask in samples:
+        for sample, image, mask in beside(directory, samples) if beside else samples:
             first = shown[0][1] if shown else image
             if image.shape != first.shape or image.dtype != first.dtype:
                 raise DataError(

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from synthmed.cli._app import Computing, Data, Device, Json, Out, Seed, app, progress_bar, size_of, tell
-from synthmed.errors import ConfigError
 
 
 @app.command(cls=Computing)
@@ -132,15 +131,16 @@ def generate(model: Annotated[str, typer.Argument(metavar="MODEL", help="RUN/mod
              label: Annotated[str, typer.Option(metavar="CLASS", help="Make images of this class; of all classes in "
                                                 "the proportions of the training set if not given.")] = "",
              split: Annotated[str, typer.Option(help="Split of DATA whose masks and styles are used.")] = "train",
-             file_format: Annotated[str, typer.Option("--format", help="png, tiff or npy.")] = "png",
+             file_format: Annotated[str, typer.Option("--format", help="png, tiff, npy, nifti or dicom; the last three "
+                                                      "beside the stored pixels, in physical units.")] = "png",
+             dicom_object: Annotated[str, typer.Option(metavar="OBJECT", help="What DICOM files become: sc (secondary "
+                                     "capture), multi-frame, ct, mr, mg or op.")] = "sc",
              seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
     """Make synthetic images, with masks where the model makes them."""
     from synthmed.generation.generate import generate as run
 
-    if file_format not in ("png", "tiff", "npy"):
-        raise ConfigError(f"--format is {file_format!r}; expected png, tiff or npy.")
     with progress_bar("Generating") as progress:
         made = run(model, out, num=num, seed=seed, masks=masks, styles=styles, label=label, split=split,
-                   file_format=file_format, device=device, progress=progress)  # type: ignore[arg-type]  # fmt: skip
+                   file_format=file_format, dicom_object=dicom_object, device=device, progress=progress)  # fmt: skip
     tell(as_json, f"{out} holds {len(made)} images. Next: synthmed evaluate {out} DATA REPORT",
           out=out, digest=made.digest, num=len(made))  # fmt: skip

@@ -16,7 +16,7 @@ from synthmed.config import did_you_mean
 from synthmed.errors import ConfigError
 from synthmed.formats._contract import channel_place, place
 from synthmed.formats.dicom_images import image_of, save
-from synthmed.formats.dicom_masks import mask_of
+from synthmed.formats.dicom_masks import mask_of, mask_uid
 from synthmed.formats.dicom_modules import OBJECTS, Frames
 from synthmed.formats.identifiers import Subject
 from synthmed.formats.meaning import Meaning, Provenance
@@ -26,8 +26,6 @@ __all__ = ["OBJECTS", "DicomWriter"]
 
 FRAMES = 256
 """Of a multi-frame file, at most; so many images are in the memory at once."""
-_MASK_SERIES = 100
-"""Number of the series of masks, beyond those of all channels."""
 
 
 class DicomWriter:
@@ -53,10 +51,7 @@ class DicomWriter:
         self, folder: Path, number: int, sample: Sample, image: NDArray[np.integer], mask: NDArray[np.uint8] | None
     ) -> list[Path]:
         """Write one image and its mask, or keep them until a file of many frames is full."""
-        alike = not self._waiting or (
-            self._waiting[0][2].shape == image.shape and (self._waiting[0][3] is None) == (mask is None)
-        )
-        written = [] if alike else self.close(folder)
+        written = [] if not self._waiting or self._waiting[0][2].shape == image.shape else self.close(folder)
         self._waiting.append((number, sample, image, mask))
         return written + (self.close(folder) if len(self._waiting) == self._frames else [])
 
@@ -65,21 +60,21 @@ class DicomWriter:
         if not self._waiting:
             return []
         waiting, self._waiting = self._waiting, []
-        number, sample, _, first_mask = waiting[0]
+        number, sample, _, mask = waiting[0]
         subject = Subject.of(self._provenance, sample, number)
         meaning, files, images = self._meaning, [], []
         series = _series(np.stack([image for _, _, image, _ in waiting]), meaning)
         names = meaning.channels if len(series) > 1 else ("",)
-        for place_of, (stored, name) in enumerate(zip(series, names, strict=True)):
-            frames = Frames(stored=stored, meaning=meaning, subject=subject)
-            images.append(image_of(frames, self._object, self._provenance, series=place_of + 1, name=name))
-            files.append(channel_place(folder, number, names, place_of, ".dcm"))
+        its_mask = "" if mask is None else mask_uid(subject, 1, mask)
+        for index, (stored, name) in enumerate(zip(series, names, strict=True)):
+            frames = Frames(stored=stored, meaning=meaning, subject=subject, mask=its_mask)
+            images.append(image_of(frames, self._object, self._provenance, series=index + 1, name=name))
+            files.append(channel_place(folder, number, names, index, ".dcm"))
             save(files[-1], images[-1])
-        if first_mask is not None:
-            masks = np.stack([mask for _, _, _, mask in waiting if mask is not None])
-            files.append(place(folder, "masks", number, ".dcm"))
-            made = mask_of(masks, images[0], meaning, self._provenance, subject, series=_MASK_SERIES)
-            save(files[-1], made)
+        for frame, (one, _, _, mask) in enumerate(waiting, start=1):
+            if mask is not None:
+                files.append(place(folder, "masks", one, ".dcm"))
+                save(files[-1], mask_of(mask, images[0], frame, meaning, self._provenance, subject))
         return files
 
 

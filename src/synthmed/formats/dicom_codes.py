@@ -16,6 +16,7 @@ OWN_SCHEME = "99SYNTHMED"
 BREAST = Code("76752008", "SCT", "Breast")
 EYE = Code("81745001", "SCT", "Eye")
 FUNDUS_CAMERA = Code("409898007", "SCT", "Fundus camera")
+MASK_IMAGE = Code("121321", "DCM", "Mask image for image processing operation")
 VIEWS = {
     "CC": Code("399162004", "SCT", "cranio-caudal"),
     "MLO": Code("399368009", "SCT", "medio-lateral oblique"),

@@ -36,9 +36,9 @@ def image_of(frames: Frames, kind: Object, provenance: Provenance, *, series: in
     bits = frames.meaning.bits
     storage = kind.storage(bits, colour)
     image = highdicom.base.SOPClass(
-        **general(subject, provenance, series=series),
+        **general(subject, provenance, series=series, number=1),
         series_instance_uid=subject.series(storage, series),
-        sop_instance_uid=subject.instance(storage, series, stored),
+        sop_instance_uid=subject.instance(storage, series, 1, stored),
         sop_class_uid=storage,
         modality=kind.modality,
         series_description=(f"Synthetic {name}" if name else "Synthetic")[:64],
@@ -54,12 +54,12 @@ def image_of(frames: Frames, kind: Object, provenance: Provenance, *, series: in
     return image
 
 
-def general(subject: Subject, provenance: Provenance, *, series: int) -> dict[str, Any]:
+def general(subject: Subject, provenance: Provenance, *, series: int, number: int) -> dict[str, Any]:
     """What every object of a subject says: patient, study, equipment; as highdicom's classes take it."""
     return {
         "study_instance_uid": subject.study,
         "series_number": series,
-        "instance_number": 1,
+        "instance_number": number,
         "manufacturer": MANUFACTURER,
         "manufacturer_model_name": MANUFACTURER,
         "software_versions": provenance.version,

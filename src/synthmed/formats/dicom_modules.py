@@ -13,8 +13,8 @@ from pydicom import uid as storage
 from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
-from synthmed.formats.dicom_codes import BREAST, EYE, FUNDUS_CAMERA, NO_VIEW, VIEWS, Code
-from synthmed.formats.identifiers import Subject
+from synthmed.formats.dicom_codes import BREAST, EYE, FUNDUS_CAMERA, MASK_IMAGE, NO_VIEW, VIEWS, Code
+from synthmed.formats.identifiers import Subject, uid
 from synthmed.formats.meaning import Meaning
 
 MADE_UP_DATE, MADE_UP_TIME = "20000101", "000000"
@@ -31,11 +31,13 @@ class Frames:
         stored: [F H W] or [F H W 3] uint8 or uint16, F above 1 in multi-frame objects alone.
         meaning: of the stored numbers.
         subject: whose file it is.
+        mask: SOP Instance UID of the mask of the first frame; "" = it has none.
     """
 
     stored: NDArray[np.integer]
     meaning: Meaning
     subject: Subject
+    mask: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,14 +180,21 @@ def _mg(frames: Frames) -> dict[str, Any]:
 
 def _op(frames: Frames) -> dict[str, Any]:
     empty = ("PatientEyeMovementCommanded", "HorizontalFieldOfView", "EmmetropicMagnification", "IntraOcularPressure")
-    stacks = ("RefractiveStateSequence", "IlluminationTypeCodeSequence", "LightPathFilterTypeStackCodeSequence")
-    stacks += ("ImagePathFilterTypeStackCodeSequence", "LensesCodeSequence", "SourceImageSequence")
+    stacks = (
+        *("RefractiveStateSequence", "IlluminationTypeCodeSequence", "LightPathFilterTypeStackCodeSequence"),
+        *("ImagePathFilterTypeStackCodeSequence", "LensesCodeSequence"),
+    )
     said: dict[str, Any] = dict.fromkeys((*empty, "PupilDilated", "DetectorType"))
     said |= {name: [] for name in stacks}
     if frames.stored.ndim == 3:
-        said |= windows(frames.meaning) | {"PresentationLUTShape": "IDENTITY"}
-    return said | _spacing(frames.meaning) | {
+        said["PresentationLUTShape"] = "IDENTITY"
+    return said | _source(frames.mask) | _spacing(frames.meaning) | {
         "NumberOfFrames": 1,
+        "FrameIncrementPointer": 0x00181063,
+        "FrameTime": 0,
+        "SynchronizationFrameOfReferenceUID": uid(frames.subject.key, "time"),
+        "SynchronizationTrigger": "NO TRIGGER",
+        "AcquisitionTimeSynchronized": "N",
         "ContentDate": MADE_UP_DATE,
         "ContentTime": MADE_UP_TIME,
         "BurnedInAnnotation": "NO",
@@ -197,6 +206,16 @@ def _op(frames: Frames) -> dict[str, Any]:
         "DeviceSerialNumber": "none",
         "AcquisitionContextSequence": [],
     }  # fmt: skip
+
+
+def _source(mask: str) -> dict[str, Any]:
+    """What a derived photograph of an eye has to say: of which images it was made. The mask is all there is."""
+    if not mask:
+        return {"SourceImageSequence": []}
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = storage.SegmentationStorage, mask
+    item.PurposeOfReferenceCodeSequence = [coded(MASK_IMAGE)]
+    return {"SourceImageSequence": [item]}
 
 
 def chest_wall(stored: NDArray[np.integer]) -> str:
@@ -256,6 +275,12 @@ OBJECTS: dict[str, Object] = {
         image_type=("DERIVED", "PRIMARY"),
         needs_spacing=True,
     ),
-    "op": Object(kinds=("retina",), storage=_eye_storage, modality="OP", modules=_op),
+    "op": Object(
+        kinds=("retina",),
+        storage=_eye_storage,
+        modality="OP",
+        modules=_op,
+        image_type=("DERIVED", "PRIMARY", "COLOR"),
+    ),
 }
 """What ``--dicom-object`` may ask for: secondary captures, or the objects of a modality."""

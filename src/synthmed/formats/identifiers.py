@@ -69,6 +69,7 @@ class Subject:
         """Series Instance UID of the series ``number`` (from 1) of files of one SOP class."""
         return uid(self.key, "series", storage, number)
 
-    def instance(self, storage: str, number: int, pixels: NDArray[np.integer]) -> str:
-        """SOP Instance UID of a file of that class, series and content."""
-        return uid(self.key, "instance", storage, number, hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest())
+    def instance(self, storage: str, series: int, number: int, pixels: NDArray[np.integer]) -> str:
+        """SOP Instance UID of the file ``number`` (from 1) of a series, with this content."""
+        content = hashlib.sha256(pixels.tobytes()).hexdigest()
+        return uid(self.key, "instance", storage, series, number, content)

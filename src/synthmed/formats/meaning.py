@@ -1,4 +1,4 @@
-"""What the stored numbers of synthetic images mean, and what the images were made from: all that a file says of them."""
+"""What the stored numbers of synthetic images mean, and what the images were made from: what a file says of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Meaning(Settings):
 
     @property
     def shown(self) -> "Meaning":
-        """The same for files that a display shows as they are: a share of a window is the grey value it is stored as."""
+        """The same for files that a display shows as they are: a share of a window is the grey value it is stored."""
         if self.unit != _DISPLAYED:
             return self
         return self.model_copy(update={"low": 0.0, "high": 2.0**self.bits - 1, "unit": "grey value"})

@@ -1,6 +1,9 @@
-"""Write synthetic images, and their masks, in a format of the field. One call for all formats::
+"""Write synthetic images, and their masks, in a format of the field.
 
-    write(drawn, folder, "dicom", meaning=Meaning.of_samples(samples), provenance=Provenance.of_samples(samples))
+One call for all formats::
+
+    write(samples.drawn(), folder, "dicom", meaning=Meaning.of_samples(samples),
+          provenance=Provenance.of_samples(samples))
 
 Under the folder lie ``images/`` and ``masks/``, every image under its number. Images of several channels that are no
 colours have a folder each with a file for every channel, except in formats that hold them all (npy).
@@ -17,7 +20,7 @@ dicom         stored numbers with slope and intercept; what      segmentation ob
 ============  =================================================  ===================================
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -64,9 +67,29 @@ def write(
     files: list[Path] = []
     with storage_errors(folder):
         for number, (sample, image, mask) in enumerate(drawn):
-            files += add(writer, folder, number, sample, image, mask, meaning)
+            files += _add(writer, folder, number, sample, image, mask, meaning)
         files += writer.close(folder)
     return files
+
+
+def copying(writer: Writer, folder: Path, meaning: Meaning, drawn: Iterable[Drawn]) -> Iterator[Drawn]:
+    """Write images on their way from one that makes them to one that keeps them.
+
+    Args:
+        writer: of ``writer_of``.
+        folder: where ``images/`` and ``masks/`` are made.
+        meaning: of the stored numbers.
+        drawn: the images, which are given on as they are.
+
+    Raises:
+        DataError, StorageError: as ``write``.
+    """
+    for number, (sample, image, mask) in enumerate(drawn):
+        with storage_errors(folder):
+            _add(writer, folder, number, sample, image, mask, meaning)
+        yield sample, image, mask
+    with storage_errors(folder):
+        writer.close(folder)
 
 
 def writer_of(file_format: str, *, meaning: Meaning, provenance: Provenance, dicom_object: str = "sc") -> Writer:
@@ -95,7 +118,7 @@ def writer_of(file_format: str, *, meaning: Meaning, provenance: Provenance, dic
     return ArrayWriter(meaning, file_format)
 
 
-def add(
+def _add(
     writer: Writer, folder: Path, number: int, sample: Sample, image: NDArray[np.integer],
     mask: NDArray[np.uint8] | None, meaning: Meaning,
 ) -> list[Path]:  # fmt: skip
@@ -120,5 +143,5 @@ def add(
             f"Mask {number} is {mask.dtype} of shape {list(mask.shape)}; expected uint8 labels of shape "
             f"{list(image.shape[1:])}, those of its image."
         )
-    stored = image.astype(np.uint8 if meaning.bits == 8 else np.uint16, copy=False)
+    stored: NDArray[np.integer] = image.astype(f"uint{meaning.bits}", copy=False)
     return writer.add(folder, number, sample, stored, mask)

@@ -1,27 +1,29 @@
 """From a model to a folder of synthetic images: seeds, what they are made under, lineage."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
+from typing import Any
 
 from synthmed.artifacts import refuse_existing
 from synthmed.data.intensity import to_stored
 from synthmed.errors import ConfigError
+from synthmed.formats.meaning import Meaning, Provenance
+from synthmed.formats.writing import copying, writer_of
 from synthmed.generation.given import read_given
 from synthmed.generation.model import image_seed, load_model
 from synthmed.running.progress import Progress
-from synthmed.samples import Sample, SampleSet, write_samples
+from synthmed.samples import Drawn, FileFormat, Sample, SampleSet, write_samples
 
 _CHUNK = 64
+_STORED = ("png", "tiff")
+"""Formats in which a set may keep its stored pixels; the others are written beside them."""
 _CARRIED = ("method", "recipe", "version", "config", "classes", "data", "privacy")
 """What a sample set repeats of its model's header."""
 
 
 def generate(
     model: Path | str, out: Path, *, num: int, seed: int = 0, masks: Path | None = None, styles: Path | None = None,
-    label: str = "", split: str = "train", file_format: Literal["png", "tiff", "npy"] = "png", device: str = "cpu",
+    label: str = "", split: str = "train", file_format: str = "png", dicom_object: str = "sc", device: str = "cpu",
     progress: Progress | None = None,
 ) -> SampleSet:  # fmt: skip
     """Make synthetic images, with their masks where the model makes or takes them.
@@ -36,12 +38,15 @@ def generate(
         styles: the same for images whose texture is used, with their label maps.
         label: the class of all images; "" = of each class as many as its share of the training images asks for.
         split: of the data set, whose masks and styles these are.
-        file_format: of the images; masks are always PNG.
+        file_format: "png", "tiff", "npy", "nifti" or "dicom". The set always keeps its stored pixels under ``images``
+            and ``masks``, PNG where that holds them; the last three are written beside them, in physical units, into a
+            folder of their name.
+        dicom_object: what DICOM files become: "sc", "multi-frame", "ct", "mr", "mg" or "op".
         device: "cpu", "cuda".
         progress: hears how far it is.
 
     Raises:
-        ConfigError: ``num`` is below 1.
+        ConfigError: ``num`` is below 1, or a format or DICOM object is unknown or does not fit the images.
         DataError: something that the model needs is missing, or what is given does not fit it.
         ArtifactError: the model or what is given is damaged, or ``out`` exists.
     """
@@ -51,12 +56,18 @@ def generate(
     loaded = load_model(model, device)
     source = read_given(loaded, most=num, masks=masks, styles=styles, label=label, split=split)
     inputs = {"model": loaded.digest} | source.inputs
-    facts = {
+    meaning = Meaning.of_model(loaded.header)
+    facts: dict[str, Any] = {
         "run_seed": seed,
+        "images": meaning.facts(),
         "model": {"digest": loaded.digest} | {key: loaded.header[key] for key in _CARRIED if key in loaded.header},
     } | source.facts
+    writer = writer_of(file_format, meaning=meaning, provenance=Provenance.of(inputs, facts), dicom_object=dicom_object)
+    stored: FileFormat = "tiff" if file_format == "tiff" else "npy" if _is_no_picture(meaning, file_format) else "png"
+    if file_format not in _STORED:
+        facts["beside"] = {"format": file_format} | ({"object": dicom_object} if file_format == "dicom" else {})
 
-    def drawn() -> Iterator[tuple[Sample, np.ndarray, np.ndarray | None]]:
+    def drawn() -> Iterator[Drawn]:
         for first in range(0, num, _CHUNK):
             numbers = range(first, min(first + _CHUNK, num))
             given = loaded.completed(source.at(numbers), len(numbers), seed, first)
@@ -73,5 +84,13 @@ def generate(
             if progress:
                 progress(numbers.stop, num)
 
-    return write_samples(out, drawn(), file_format=file_format, num_labels=max(2, loaded.spec.num_labels),
-                         inputs=inputs, facts=facts)  # fmt: skip
+    def beside(directory: Path, samples: Iterable[Drawn]) -> Iterator[Drawn]:
+        return copying(writer, directory / file_format, meaning, samples)
+
+    return write_samples(out, drawn(), file_format=stored, num_labels=max(2, loaded.spec.num_labels), inputs=inputs,
+                         facts=facts, beside=None if file_format in _STORED else beside)  # fmt: skip
+
+
+def _is_no_picture(meaning: Meaning, file_format: str) -> bool:
+    """Whether stored pixels of so many channels fit no picture, and none was asked for."""
+    return file_format not in _STORED and len(meaning.channels) not in (1, 3)
