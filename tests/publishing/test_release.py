@@ -79,6 +79,24 @@ def test_the_nnunet_archives_add_up_to_its_layout(made, released, tmp_path):
     assert set(np.unique(np.asarray(Image.open(tmp_path / "labelsTr" / f"{cases[0]}.png")))) == {0, 1}
 
 
+def test_the_same_images_in_the_formats_of_the_field(made, tmp_path):
+    import nibabel
+    import pydicom
+
+    put(made, tmp_path / "out", formats=["tiff", "npy", "nifti", "dicom"], shard_bytes=200_000)
+    for file in (tmp_path / "out").glob("*.zip"):
+        zipfile.ZipFile(file).extractall(tmp_path / file.name.partition("-")[0])
+    first = made.samples.images([0])[0]
+    assert np.array_equal(np.load(tmp_path / "npy" / "images" / "00000.npy"), first.astype(np.float32))
+    dicom = pydicom.dcmread(tmp_path / "dicom" / "images" / "00000.dcm")
+    assert dicom.SyntheticData == "YES" and np.array_equal(dicom.pixel_array, first[0])
+    assert len(list((tmp_path / "nifti").rglob("*.nii.gz"))) == 32
+    assert nibabel.load(next((tmp_path / "nifti" / "images").glob("*.nii.gz"))).shape[:2] == (48, 48)
+    assert len(list((tmp_path / "tiff" / "images").iterdir())) == 16
+    assert not list((tmp_path / "out").glob(".*"))
+    verify(tmp_path / "out")
+
+
 def test_small_numbers_of_patients_are_not_told(released):
     text = (released / "README.md").read_text() + (released / "release.json").read_text()
     facts = open_release(released).facts
@@ -90,18 +108,18 @@ def test_small_numbers_of_patients_are_not_told(released):
 
 def test_the_card_says_all_that_a_steward_asks(made, released):
     text = (released / "README.md").read_text()
-    for word in ("16 sampled", "dcgan, dcgan\\_tiny", "5" * 64, made.samples.digest, "CC-BY-4.0", "retract@example.org",
-                 "No evidence of copying", "planted", "no formal guarantee", "Congruence", "Coverage", "Constraint",
-                 "Completeness", "Compliance", "Comprehension", "Consistency", "not a medical device", "Biases",
-                 "Known artefacts", "Learned parts", "random\\_filters", "unit of the split is the patient"):  # fmt: skip
+    words = """16 sampled|dcgan, dcgan\\_tiny|CC-BY-4.0|retract@example.org|No evidence of copying|planted|Biases
+no formal guarantee|Congruence|Coverage|Constraint|Completeness|Compliance|Comprehension|Consistency|Learned parts
+not a medical device|Known artefacts|random\\_filters|unit of the split is the patient"""
+    for word in ["5" * 64, made.samples.digest, *words.replace("\n", "|").split("|")]:
         assert word in text, word
     page = (released / "card.html").read_text()
     assert "<script" not in page and "http://" not in page.replace("http://www.w3.org", "")
 
 
 def test_an_audit_of_other_samples_is_refused(made, tmp_path):
-    other = write_samples(tmp_path / "other", [(Sample(seed=1, label="", lineage="sampled"),
-                                                np.full((1, 48, 48), 9, np.uint8), None)], inputs={}, facts={"a": 1})  # fmt: skip
+    picture = (Sample(seed=1, label="", lineage="sampled"), np.full((1, 48, 48), 9, np.uint8), None)
+    other = write_samples(tmp_path / "other", [picture], inputs={}, facts={"a": 1})
     with pytest.raises(DataError, match=r"audited samples with the digest .*exactly these samples"):
         publish(other.path, tmp_path / "out", audit=made.audit, **GIVEN)
     assert not (tmp_path / "out").exists()
@@ -137,8 +155,13 @@ def test_other_lineage_needs_a_reason_which_the_card_prints(tmp_path):
     made = audited(tmp_path, lineage="mask_from_phantom", canaries=0)
     with pytest.raises(GateError, match="16 mask_from_phantom; expected sampled alone"):
         put(made, tmp_path / "out")
-    for word, sentence in (("lineage", "gives the reason ''"), ("lineage= ", "gives the reason"),
-                           ("linaege=a good reason", "did you mean 'lineage'"), ("holdout=we trust us", "can be overruled")):  # fmt: skip
+    wrong = {
+        "lineage": "gives the reason ''",
+        "lineage= ": "gives the reason",
+        "linaege=a good reason": "did you mean 'lineage'",
+        "holdout=we trust us": "can be overruled",
+    }
+    for word, sentence in wrong.items():
         with pytest.raises(ConfigError, match=sentence):
             put(made, tmp_path / "out", overrule=[word])
     put(made, tmp_path / "out", overrule=["lineage=the masks are of phantoms, of nobody"])

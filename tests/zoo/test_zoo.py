@@ -130,7 +130,7 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(zoo, tmp_path):
 
 
 def test_what_is_no_index_is_told(zoo, server, tmp_path):
-    for where, sentence in ((tmp_path, "holds no models.json"), (f"{server}/nothing", "404"),
+    for where, sentence in ((tmp_path, r"holds no models\.json"), (f"{server}/nothing", "404"),
                             ("http://example.org", "not https")):  # fmt: skip
         with pytest.raises(ArtifactError, match=sentence):
             models_list(where)
@@ -147,7 +147,7 @@ def test_what_is_no_index_is_told(zoo, server, tmp_path):
 def test_unknown_names_are_met_with_the_nearest_known(zoo, tmp_path):
     with pytest.raises(ArtifactError, match="did you mean 'phantom-retina'"):
         find_model("phantom-retian", tmp_path)
-    with pytest.raises(ConfigError, match="the index of .* has mine"):
+    with pytest.raises(ConfigError, match=r"the index of .* has mine"):
         models_fetch(["yours"], zoo, folder=tmp_path)
     with pytest.raises(ConfigError, match="No model is named"):
         models_fetch([], zoo, folder=tmp_path)

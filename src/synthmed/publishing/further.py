@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from synthmed.config import did_you_mean
 from synthmed.errors import ConfigError
 from synthmed.formats.meaning import Meaning, Provenance
-from synthmed.formats.writing import add, writer_of
+from synthmed.formats.writing import copying, writer_of
 from synthmed.publishing.facts import Facts, Images
 from synthmed.publishing.nnunet import write_nnunet
 from synthmed.publishing.shards import Shards
@@ -59,23 +59,24 @@ def write_format(
     if name == "nnunet":
         return write_nnunet(folder, facts.name, facts.images, samples, most_bytes, most_shards)
     writer = writer_of(name, meaning=meaning, provenance=Provenance.of_samples(samples))
-    with TemporaryDirectory(dir=folder, prefix=".") as place, Shards(folder, name, most_bytes, most_shards) as shards:
-        for number, sample in enumerate(samples.samples):
-            mask = samples.masks([number])[0] if sample.mask_name else None
-            _move(
-                Path(place),
-                add(writer, Path(place), number, sample, samples.images([number])[0], mask, meaning),
-                shards,
-            )
-        _move(Path(place), writer.close(Path(place)), shards)
+    drawn = (
+        (sample, samples.images([number])[0], samples.masks([number])[0] if sample.mask_name else None)
+        for number, sample in enumerate(samples.samples)
+    )
+    with TemporaryDirectory(dir=folder, prefix=".") as working, Shards(folder, name, most_bytes, most_shards) as shards:
+        place = Path(working)
+        for _ in copying(writer, place, meaning, drawn):
+            _move(place, shards)
+        _move(place, shards)
         return shards.names
 
 
-def _move(place: Path, files: Sequence[Path], shards: Shards) -> None:
-    """Move files that are whole into the archive: those of one image stay together."""
+def _move(place: Path, shards: Shards) -> None:
+    """Move the files that are whole now into the archive: those of one image stay together."""
+    files = sorted(file for file in place.rglob("*") if file.is_file())
     contents = {file.relative_to(place).as_posix(): file.read_bytes() for file in files}
     if contents:
         shards.before(sum(map(len, contents.values())) + 400 * len(contents))
-    for name, content in contents.items():
+    for file, (name, content) in zip(files, contents.items(), strict=True):
         shards.add(name, content)
-        (place / name).unlink()
+        file.unlink()
