@@ -12,7 +12,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from synthmed.artifacts import storage_errors
-from synthmed.formats.dicom_modules import MADE_UP_DATE, MADE_UP_TIME, Frames, Object
+from synthmed.formats.dicom_modules import MADE_UP_DATE, MADE_UP_TIME, MODALITIES, Frames, Object
 from synthmed.formats.identifiers import Subject, uid
 from synthmed.formats.meaning import Provenance
 
@@ -40,7 +40,7 @@ def image_of(frames: Frames, kind: Object, provenance: Provenance, *, series: in
         series_instance_uid=subject.series(storage, series),
         sop_instance_uid=subject.instance(storage, series, 1, stored),
         sop_class_uid=storage,
-        modality=kind.modality,
+        modality=kind.modality or MODALITIES.get(frames.meaning.kind, "OT"),
         series_description=(f"Synthetic {name}" if name else "Synthetic")[:64],
     )
     shared = {

@@ -47,7 +47,7 @@ class Object:
     Args:
         kinds: of data sets that it fits; () = all.
         storage: the SOP class for so many bits, in colour or not.
-        modality: DICOM's code.
+        modality: DICOM's code; "" = that of the kind of data set.
         modules: what it says beside its pixels.
         image_type: DERIVED, then whether pixels are as acquired, then its own word.
         needs_spacing: whether it must say how large a pixel is.
@@ -241,14 +241,16 @@ def _eye_storage(bits: int, colour: bool) -> str:
     )
 
 
+MODALITIES = {"ct": "CT", "breast_mr": "MR", "mammogram": "MG", "retina": "OP"}
+"""Kind of data set -> DICOM's code, for secondary captures; other kinds are "OT"."""
 OBJECTS: dict[str, Object] = {
     "sc": Object(
         kinds=(),
         storage=lambda bits, colour: storage.SecondaryCaptureImageStorage,
-        modality="OT",
+        modality="",
         modules=_secondary_capture,
     ),
-    "multi-frame": Object(kinds=(), storage=_multi_frame_storage, modality="OT", modules=_multi_frame),
+    "multi-frame": Object(kinds=(), storage=_multi_frame_storage, modality="", modules=_multi_frame),
     "ct": Object(
         kinds=("ct",),
         storage=lambda bits, colour: storage.CTImageStorage,

@@ -15,6 +15,7 @@ from synthmed.sources.dicom_colour import apply_palette, palette_of, palette_sta
 from synthmed.sources.dicom_file import DicomFile, is_dicom, open_dicom, syntax_name
 from synthmed.sources.dicom_frames import JPEG_2000, RAW, check_raw_length, read_frames, reduced_size
 from synthmed.sources.dicom_header import KEYWORDS, header_of, layout_of
+from synthmed.sources.dicom_segments import header_of_planes, join, planes_of
 from synthmed.sources.dicom_values import modality_of, padding_of, to_physical
 from synthmed.sources.dicom_windows import tables_of
 from synthmed.sources.image import SourceHeader, SourceImage
@@ -35,7 +36,9 @@ def read_header(path: Path) -> SourceHeader:
         if file.syntax in RAW:
             check_raw_length(file, layout)
         modality = modality_of(file.dataset, layout, little_endian=file.little_endian, name=path.name)
-        return header_of(file, layout, modality)
+        header = header_of(file, layout, modality)
+        planes = planes_of(file.dataset, layout.frames)
+        return header_of_planes(header, planes) if planes else header
 
 
 def read(path: Path, *, reduce: int = 0) -> SourceImage:
@@ -58,6 +61,9 @@ def read(path: Path, *, reduce: int = 0) -> SourceImage:
         if header.transfer_syntax not in _REDUCIBLE:
             reduce = 0
         stored = read_frames(file, layout, reduce)
+        if planes := planes_of(file.dataset, layout.frames):
+            labels = np.moveaxis(join(stored, planes, path.name), -1, 1)
+            return SourceImage(header=header_of_planes(header, planes), pixels=labels)
         padding = padding_of(stored, file.dataset, layout, little_endian=little)
         if layout.photometric == "PALETTE COLOR":
             colours = palette_of(file.dataset, little_endian=little, name=path.name)

@@ -33,6 +33,7 @@ KEYWORDS = (
     *("NominalScannedPixelSpacing", "SequenceOfUltrasoundRegions", "SpacingBetweenSlices", "GridFrameOffsetVector"),
     *("ImagePositionPatient", "ImageOrientationPatient", "ExtendedOffsetTable", "PixelDataProviderURL"),
     *("FrameOfReferenceUID", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *PALETTE_ELEMENTS),
+    "SegmentationType",
 )
 _PHOTOMETRICS = {
     1: ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"),
@@ -41,6 +42,7 @@ _PHOTOMETRICS = {
 _DICOMDIR = "1.2.840.10008.1.3.10"
 _VIEWS = {"R-10224": "ML", "R-10226": "MLO", "R-10228": "LM", "R-10230": "LMO", "R-10242": "CC", "R-10244": "FB"}
 _VIEWS |= {"399260004": "ML", "399368009": "MLO", "399352003": "LM", "399099002": "LMO", "399162004": "CC"}
+_VIEWS |= {"261665006": ""}  # SNOMED CT's word for unknown
 
 
 def layout_of(file: DicomFile) -> PixelLayout:
