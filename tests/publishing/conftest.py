@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from privacy.conftest import dataset, population, samples
 
+from synthmed.artifacts import new_directory, write_json
 from synthmed.auditing import audit
 from synthmed.data.dataset import PreparedDataset
 from synthmed.publishing.release import publish
@@ -38,8 +40,6 @@ def audited(folder, *, num=16, lineage="sampled", holdout=8, canaries=1, seed=3,
     (train, masks), (sealed, sealed_masks), (made, made_masks) = (
         population(24, 1), population(8, 2), population(num, seed)
     )  # fmt: skip
-    import numpy as np
-
     data = dataset(folder / "data", train, sealed[:holdout], np.concatenate([masks, sealed_masks[:holdout]]))
     facts = {
         "run_seed": 7, "model": model_of(data),
@@ -50,6 +50,17 @@ def audited(folder, *, num=16, lineage="sampled", holdout=8, canaries=1, seed=3,
                       lineage=lineage, inputs={"model": "5" * 64})  # fmt: skip
     audit(folder / "samples", folder / "data", folder / "audit", canaries=canaries)
     return Audited(data=data, samples=written, audit=folder / "audit")
+
+
+def stand_in(place, samples):
+    """An audit's folder that says it did not block, where something else than the gate of the audit is tested."""
+    said = {
+        "blocked": False, "sealed": True, "num": len(samples), "patients": {"train": 99, "holdout": 3, "test": 40},
+        "power": [], "warnings": [], "unproven": "", "differential_privacy": "epsilon = 1.30", "verdict": "",
+    }  # fmt: skip
+    with new_directory(place, "audit", inputs={"synthetic": samples.digest}, facts={"blocked": False}) as folder:
+        write_json(folder / "report.json", said)
+    return place
 
 
 @pytest.fixture(scope="session")

@@ -142,10 +142,10 @@ def test_a_sample_that_was_changed_after_the_audit_is_refused(made, tmp_path, se
 def test_a_blocking_audit_and_one_without_a_holdout_are_refused(made, tmp_path):
     copies = made.data.images()[:16]
     with pytest.raises(GateError):
-        audited(tmp_path / "copies", images=copies)
+        audited(tmp_path / "copies", images=copies, canaries=0)
     with pytest.raises(GateError, match="blocks these samples"):
         publish(tmp_path / "copies" / "samples", tmp_path / "out", audit=tmp_path / "copies" / "audit", **GIVEN)
-    less = audited(tmp_path / "less", holdout=0)
+    less = audited(tmp_path / "less", holdout=0, canaries=0)
     with pytest.raises(GateError, match="no sealed holdout"):
         put(less, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -6,7 +6,7 @@ its script, which only filters.
 ::
 
     OUT/index.html              all releases, search and filter
-        site.js site.css        the script and the style
+        site.js site.css        the script and the style; icon.svg
         feed.xml                Atom: new, corrected and withdrawn releases
         releases/NAME-VERSION/  index.html (gallery, card, downloads), gallery/, files/
         withdrawn/NAME-VERSION/ index.html (the tombstone)
@@ -38,7 +38,7 @@ KIND = "site"
 _GALLERY = 24
 _SIDE = 512
 """Longest side of a picture in the gallery."""
-_STATIC = ("site.js", "site.css")
+_STATIC = ("site.js", "site.css", "icon.svg")
 
 
 @dataclass(frozen=True, kw_only=True)
