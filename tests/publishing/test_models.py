@@ -44,7 +44,15 @@ def test_a_published_model_is_fetched_from_its_index_and_used(run, tmp_path, mon
                    **WORDS)  # fmt: skip
     verify(models / "tiny", "model_release")
     text = (models / "tiny" / "README.md").read_text()
-    for word in ("No evidence of copying", "epsilon = 1.30", "fewer than 5 holdout", "CC-BY-4.0", "retract@example.org", "tensors and JSON", "Out of scope"):
+    for word in (
+        "No evidence of copying",
+        "epsilon = 1.30",
+        "fewer than 5 holdout",
+        "CC-BY-4.0",
+        "retract@example.org",
+        "tensors and JSON",
+        "Out of scope",
+    ):
         assert word in text, word
     assert 'method = "dcgan"' in (models / "tiny" / "recipe.toml").read_text()
     index = models_index(models)

@@ -59,13 +59,9 @@ def write_format(
     if name == "nnunet":
         return write_nnunet(folder, facts.name, facts.images, samples, most_bytes, most_shards)
     writer = writer_of(name, meaning=meaning, provenance=Provenance.of_samples(samples))
-    drawn = (
-        (sample, samples.images([number])[0], samples.masks([number])[0] if sample.mask_name else None)
-        for number, sample in enumerate(samples.samples)
-    )
     with TemporaryDirectory(dir=folder, prefix=".") as working, Shards(folder, name, most_bytes, most_shards) as shards:
         place = Path(working)
-        for _ in copying(writer, place, meaning, drawn):
+        for _ in copying(writer, place, meaning, samples.drawn()):
             _move(place, shards)
         _move(place, shards)
         return shards.names
