@@ -12,7 +12,8 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from publishing.conftest import GIVEN, audited
+from privacy.conftest import population
+from publishing.conftest import GIVEN, audited, stand_in
 
 from synthmed.artifacts import read_manifest
 from synthmed.errors import ArtifactError, ConfigError, DataError, GateError, StorageError
@@ -225,6 +226,16 @@ def test_the_name_of_the_account_does_not_go_out(made, tmp_path, monkeypatch):
     with pytest.raises(GateError, match="account or machine"):
         put(made, tmp_path / "out", title="Scans of Annabel")
     put(made, tmp_path / "out", contact="annabel@example.org")  # who gives her address means to
+
+
+def test_empty_masks_are_told_in_the_card(tmp_path):
+    pictures, _ = population(4, 5)
+    drawn = [(Sample(seed=n, label="", lineage="sampled"), image, np.zeros((48, 48), np.uint8))
+             for n, image in enumerate(pictures)]  # fmt: skip
+    samples = write_samples(tmp_path / "samples", drawn, inputs={}, facts={"run_seed": 0})
+    audit = stand_in(tmp_path / "audit", samples)
+    publish(samples.path, tmp_path / "out", audit=audit, **GIVEN)
+    assert "4 of 4 masks are empty." in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_metadata_of_a_file_is_not_handed_on(tmp_path):

@@ -193,14 +193,20 @@ def _measured(facts: Facts) -> Section:
     if not facts.metrics:
         return Section(title="Measured", sentences=["Nothing was measured: no evaluation came with the release."])
     rows = [
-        (one.title, _interval(one.value, one.low, one.high), _interval(one.floor, one.floor_low, one.floor_high),
-         one.unit, one.direction, {True: "yes", False: "not shown", None: "not known"}[one.differs], str(one.n))
+        (one.title, _interval(one.value, one.low, one.high), str(one.n),
+         _interval(one.matched, one.matched_low, one.matched_high),
+         _interval(one.floor, one.floor_low, one.floor_high), str(one.matched_n or "-"), one.unit, one.direction,
+         {True: "yes", False: "not shown", None: "not known"}[one.differs])
         for one in facts.metrics
     ]  # fmt: skip
     return Section(
         title="Measured",
-        sentences=["Each number with its 95 % interval, beside what real images against real ones give (the floor)."],
-        columns=("measure", "synthetic", "floor", "unit", "direction", "differs", "images"), rows=rows,
+        sentences=[
+            "Each number with its 95 % interval; then the same with as many images as there are in half of the real "
+            "patients, beside what two such halves give (the floor). Only these two may be compared."
+        ],
+        columns=("measure", "all images", "images", "as many as the floor", "floor", "images a side", "unit",
+                 "direction", "differs"), rows=rows,
     )  # fmt: skip
 
 

@@ -83,13 +83,20 @@ class Origin(Settings):
 
 
 class Metric(Settings):
-    """A number of the evaluation, with its interval and what real images against real ones give."""
+    """A number of the evaluation, with its interval and what real images against real ones give.
+
+    ``matched`` is the same number with as many images as the floor has; the two may be compared.
+    """
 
     name: str
     title: str
     value: float | None
     low: float | None
     high: float | None
+    matched: float | None
+    matched_low: float | None
+    matched_high: float | None
+    matched_n: int
     floor: float | None
     floor_low: float | None
     floor_high: float | None

@@ -138,10 +138,8 @@ def metrics_of(report: Mapping[str, Any] | None) -> tuple[Metric, ...]:
     try:
         return tuple(
             Metric(
-                name=name, title=one["title"], value=one["value"], low=one["low"], high=one["high"],
-                floor=one["floor"], floor_low=one["floor_low"], floor_high=one["floor_high"], unit=one["unit"],
-                direction=one["direction"], n=one["n"], differs=one["differs_beyond_floor"],
-                extractor=one["extractor"],
+                name=name, differs=one["differs_beyond_floor"],
+                **{key: one[key] for key in Metric.model_fields if key not in ("name", "differs")},
             )
             for name, one in report["measurements"].items() if name not in _COUNTS_REAL
         )  # fmt: skip
@@ -185,15 +183,25 @@ def _extractor(name: str, use: str) -> Learned:
                    licence="Apache-2.0")  # fmt: skip
 
 
-def artefacts_of(
-    metrics: Iterable[Metric], overruled: Mapping[str, str], report: Mapping[str, Any] | None
-) -> list[str]:
-    """What is known to be wrong with the images, from the evaluation."""
+def empty_masks(samples: SampleSet) -> int:
+    """How many masks of a sample set hold nothing."""
+    return sum(mask is not None and not mask.any() for _, _, mask in samples.drawn())
+
+
+def artefacts_of(metrics: Iterable[Metric], report: Mapping[str, Any] | None, empty: int, num: int) -> list[str]:
+    """What is known to be wrong with the images, from the evaluation.
+
+    Args:
+        metrics: numbers of the evaluation.
+        report: its content; None where there was none.
+        empty: masks that hold nothing.
+        num: images.
+    """
+    found = [f"{empty} of {num} masks are empty."] if empty else []
     if report is None:
-        return ["Not measured: no evaluation came with the release. Look at the images before you use them."]
+        return [*found, "Not measured: no evaluation came with the release. Look at the images before you use them."]
     listed = list(metrics)
     worse = [one.title for one in listed if one.differs]
-    found = []
     if worse:
         found.append(
             f"The images differ from real ones by more than two halves of the real patients do in: {', '.join(worse)}."
@@ -204,8 +212,6 @@ def artefacts_of(
     alarms = [name for name, one in report["measurements"].items() if one.get("alarm")]
     if alarms:
         found.append(f"The evaluation raised an alarm in: {', '.join(sorted(alarms))}.")
-    if "text" in overruled:
-        found.append(f"Something in the images can look like letters: {overruled['text']}")
     return found
 
 

@@ -112,7 +112,7 @@ def publish(
         study=Study(digest=study_digest, sentences=tuple(read["verdict"])) if read else None,
         audit=gathering.audit_of(manifest, audited), overruled=overruled,
         learned=tuple(gathering.learned_of(origin, metrics, audited, licence)),
-        artefacts=tuple(gathering.artefacts_of(metrics, overruled, measured)),
+        artefacts=tuple(gathering.artefacts_of(metrics, measured, gathering.empty_masks(made), len(made))),
         biases=tuple(gathering.biases_of(origin, images, organ)), licence=licence,
         contact=contact, version=version,
     )  # fmt: skip

@@ -34,11 +34,18 @@ def _numbers(metrics: Iterable[Metric], names: tuple[str, ...]) -> str:
     told = [
         f"{one.title}: {number(one.value)}"
         + (f" ({number(one.low)} to {number(one.high)})" if one.low is not None else "")
-        + (f", real against real {number(one.floor)}" if one.floor is not None else "")
+        + _beside_floor(one)
         for one in metrics
         if one.name in names
     ]
     return "; ".join(told) + "." if told else _NOTHING
+
+
+def _beside_floor(one: Metric) -> str:
+    if one.floor is None:
+        return ""
+    matched = "" if one.matched is None else f", {number(one.matched)} with {one.matched_n} a side"
+    return f"{matched}, real against real {number(one.floor)}"
 
 
 def _coverage(facts: Facts) -> str:
