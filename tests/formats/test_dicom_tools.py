@@ -7,8 +7,7 @@ import time
 
 import pydicom
 import pytest
-from formats.test_dicom import FILES
-from formats.written import CT, MR, written
+from formats.written import CT, FILES, MR, written
 
 pytestmark = pytest.mark.dicom_tools
 

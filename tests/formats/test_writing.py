@@ -163,7 +163,7 @@ def test_a_set_says_what_its_images_mean_and_where_its_identifiers_come_from(tmp
 
 
 def test_a_folder_of_another_tool_has_grey_values(tmp_path):
-    made, _ = written(tmp_path, "png", RETINA)
+    written(tmp_path, "png", RETINA)
     samples = SampleSet.open(tmp_path)
     meaning = Meaning.of_samples(samples)
     assert (meaning.channels, meaning.bits, meaning.high, meaning.kind) == (RETINA.channels, 8, 255, "generic")

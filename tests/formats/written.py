@@ -25,6 +25,26 @@ RETINA = Meaning(
 )  # fmt: skip
 CELLS = Meaning(kind="cells", channels=("grey",), bits=8, low=0, high=255)
 
+EYE16 = RETINA.model_copy(update={"channels": ("grey",), "bits": 16, "high": 65535.0})
+FILES = {
+    "sc": (CT, "sc"),
+    "sc in colour": (RETINA, "sc"),
+    "sc in colour of 16 bits": (RETINA.model_copy(update={"bits": 16, "high": 65535.0}), "sc"),
+    "sc of 8 bits": (CELLS.model_copy(update={"mask_labels": {"0": "background", "1": "cell"}}), "sc"),
+    "sc of several channels": (MR, "sc"),
+    "multi-frame": (CT, "multi-frame"),
+    "multi-frame of 8 bits": (MAMMOGRAM, "multi-frame"),
+    "multi-frame in colour": (RETINA, "multi-frame"),
+    "ct": (CT, "ct"),
+    "ct of 8 bits": (CT.model_copy(update={"bits": 8}), "ct"),
+    "mr": (MR, "mr"),
+    "mg": (MAMMOGRAM, "mg"),
+    "mg of 16 bits and no view": (MAMMOGRAM.model_copy(update={"bits": 16, "view": ""}), "mg"),
+    "op": (RETINA, "op"),
+    "op of 16 bits": (EYE16, "op"),
+}
+"""Every kind of object that is written, in every depth and colour."""
+
 
 def pairs(meaning, count=3, size=(20, 31), with_masks=True):
     """Drawn images with every extreme of their numbers, and masks with every label."""

@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pydicom
 import pytest
-from formats.written import CELLS, CT, LABELS, MAMMOGRAM, MR, PROVENANCE, RETINA, pairs, written
+from formats.written import CT, FILES, LABELS, MAMMOGRAM, MR, PROVENANCE, RETINA, pairs, written
 from pydicom.sr.codedict import codes
 
 from synthmed import sources
@@ -14,26 +14,6 @@ from synthmed.formats import dicom, dicom_codes
 from synthmed.formats.dicom_modules import OBJECTS, chest_wall
 from synthmed.formats.writing import write
 from synthmed.sources.dicom_header import _VIEWS
-
-EYE16 = RETINA.model_copy(update={"channels": ("grey",), "bits": 16, "high": 65535.0})
-FILES = {
-    "sc": (CT, "sc"),
-    "sc in colour": (RETINA, "sc"),
-    "sc in colour of 16 bits": (RETINA.model_copy(update={"bits": 16, "high": 65535.0}), "sc"),
-    "sc of 8 bits": (CELLS.model_copy(update={"mask_labels": {"0": "background", "1": "cell"}}), "sc"),
-    "sc of several channels": (MR, "sc"),
-    "multi-frame": (CT, "multi-frame"),
-    "multi-frame of 8 bits": (MAMMOGRAM, "multi-frame"),
-    "multi-frame in colour": (RETINA, "multi-frame"),
-    "ct": (CT, "ct"),
-    "ct of 8 bits": (CT.model_copy(update={"bits": 8}), "ct"),
-    "mr": (MR, "mr"),
-    "mg": (MAMMOGRAM, "mg"),
-    "mg of 16 bits and no view": (MAMMOGRAM.model_copy(update={"bits": 16, "view": ""}), "mg"),
-    "op": (RETINA, "op"),
-    "op of 16 bits": (EYE16, "op"),
-}
-"""Every kind of object that is written, in every depth and colour."""
 
 
 @pytest.fixture(params=FILES)
