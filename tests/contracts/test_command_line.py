@@ -289,7 +289,7 @@ def test_what_was_stopped_in_its_own_words_has_the_code_of_the_signal(number, co
 
 
 def test_the_sentences_of_stopped_verbs_are_of_verbs():
-    assert cli._KEPT.keys() <= VERBS.keys()
+    assert cli._KEPT.keys() <= {verb.split()[0] for verb in VERBS}
 
 
 def test_json_is_one_line_that_a_program_can_read(tmp_path, capsys, monkeypatch):

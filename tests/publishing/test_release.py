@@ -13,7 +13,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 from privacy.conftest import population
-from publishing.conftest import GIVEN, audited, stand_in
+from publishing.conftest import GIVEN, audited, stand_in, unaudited
 
 from synthmed.artifacts import read_manifest
 from synthmed.errors import ArtifactError, ConfigError, DataError, GateError, StorageError
@@ -153,7 +153,7 @@ def test_a_blocking_audit_and_one_without_a_holdout_are_refused(made, tmp_path):
 
 
 def test_other_lineage_needs_a_reason_which_the_card_prints(tmp_path):
-    made = audited(tmp_path, lineage="mask_from_phantom", canaries=0)
+    made = unaudited(tmp_path, population(16, 3)[0], lineage="mask_from_phantom")
     with pytest.raises(GateError, match="16 mask_from_phantom; expected sampled alone"):
         put(made, tmp_path / "out")
     wrong = {
@@ -180,7 +180,7 @@ def test_what_looks_like_letters_is_refused(tmp_path):
         letters.append(np.asarray(picture)[None])
     images = np.stack(letters)
     images[:, :, :24] = np.random.default_rng(0).integers(20, 80, (16, 1, 24, 48))
-    made = audited(tmp_path, images=images.astype(np.uint8), canaries=0)
+    made = unaudited(tmp_path, images.astype(np.uint8))
     with pytest.raises(GateError, match="16 of 16 images look as if letters were burned in"):
         put(made, tmp_path / "out")
     put(made, tmp_path / "out", overrule=["text=rulers of the film scanner"])

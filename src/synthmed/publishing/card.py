@@ -182,7 +182,7 @@ def _processing(facts: Facts) -> Section:
     return Section(
         title="Processing and its inverse",
         sentences=[
-            f"A stored number s means {values.low:g} + s / {top} * ({values.high:g} - {values.low:g}) {values.unit}. "
+            f"A stored number s means {values.low:g} + s / {top} * {values.high - values.low:g} {values.unit}. "
             "Real images were brought to this size by one factor and to this range before training; what lay outside "
             "was cut off, and cannot be restored."
         ],
