@@ -12,6 +12,13 @@ from synthmed.generation.model import load_model as load_model
 from synthmed.listing import names as names
 from synthmed.phantoms import phantom as phantom
 from synthmed.pretrained.folder import weights as weights
+from synthmed.publishing.models import models_index as models_index
+from synthmed.publishing.models import models_publish as models_publish
+from synthmed.publishing.release import publish as publish
+from synthmed.publishing.site import site as site
+from synthmed.publishing.verifying import open_release as open_release
+from synthmed.publishing.verifying import verify as verify
+from synthmed.publishing.withdrawal import withdraw as withdraw
 from synthmed.reading.design import study_new as study_new
 from synthmed.reading.report import study_report as study_report
 from synthmed.reading.serving import study_invite as study_invite
@@ -21,5 +28,8 @@ from synthmed.reading.store import study_backup as study_backup
 from synthmed.samples import SampleSet as SampleSet
 from synthmed.segmentation.labelling import label as label
 from synthmed.training.loop import train as train
+from synthmed.zoo.folder import models_fetch as models_fetch
+from synthmed.zoo.folder import models_list as models_list
+from synthmed.zoo.folder import models_verify as models_verify
 
 __version__: str

@@ -37,8 +37,8 @@ VERBS = {
     ),
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
     "train": "RECIPE DATA RUN --device --dry-run --json --set",
-    "generate": "MODEL OUT --device --dicom-object --format --json --label --leave-out-empty --masks --num --seed --split "
-    "--styles",
+    "generate": "MODEL OUT --device --dicom-object --format --json --label --leave-out-empty --masks --num --seed "
+    "--split --styles",
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
     "--seed --seeds --steps --weights",
     "compare": "DATA OUT --device --extractor --images --json --latents --leave-out-empty --metrics --minutes "
@@ -46,6 +46,16 @@ VERBS = {
     "weights": "ACTION [NAME]... --folder --json",
     "audit": "SYNTHETIC REAL OUT --canaries --channels --device --extractor --features --json --run --scores --seed "
     "--weights",
+    "publish": "SAMPLES OUT --audit --contact --date --format --json --licence --modality --name --organ --overrule "
+    "--release --report --study --title",
+    "verify": "RELEASE --json",
+    "site": "RELEASES OUT --address --json --port --serve --title",
+    "withdraw": "RELEASE OUT --date --json --reason",
+    "models list": "--folder --index --json --pin",
+    "models fetch": "NAME... --folder --index --json --pin",
+    "models verify": "[NAME]... --folder --index --json --pin",
+    "models publish": "MODEL OUT --about --audit --contact --json --licence --name --overrule --release --samples",
+    "models index": "MODELS --json",
     "study new": "REAL OUT --json --margin --num --paradigm --readers --seed --sessions --set --synthetic",
     "study invite": "STUDY READER --address --json",
     "study serve": "STUDY --address --behind-proxy --host --port --tls-cert --tls-key",
@@ -85,7 +95,7 @@ def test_a_verb_is_a_function_of_the_same_name(verb):
     name = verb.replace(" ", "_")
     function = getattr(synthmed, name)
     assert function.__name__ == name
-    words = {word.name for word in COMMANDS[verb].params} - {"as_json", "dry_run"}
+    words = {word.name for word in COMMANDS[verb].params} - {"as_json", "dry_run", "serve", "port"}
     assert words <= inspect.signature(function).parameters.keys()
 
 
@@ -150,6 +160,49 @@ WRONG = {
     "nothing to compare on": ["compare", "{}/empty", "{}/out", "--recipes", "pix2pix_tiny"],
     "a comparison of unknown recipes": ["compare", "{}/empty", "{}/out", "--recipes", "pix2pix_tony"],
     "a comparison of no recipes": ["compare", "{}/empty", "{}/out", "--recipes", ","],
+    "a release of nothing": [
+        "publish",
+        "{}/empty",
+        "{}/out",
+        "--audit",
+        "{}/empty",
+        "--licence",
+        "CC0-1.0",
+        "--contact",
+        "a@b.org",
+    ],
+    "a release without a licence": [
+        "publish",
+        "{}/empty",
+        "{}/out",
+        "--audit",
+        "{}/empty",
+        "--licence",
+        "",
+        "--contact",
+        "a@b.org",
+    ],
+    "a release that is none": ["verify", "{}/empty"],
+    "a site of nothing": ["site", "{}/empty", "{}/out"],
+    "a tombstone of nothing": ["withdraw", "{}/empty", "{}/out", "--reason", "so"],
+    "a model of an unknown name": ["generate", "phantom-retian", "{}/out", "--num", "3"],
+    "a model that no index has": ["models", "fetch", "phantom-retian"],
+    "an index that is none": ["models", "list", "--index", "{}/empty"],
+    "models that are none": ["models", "index", "{}/empty"],
+    "a model release of nothing": [
+        "models",
+        "publish",
+        "{}/none.safetensors",
+        "{}/out",
+        "--samples",
+        "{}/empty",
+        "--audit",
+        "{}/empty",
+        "--licence",
+        "CC0-1.0",
+        "--contact",
+        "a@b.org",
+    ],
     "a study of nothing": ["study", "new", "{}/empty", "{}/out", "--synthetic", "{}/empty"],
     "a paradigm that is unknown": [
         "study",

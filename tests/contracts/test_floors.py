@@ -23,6 +23,7 @@ FLOORS = {
     "checkup": 3,
     "networks": 3,
     "pretrained": 3,
+    "zoo": 3,
     "objectives": 4,
     "formats": 4,
     "methods": 5,
@@ -37,6 +38,7 @@ FLOORS = {
     "demonstration": 12,
     "listing": 12,
     "reading": 12,
+    "publishing": 12,
     "cli": 13,
     "__main__": 14,
 }
@@ -46,8 +48,9 @@ ONLY = {
 } | {helper: HELPERS for helper in HELPERS}
 """What these know beside themselves, whatever their floor would allow."""
 MAKERS = {"methods", "training", "generation"}
-NEVER = {"evaluation": MAKERS, "privacy": MAKERS, "reading": MAKERS}
-"""Images of any tool are measured, audited and judged alike, so none of these may know how ours are made."""
+NEVER = {"evaluation": MAKERS, "privacy": MAKERS, "reading": MAKERS, "publishing": {"methods", "training"}}
+"""Images of any tool are measured, audited, judged and handed on alike, so none of these may know how ours are made; of
+models publishing knows the file alone."""
 OWNERS = {
     "monai": {"segmentation/segmenter.py"},
     "sklearn": {"evaluation/_observers.py"},
@@ -56,6 +59,7 @@ OWNERS = {
     "starlette": {"reading/server.py", "reading/guard.py"},
     "uvicorn": {"reading/serving.py"},
     "httpx": {"reading/simulate.py"},
+    "mlcroissant": {"publishing/croissant.py"},
 }
 """Heavy libraries, and the file that imports each: one, or two of one room."""
 FORBIDDEN_IMPORTS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "torchvision", "yaml"}

@@ -34,6 +34,9 @@ from synthmed.phantoms import phantom, phantom_kind
 from synthmed.pretrained.catalogue import CATALOGUE, Weights
 from synthmed.pretrained.folder import checked_file
 from synthmed.pretrained.reading import read_tensors
+from synthmed.publishing.release import publish
+from synthmed.publishing.verifying import verify
+from synthmed.publishing.withdrawal import read_tombstone, withdraw
 from synthmed.reading.design import study_new
 from synthmed.reading.protocol import Study
 from synthmed.reading.readings import circumstances, readings
@@ -42,6 +45,8 @@ from synthmed.samples import SampleSet
 from synthmed.training import checkpoint
 from synthmed.training.claim import read_claim
 from synthmed.training.loop import train
+from synthmed.zoo.folder import models_fetch
+from synthmed.zoo.index import SHIPPED
 
 FLIPS = int(os.environ.get("SYNTHMED_FLIPS", "16"))
 RECIPE = """
@@ -150,12 +155,31 @@ def of_weights(place: Path) -> Any:
     return {name: value.tolist() for name, value in read_tensors(checked_file("toy", place).path).items()}
 
 
+def of_release(place: Path) -> Any:
+    found = verify(place)
+    pixels = [(image.tobytes(), mask is not None and mask.tobytes()) for _, image, mask in found.images()]
+    return found.facts, found.rows, found.digest, pixels
+
+
+def of_zoo(place: Path) -> Any:
+    """What fetching from an index takes out of it."""
+    with TemporaryDirectory() as folder:
+        found = models_fetch(["phantom-retina"], place, folder=Path(folder))
+        return [(one.entry, one.state, artifacts.file_digest(one.path)) for one in found]
+
+
 READERS: dict[str, Meaning] = {
     "data": of_dataset, "samples": of_samples, "run": of_run, "features": of_features, "unfinished": of_unfinished,
     "phantom": phantom_kind, "working": of_working_folder, "comparison": of_comparison, "weights": of_weights,
     "demo": of_demo, "key": of_key, "study": of_study, "answers": of_answers,
+    "release": of_release, "tombstone": read_tombstone, "zoo": of_zoo,
 }  # fmt: skip
-UNREAD = {r"run/samples/.*\.png": "shown to people", r"run/checkpoints/LATEST": "for people", r"run/\.lock": "empty"}
+UNREAD = {
+    r"tombstone/README.md": "for people",
+    r"run/samples/.*\.png": "shown to people",
+    r"run/checkpoints/LATEST": "for people",
+    r"run/\.lock": "empty",
+}
 """Files that nothing reads back, and why they are there."""
 
 
@@ -183,6 +207,17 @@ def made(tmp_path_factory: pytest.TempPathFactory, toy_dataset: Path, monkeypatc
         counts = np.arange(12).reshape(4, 3) + seed
         one = Trained(arm="real", seed=seed, counts=counts, shown=np.eye(8, dtype=np.uint8)[None])
         _keep(folder / "unfinished" / "report.unfinished.jsonl", f"key {seed}", one)
+    said = {"blocked": False, "sealed": True, "num": 3, "patients": {"train": 8, "holdout": 4}, "power": [],
+            "warnings": [], "unproven": ""}  # fmt: skip
+    with artifacts.new_directory(
+        toy_dataset.parent / "audit", "audit", inputs={"synthetic": SampleSet.open(folder / "samples").digest},
+        facts={"blocked": False},
+    ) as audit:  # fmt: skip
+        artifacts.write_json(audit / "report.json", said)
+    publish(folder / "samples", folder / "release", audit=toy_dataset.parent / "audit", licence="CC0-1.0",
+            contact="a@b.org", overrule=["text=noise of a toy"])  # fmt: skip
+    withdraw(folder / "release", folder / "tombstone", reason="A toy.")
+    shutil.copytree(SHIPPED, folder / "zoo")
     phantom("retina", folder / "phantom", num=1, size=64)
     (folder / "comparison").mkdir()
     _note(folder / "comparison", ASKED, {"a": 0.125})
@@ -256,4 +291,4 @@ def test_a_flipped_bit_is_refused_with_a_sentence_or_changes_nothing(made: Path,
 def test_every_artifact_is_among_them(made: Path) -> None:
     assert {entry.name for entry in made.iterdir() if entry.is_dir()} == set(READERS)
     kinds = {artifacts.read_json(file.read_bytes())["kind"] for file in made.rglob(artifacts.MANIFEST)}
-    assert kinds == {"dataset", "samples", "checkpoint", "shard", "phantom", "study"}
+    assert kinds == {"dataset", "samples", "checkpoint", "shard", "phantom", "study", "release", "tombstone"}

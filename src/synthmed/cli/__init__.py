@@ -23,6 +23,9 @@ from synthmed.cli import judging  # noqa: F401
 # isort: split
 from synthmed.cli import studies  # noqa: F401
 
+# isort: split
+from synthmed.cli import handing  # noqa: F401
+
 _NOTHING_LEFT = "Nothing of it is left; the same command begins anew."
 _KEPT = {
     "doctor": "It writes nothing.",
@@ -32,6 +35,8 @@ _KEPT = {
     "audit": "Features that were made are kept; the same command goes on from there.",
     "compare": "What was finished is kept; the same command goes on from there.",
     "weights": "What was fetched is kept; the same command goes on from there.",
+    "models fetch": "What was fetched is kept; the same command goes on from there.",
+    "verify": "It writes nothing.",
     "demo": "What was finished is kept; the same command goes on from there.",
     "study serve": "Every answer that was acknowledged is kept; the same command serves the study again.",
     "study simulate": "Every answer that was acknowledged is kept; the same command goes on from there.",
@@ -52,7 +57,7 @@ def main() -> None:
             if not came:
                 raise
             words = [word for word in sys.argv[1:] if not word.startswith("-")]
-            verb = " ".join(words[: 2 if words[:1] == ["study"] else 1])
+            verb = " ".join(words[: 2 if words[:1] in (["study"], ["models"]) else 1])
             _end(f"Stopped. {_KEPT.get(verb, _NOTHING_LEFT)}", 128 + came[0])
 
 

@@ -25,7 +25,7 @@ class Computing(TyperCommand):
 
 
 _HELP = {"help_option_names": ["-h", "--help"]}
-START, MAKE, JUDGE = "Start here", "Make images", "Judge them"
+START, MAKE, JUDGE, HAND_ON = "Start here", "Make images", "Judge them", "Hand them on"
 """The groups in which the verbs are listed."""
 
 app = typer.Typer(
@@ -47,6 +47,10 @@ def example(*commands: str) -> str:
     """The end of a verb's help."""
     return "\n\n".join([f"Example{'s' if len(commands) > 1 else ''}:", *commands])
 
+
+models = typer.Typer(
+    help="Models by name: list, fetch, verify, publish, index.", no_args_is_help=True, context_settings=_HELP
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]

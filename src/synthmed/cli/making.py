@@ -180,7 +180,8 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
         "synthmed generate run/model.safetensors repainted --num 20 --masks data --split test",
     ),
 )
-def generate(model: Annotated[Path, typer.Argument(metavar="MODEL", help="RUN/model.safetensors")], out: Out,
+def generate(model: Annotated[str, typer.Argument(metavar="MODEL", help="RUN/model.safetensors, or a name such as "
+                                              "phantom-retina.")], out: Out,
              num: Annotated[int, typer.Option(help="How many images.")],
              masks: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES|FOLDER",
                               help="Make images under these masks.")] = None,

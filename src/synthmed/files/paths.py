@@ -69,8 +69,8 @@ def takes_paths(verb: Callable[P, R]) -> Callable[P, R]:
 def _taken(name: str, value: Any, annotation: Any) -> Any:
     """An argument as the annotation of its parameter asks for it."""
     kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    if value is None and NoneType in kinds:
-        return None
+    if (value is None and NoneType in kinds) or (isinstance(value, str) and str in kinds):
+        return value
     if Path in kinds:
         if not isinstance(value, (str, os.PathLike)):
             raise ConfigError(f"{name} is {value!r}; expected a path.")

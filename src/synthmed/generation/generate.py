@@ -18,20 +18,20 @@ from synthmed.samples import Drawn, FileFormat, Sample, SampleSet, write_samples
 _CHUNK = 64
 _STORED = ("png", "tiff")
 """Formats in which a set may keep its stored pixels; the others are written beside them."""
-_CARRIED = ("method", "recipe", "version", "data", "privacy")
+_CARRIED = ("method", "recipe", "version", "config", "classes", "data", "privacy")
 """What a sample set repeats of its model's header."""
 
 
 @takes_paths
 def generate(
-    model: Path, out: Path, *, num: int, seed: int = 0, masks: Path | None = None, styles: Path | None = None,
+    model: Path | str, out: Path, *, num: int, seed: int = 0, masks: Path | None = None, styles: Path | None = None,
     label: str = "", split: str = "train", leave_out_empty: bool = False, file_format: str = "png",
     dicom_object: str = "sc", device: str = "cpu", progress: Progress | None = None,
 ) -> SampleSet:  # fmt: skip
     """Make synthetic images, with their masks where the model makes or takes them.
 
     Args:
-        model: a model file.
+        model: a model file, or the name of a model of the package or of one that was fetched.
         out: a new directory for the sample set.
         num: how many.
         seed: the run seed; image i depends on (seed, i) and what it is made under alone.

@@ -20,6 +20,7 @@ from synthmed.methods import find_method
 from synthmed.methods._contract import Method, build
 from synthmed.running.devices import find_device
 from synthmed.shapes import Given, ImageSpec, LabelMap, Latent, Pairs
+from synthmed.zoo.folder import find_model
 
 _GROUP = 8
 """Images are always made in the same groups of eight, so that neither their number nor where a run starts
@@ -205,13 +206,17 @@ def image_seed(seed: int, index: int) -> int:
 def load_model(path: Path | str, device: str = "cpu") -> Model:
     """Open a model file.
 
+    Args:
+        path: the file, or the name of a model of the package or of one that was fetched.
+        device: "cpu", "cuda".
+
     Raises:
-        ArtifactError: no such file, not a model of ours, or a damaged one.
+        ArtifactError: no such file or name, not a model of ours, or a damaged one.
 
     Example:
         ``load_model("RUN/model.safetensors").generate(16, seed=0)``
     """
-    path = Path(path)
+    path = find_model(path)
     header, tensors = model_file.read(path)
     kind = find_method(header["method"])
     try:

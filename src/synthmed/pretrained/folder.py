@@ -4,11 +4,8 @@ A download is written beside its place, goes on where it was cut off, and gets i
 No file is read whose SHA-256 is not known.
 """
 
-import http.client
 import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +14,12 @@ from urllib.parse import urlsplit
 
 from synthmed.artifacts import file_digest, storage_errors
 from synthmed.errors import ConfigError, WeightsError
-from synthmed.files.paths import open_own, refuse_link, takes_paths
+from synthmed.files.fetching import TROUBLES, download
+from synthmed.files.paths import takes_paths
 from synthmed.pretrained.catalogue import CATALOGUE, Weights, find_weights
 from synthmed.running.progress import Progress, silence
 
 State = Literal["absent", "right", "wrong", "unknown digest"]
-
-_BLOCK = 1 << 20
-_WAIT_SECONDS = 30
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
-_PARTIAL, _RANGE_REFUSED = 206, 416
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,8 +141,8 @@ def fetch(weights: Weights, folder: Path, progress: Progress) -> Path:
     with storage_errors(found.path):
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            _download(weights.url, partial, weights.name, progress)
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            download(weights.url, partial, weights.name, progress)
+        except TROUBLES as error:
             raise WeightsError(
                 f"The weights {weights.name} could not be fetched from {urlsplit(weights.url).hostname} ({error}). "
                 f"What came is kept and the same command goes on; or put the file at {found.path} yourself."
@@ -163,40 +156,6 @@ def fetch(weights: Weights, folder: Path, progress: Progress) -> Path:
             )
         os.replace(partial, found.path)
     return found.path
-
-
-def _download(url: str, partial: Path, name: str, progress: Progress) -> None:
-    refuse_link(partial)
-    done = partial.stat().st_size if partial.is_file() else 0
-    _check_address(url)
-    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
-    try:
-        answer = urllib.request.urlopen(request, timeout=_WAIT_SECONDS)
-    except urllib.error.HTTPError as error:
-        if error.code != _RANGE_REFUSED:
-            raise
-        return  # nothing is left to fetch; the digest decides
-    with answer:
-        _check_address(answer.url)  # where redirections have led
-        # A server that knows no ranges sends all of it again.
-        going_on = answer.status == _PARTIAL
-        done = done if going_on else 0
-        total = done + int(answer.headers.get("Content-Length") or 0)
-        with open_own(partial, "ab" if going_on else "wb") as file:
-            while block := answer.read1(_BLOCK):  # what has come is kept, whenever it ends
-                file.write(block)
-                done += len(block)
-                progress(done, total, name)
-            file.flush()
-            os.fsync(file.fileno())
-    if done < total:
-        raise http.client.HTTPException(f"it broke off after {done} of {total} bytes")
-
-
-def _check_address(url: str) -> None:
-    address = urlsplit(url)
-    if address.scheme != "https" and address.hostname not in _LOCAL:
-        raise http.client.HTTPException(f"the address is {address.scheme}, not https")
 
 
 def _not_right(found: Status) -> WeightsError:

@@ -29,15 +29,33 @@ def write_pixels(path: Path, image: NDArray[np.integer]) -> None:
         )
     pixels = np.ascontiguousarray(image[0] if channels == 1 else image.transpose(1, 2, 0))
     if path.suffix == ".png":
-        import imagecodecs
-
-        path.write_bytes(imagecodecs.png_encode(pixels))
+        path.write_bytes(png_bytes(image))
         return
     import tifffile
 
     photometric = "minisblack" if channels == 1 else "rgb"
     # No description and no software tag: the same pixels give the same bytes.
     tifffile.imwrite(path, pixels, photometric=photometric, compression="zlib", metadata=None, software=False)
+
+
+def png_bytes(image: NDArray[np.integer]) -> bytes:
+    """The PNG file of an image [C H W], uint8 or uint16, with 1 or 3 channels: pixels and nothing else."""
+    import imagecodecs
+
+    pixels = np.ascontiguousarray(image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0))
+    return bytes(imagecodecs.png_encode(pixels))
+
+
+def from_png_bytes(content: bytes) -> NDArray[np.integer]:
+    """The pixels [C H W] of a PNG file.
+
+    Raises:
+        ValueError, RuntimeError: it is none.
+    """
+    import imagecodecs
+
+    pixels = imagecodecs.png_decode(content)
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def read_pixels(path: Path) -> NDArray[np.integer]:
@@ -50,11 +68,8 @@ def read_pixels(path: Path) -> NDArray[np.integer]:
         # Mapped first: a header that promises more than the file holds is refused before memory is asked for.
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
     if path.suffix == ".png":
-        import imagecodecs
+        return from_png_bytes(path.read_bytes())
+    import tifffile
 
-        pixels = imagecodecs.png_decode(path.read_bytes())
-    else:
-        import tifffile
-
-        pixels = tifffile.imread(path)
+    pixels = tifffile.imread(path)
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
