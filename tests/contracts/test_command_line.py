@@ -36,7 +36,7 @@ VERBS = {
     ),
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
     "train": "RECIPE DATA RUN --device --dry-run --json --set",
-    "generate": "MODEL OUT --device --format --json --label --masks --num --seed --split --styles",
+    "generate": "MODEL OUT --device --dicom-object --format --json --label --masks --num --seed --split --styles",
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
     "--seed --seeds --steps --weights",
     "compare": "DATA OUT --device --extractor --images --json --latents --metrics --minutes --recipes --seed --set "
