@@ -46,14 +46,14 @@ MAKERS = {"methods", "training", "generation"}
 NEVER = {"evaluation": MAKERS, "privacy": MAKERS, "reading": MAKERS}
 """Images of any tool are measured, audited and judged alike, so none of these may know how ours are made."""
 OWNERS = {
-    "monai": {"segmentation/segmenter.py"},
+    "monai": {"segmentation/segmenter.py", "segmentation/classifier.py"},
     "sklearn": {"evaluation/_observers.py"},
     "opacus": {"training/private.py"},
     "starlette": {"reading/server.py", "reading/guard.py"},
     "uvicorn": {"reading/serving.py"},
     "httpx": {"reading/simulate.py"},
 }
-"""Heavy libraries, and the one file that imports each."""
+"""Heavy libraries, and the files that import each."""
 FORBIDDEN_IMPORTS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "torchvision", "yaml"}
 FORBIDDEN_CALLS = {"eval", "exec", "torch.load", "torch.save"}
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "handler", "engine", "core", "common", "misc"}

@@ -15,7 +15,7 @@ TINY = {"usefulness": {"segmenter": {"width": 4, "crop": 0}}, **FEW}
 
 
 def test_metrics_are_found_by_their_files():
-    assert set(known_metrics()) == set(ORDER) and len(ORDER) == 15
+    assert set(known_metrics()) == set(ORDER) and len(ORDER) == 17
 
 
 @pytest.fixture

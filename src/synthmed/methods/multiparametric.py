@@ -1,13 +1,13 @@
 """Multiparametric MR: small images of a class, all contrasts and points in time at once.
 
-Haarburger, Horst, Truhn, Broeckmann, Schrading, Kuhl, Merhof, VCBM 2019 (S5): DCGAN and WGAN with seven output channels,
-the class as a one-hot vector beside the latents. With ``loss = "wasserstein"`` and no ``clip`` the slope is penalised
-instead (WGAN-GP), which the paper calls unstable.
+Haarburger, Horst, Truhn, Broeckmann, Schrading, Kuhl, Merhof, VCBM 2019 (S5): DCGAN and WGAN with seven output
+channels, the class as a one-hot vector beside the latents. With ``loss = "wasserstein"`` and no ``clip`` the slope is
+penalised instead (WGAN-GP), which the paper calls unstable.
 
 Ours beyond the paper: the class in the discriminator (projection; Miyato and Koyama 2018) and at every level of a
 residual generator; relativistic pairing loss (Jolicoeur-Martineau 2018) with lazy R1 and R2; a discriminator that sees
-fine detail as large as the rest; patches of a class like real ones (Elnekave and Weiss 2022); each channel on a curve of
-its own; the subtraction computed, never drawn; warps, averaged weights.
+fine detail as large as the rest; patches of a class like real ones (Elnekave and Weiss 2022); each channel on a curve
+of its own; the subtraction computed, never drawn; warps, averaged weights.
 """
 
 from collections.abc import Callable, Iterable
@@ -81,13 +81,17 @@ class MultiparametricConfig(Settings):
     detail: float = Field(
         0.0, ge=0, description="How many times larger the discriminator sees fine detail, in bands; 0 = as it is."
     )
-    curve: float = Field(1.0, gt=0, le=4, description="Networks see the power of a channel's intensity, 0 to 1; 1 = as it is.")
+    curve: float = Field(
+        1.0, gt=0, le=4, description="Networks see the power of a channel's intensity, 0 to 1; 1 = as it is."
+    )
     curves: dict[str, float] = Field({}, description="The same for single channels by name.")
     sub: Literal["learned", "computed"] = Field(
         "learned", description="The channel Sub: drawn like the others, or the difference of those it is made of."
     )
     loss: Literal["logistic", "wasserstein", "relativistic"] = Field("logistic", description="Adversarial pair.")
-    clip: bool = Field(False, description="Whether a critic's weights are clipped, with RMSProp; else its slope is penalised.")
+    clip: bool = Field(
+        False, description="Whether a critic's weights are clipped, with RMSProp; else its slope is penalised."
+    )
     critic_steps: int = Field(1, gt=0, description="Updates of the discriminator for one of the generator.")
     penalty: float = Field(0.0, ge=0, description="Weight of R1 and R2, or of a critic's slope penalty.")
     penalty_every: int = Field(1, gt=0, description="Steps between two of R1 and R2; the weight is multiplied by it.")
@@ -290,8 +294,8 @@ def _powers(spec: ImageSpec, config: MultiparametricConfig) -> Tensor:
         if name not in spec.channel_names:
             known = ", ".join(spec.channel_names) or "without names"
             raise ValueError(
-                f"The recipe has a curve for the channel {name!r}{did_you_mean(name, spec.channel_names)}; those of the "
-                f"images are {known}"
+                f"The recipe has a curve for the channel {name!r}{did_you_mean(name, spec.channel_names)}; those of "
+                f"the images are {known}"
             )
     names = spec.channel_names or ("",) * spec.channels
     return torch.tensor([config.curves.get(name, config.curve) for name in names])[:, None, None]

@@ -18,6 +18,7 @@ class Modulation(nn.Module):
         self.noise_strength = nn.Parameter(torch.full((channels, 1, 1), noise))
 
     def forward(self, features: Tensor, numbers: Tensor, draws: ImageDraws) -> Tensor:
+        """[N C H W] and numbers [N M] -> [N C H W]."""
         scale, shift = self.modulate(numbers)[:, :, None, None].chunk(2, dim=1)
         features = self.normalise(features) * (1 + scale) + shift
         return functional.leaky_relu(features + self.noise_strength * white_noise(features[:, :1], draws), 0.2)
@@ -33,6 +34,7 @@ class ShrinkingBlock(nn.Module):
         self.straight = nn.Conv2d(before, after, 1, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
+        """[N C H W] -> [N C' H/2 W/2]."""
         inner = self.first(functional.leaky_relu(features, 0.2))
         inner = self.second(functional.avg_pool2d(functional.leaky_relu(inner, 0.2), 2))  # [N C' H/2 W/2]
         return (self.straight(functional.avg_pool2d(features, 2)) + inner) * 0.5**0.5
