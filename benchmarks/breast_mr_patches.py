@@ -1,4 +1,4 @@
-"""A prepared set of phantom breast MR patches, straight from the phantom's functions: seconds, where DICOM takes an hour.
+"""A prepared set of phantom breast MR patches, straight from the phantom's functions: no DICOM is written or read.
 
     python benchmarks/breast_mr_patches.py OUT [--patients 100] [--seed 0]
 
@@ -6,8 +6,8 @@ Each patient of the phantom ``breast_mr`` is drawn as always. Its patches are me
 measures (coil, blur, Rician noise, 1.02 mm), and brought to 64 x 64 pixels of 0.70 mm, the grid that ``prepare --kind
 breast_mr`` makes: around each lesion in slices 2.5 mm apart, and at eight healthy places inside the breasts. The seven
 channels are those of Haarburger et al. 2019. All patients share one scale, so nothing but the phantom decides contrast.
-Patients are split as ``prepare`` splits them. Prints what the set holds, and E1, Tpeak and SER of each class as they were
-drawn, before coil, blur and noise: the truth.
+Of ten pairs of patients two test and one is sealed. Prints what the set holds, and E1, Tpeak and SER of each class as
+they were drawn, before coil, blur and noise: the truth.
 """
 
 import argparse
@@ -109,7 +109,9 @@ def write(out: Path, patients: int, seed: int) -> None:
         print(f"{name}: {split_info.patients} patients, {counts}")
     for label, rows in truth.items():
         middle, spread = np.mean(rows, 0), np.std(rows, 0)
-        told = (f"{name} {one:.2f} (spread {other:.2f})" for name, one, other in zip(("E1", "Tpeak", "SER"), middle, spread))
+        told = (
+            f"{name} {one:.2f} (spread {other:.2f})" for name, one, other in zip(("E1", "Tpeak", "SER"), middle, spread)
+        )
         print(f"{label}, as drawn: {', '.join(told)}")
 
 

@@ -2,9 +2,9 @@
 
 For each training the best of its kept models is chosen by the lowest Frechet distance, as there, but on patients that
 are neither trained on nor tested on: a third of the patients of the test split chooses, the others test. (The holdout
-stays sealed for the audit.) The chosen model makes N images of a class and N real ones of it are drawn, ten times; means
-of the Frechet distance over the named channels and of the 1-nearest-neighbour accuracy of either side stand in the
-table. N is the same on both sides and for all, at most 1,000; a distance depends on it.
+stays sealed for the audit.) The chosen model makes N images of a class and N real ones of it are drawn, ten times;
+means of the Frechet distance over the named channels and of the 1-nearest-neighbour accuracy of either side stand in
+the table. N is the same on both sides and for all, at most 1,000; a distance depends on it.
 
 Floors compare N real training images with N real test images, of other patients: what even a perfect generator shows.
 """
@@ -199,8 +199,8 @@ def _sides(dataset: PreparedDataset, features: Features, seed: int) -> dict[str,
         if min(map(len, parts)) < _FEWEST:
             raise DataError(
                 f"The class {label} has {len(parts[0])} images to train on, {len(parts[1])} to choose by and "
-                f"{len(parts[2])} to test with; expected {_FEWEST} or more of each, of different patients. Prepare more "
-                "patients, or a larger share by --test."
+                f"{len(parts[2])} to test with; expected {_FEWEST} or more of each, of different patients. Prepare "
+                "more patients, or a larger share by --test."
             )
         first, second, third = (
             _Real(features=features(part.images()), patients=np.array([row.patient_id for row in part.rows]))

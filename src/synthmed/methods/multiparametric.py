@@ -16,7 +16,6 @@ from typing import Literal, Self
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.nn import functional
 
 from synthmed.config import Settings, did_you_mean
 from synthmed.methods._adversarial import (
@@ -134,12 +133,11 @@ class Multiparametric(Method):
             raise ValueError("The images have no classes; this recipe learns classes")
         if config.blocks == "convolution":
             refuse_norm_of_batches(config.discriminator_norm, config.penalty)
-        self.drawn = _drawn(spec, config)
-        self.powers = _powers(spec, config)[self.drawn]
+        self.curves = _curves(spec, config)
         detail = detail_bands(spec.height, spec.width) if config.detail else 0
         size = {"height": spec.height, "width": spec.width}
-        made = {"latent_size": config.latent_size, "classes": len(spec.classes), "channels": len(self.drawn), **size}
-        seen = {"channels": (1 + detail) * len(self.drawn), **size}
+        made = {"latent_size": config.latent_size, "classes": len(spec.classes), "channels": len(self.curves), **size}
+        seen = {"channels": (1 + detail) * len(self.curves), **size}
         widths = {"features": config.features, "cap": config.cap}
         generator: nn.Module
         discriminator: nn.Module
@@ -158,12 +156,14 @@ class Multiparametric(Method):
 
     def _learned(self, images: Image) -> Image:
         """The channels that are drawn, each on its curve, in [-1, 1]."""
-        powers = self.powers.to(images.device)
-        return ((images[:, self.drawn] + 1) / 2).clamp(0, 1) ** powers * 2 - 1
+        shares = ((images + 1) / 2).clamp(0, 1)
+        drawn = [shares[:, place : place + 1] ** power for place, power in self.curves.items()]
+        return torch.cat(drawn, dim=1) * 2 - 1
 
     def _classes(self, labels: Labels | None) -> Tensor:
+        """One-hot, [N K]."""
         assert labels is not None, "this method makes images of classes; none were given"
-        return functional.one_hot(labels, len(self.spec.classes)).float()
+        return (labels[:, None] == torch.arange(len(self.spec.classes), device=labels.device)).float()
 
     def _make(self, batch: Batch) -> Image:
         classes = self._classes(batch.given.labels)
@@ -267,38 +267,37 @@ class Multiparametric(Method):
 
     def generate(self, latents: Latent, given: Given) -> Pairs:
         """One image a class and latent, without a mask."""
-        made = self.networks["generator"](latents, self._classes(given.labels))
-        shares = ((made + 1) / 2).clamp(0, 1) ** (1 / self.powers.to(made.device))  # [N drawn H W], 0 to 1
-        whole = torch.zeros(len(made), self.spec.channels, *self.spec.size, device=made.device)
-        whole[:, self.drawn] = shares
-        if len(self.drawn) < self.spec.channels:
-            place = self.spec.channel_names.index
-            whole[:, place(SUB)] = (whole[:, place(POST)] - whole[:, place(PRE)]).clamp_min(0)
+        shares = (self.networks["generator"](latents, self._classes(given.labels)) + 1) / 2
+        channels = {
+            place: shares[:, number : number + 1].clamp(0, 1) ** (1 / power)
+            for number, (place, power) in enumerate(self.curves.items())
+        }
+        if len(channels) < self.spec.channels:
+            place_of = self.spec.channel_names.index
+            channels[place_of(SUB)] = (channels[place_of(POST)] - channels[place_of(PRE)]).clamp_min(0)
+        whole = torch.cat([channels[place] for place in range(self.spec.channels)], dim=1)
         return Pairs(images=whole * 2 - 1)
 
 
-def _drawn(spec: ImageSpec, config: MultiparametricConfig) -> list[int]:
-    """Places of the channels that the networks draw: all, or all but a subtraction that is computed."""
-    computed = config.sub == "computed" and {PRE, POST, SUB} <= set(spec.channel_names)
-    names = spec.channel_names or ("",) * spec.channels
-    return [place for place, name in enumerate(names) if not (computed and name == SUB)]
-
-
-def _powers(spec: ImageSpec, config: MultiparametricConfig) -> Tensor:
-    """Of each channel, [C 1 1].
+def _curves(spec: ImageSpec, config: MultiparametricConfig) -> dict[int, float]:
+    """The places of the channels that the networks draw, and the power that each of them is seen with.
 
     Raises:
         ValueError: a curve for a channel that the images do not have.
     """
-    for name in config.curves:
-        if name not in spec.channel_names:
-            known = ", ".join(spec.channel_names) or "without names"
-            raise ValueError(
-                f"The recipe has a curve for the channel {name!r}{did_you_mean(name, spec.channel_names)}; those of "
-                f"the images are {known}"
-            )
     names = spec.channel_names or ("",) * spec.channels
-    return torch.tensor([config.curves.get(name, config.curve) for name in names])[:, None, None]
+    for name in config.curves:
+        if name not in names:
+            raise ValueError(
+                f"The recipe has a curve for the channel {name!r}{did_you_mean(name, names)}; those of the images are "
+                f"{', '.join(spec.channel_names) or 'without names'}"
+            )
+    computed = config.sub == "computed" and {PRE, POST, SUB} <= set(names)
+    return {
+        place: config.curves.get(name, config.curve)
+        for place, name in enumerate(names)
+        if not (computed and name == SUB)
+    }
 
 
 METHOD = Multiparametric
