@@ -109,9 +109,8 @@ def write(out: Path, patients: int, seed: int) -> None:
         print(f"{name}: {split_info.patients} patients, {counts}")
     for label, rows in truth.items():
         middle, spread = np.mean(rows, 0), np.std(rows, 0)
-        told = (
-            f"{name} {one:.2f} (spread {other:.2f})" for name, one, other in zip(("E1", "Tpeak", "SER"), middle, spread)
-        )
+        names = ("E1", "Tpeak", "SER")  # the first of what ``described`` gives
+        told = [f"{name} {middle[place]:.2f} (spread {spread[place]:.2f})" for place, name in enumerate(names)]
         print(f"{label}, as drawn: {', '.join(told)}")
 
 

@@ -61,7 +61,8 @@ def stacks_of(series: Sequence[SourceHeader], name_of: Callable[[Path], str]) ->
     most = int(np.bincount(levels).max())
     phases, _ = apart(series, levels.tolist(), most) if most > 1 else ([], "")
     return [
-        Stack(name=name_of(min(header.path for header in phase)), headers=tuple(phase)) for phase in phases or [series]
+        Stack(name=name_of(min(header.path for header in phase)), headers=tuple(phase))
+        for phase in phases or [list(series)]
     ]
 
 
