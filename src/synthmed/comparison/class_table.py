@@ -4,8 +4,8 @@ For each training the best of its kept models is chosen by the lowest Frechet di
 are neither trained on nor tested on: a third of the patients of the test split chooses, the others test. (The holdout
 stays sealed for the audit.) The chosen model makes N images of a class and N real ones of it are drawn, ten times;
 means of the Frechet distance over the named channels, of the kernel distance (not in the paper; it does not depend on
-N) and of the 1-nearest-neighbour accuracy of either side stand in the table. N is the same on both sides and for all, at
-most 1,000; the Frechet distance depends on it.
+N) and of the 1-nearest-neighbour accuracy of either side stand in the table. N is the same on both sides and for all,
+at most 1,000; the Frechet distance depends on it.
 
 Floors compare N real training images with N real test images, of other patients: what even a perfect generator shows.
 """
@@ -89,8 +89,8 @@ def class_table(
     Args:
         data: the prepared data set that all of them were trained on.
         out: a new folder for ``class_table.html`` and ``class_table.json``.
-        runs: directories of finished trainings; models that were kept on the way (``training.model_images``) are
-            candidates beside the last.
+        runs: directories of trainings; models that were kept on the way (``training.model_images``) are candidates
+            beside the last, and alone where a training is not finished.
         channels: which channels the extractor sees, such as "T2,T1 pre,T1 post1"; see ``evaluate``.
         num: images of a side, at most; as many as there are real ones to test on where these are fewer.
         draws: sets of images of a side.
@@ -106,7 +106,7 @@ def class_table(
     Raises:
         ConfigError: no trainings, two of one name, numbers out of range, an unknown extractor or channel.
         DataError: a model of other channels or data, one without classes, or too few patients of a class.
-        ArtifactError: a training is not finished, or something stands at ``out``.
+        ArtifactError: there is no model in a training, or something stands at ``out``.
     """
     artifacts.refuse_existing(out)
     progress = progress or silence
@@ -149,8 +149,9 @@ def class_table(
 
 
 def _models(run: Path, dataset: PreparedDataset, device: str) -> dict[str, Model]:
-    """The models of a training by name, the last one too."""
-    files = [*sorted((run / MODELS).glob("*.safetensors")), run / "model.safetensors"]
+    """The models of a training by name: those that were kept, and the last where it is finished."""
+    kept, last = sorted((run / MODELS).glob("*.safetensors")), run / "model.safetensors"
+    files = [*kept, *([last] if last.is_file() or not kept else [])]
     models = {file.stem if file.parent.name == MODELS else "last": load_model(file, device) for file in files}
     for model in models.values():
         known = model.header.get("channels", [])
