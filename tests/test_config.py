@@ -48,4 +48,4 @@ def test_whole_numbers_may_stand_for_fractions_and_lists_for_tuples() -> None:
 def test_the_weights_of_a_shipped_recipe_are_counted_before_they_are_made(name: str) -> None:
     recipe = read_recipe(name)
     kind = find_method(recipe.method)
-    build(kind, parse(kind.Config, recipe.config, "config"), ImageSpec(channels=1, size=(256, 256)))
+    build(kind, parse(kind.Config, recipe.config, "config"), ImageSpec(channels=1, size=(256, 256), classes=("a", "b")))

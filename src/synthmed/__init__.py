@@ -18,6 +18,7 @@ _HOME = {
     "label": "synthmed.segmentation.labelling",
     "train": "synthmed.training.loop",
     "generate": "synthmed.generation.generate",
+    "class_table": "synthmed.comparison.class_table",
     "evaluate": "synthmed.evaluation.report",
     "weights": "synthmed.pretrained.folder",
     "audit": "synthmed.auditing",

@@ -2,6 +2,7 @@
 
 from synthmed.auditing import audit as audit
 from synthmed.checkup.doctor import doctor as doctor
+from synthmed.comparison.class_table import class_table as class_table
 from synthmed.comparison.compare import compare as compare
 from synthmed.data.dataset import PreparedDataset as PreparedDataset
 from synthmed.data.prepare import prepare as prepare

@@ -41,6 +41,7 @@ VERBS = {
     "--split --styles",
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
     "--seed --seeds --steps --weights",
+    "class-table": "DATA OUT RUN... --channels --device --draws --extractor --json --num --seed --weights",
     "compare": "DATA OUT --device --extractor --images --json --latents --leave-out-empty --metrics --minutes "
     "--recipes --seed --set --split --weights",
     "weights": "ACTION [NAME]... --folder --json",
@@ -92,7 +93,7 @@ def test_verbs_and_flags_are_the_frozen_ones():
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_is_a_function_of_the_same_name(verb):
-    name = verb.replace(" ", "_")
+    name = verb.replace(" ", "_").replace("-", "_")
     function = getattr(synthmed, name)
     assert function.__name__ == name
     words = {word.name for word in COMMANDS[verb].params} - {"as_json", "dry_run", "serve", "port"}
@@ -157,6 +158,7 @@ WRONG = {
     "weights that are not named": ["weights", "fetch"],
     "an action that is unknown": ["weights", "steal"],
     "nothing to audit": ["audit", "{}/empty", "{}/empty", "{}/out"],
+    "trainings of nothing": ["class-table", "{}/empty", "{}/out", "{}/empty"],
     "nothing to compare on": ["compare", "{}/empty", "{}/out", "--recipes", "pix2pix_tiny"],
     "a comparison of unknown recipes": ["compare", "{}/empty", "{}/out", "--recipes", "pix2pix_tony"],
     "a comparison of no recipes": ["compare", "{}/empty", "{}/out", "--recipes", ","],

@@ -52,7 +52,7 @@ NEVER = {"evaluation": MAKERS, "privacy": MAKERS, "reading": MAKERS, "publishing
 """Images of any tool are measured, audited, judged and handed on alike, so none of these may know how ours are made; of
 models publishing knows the file alone."""
 OWNERS = {
-    "monai": {"segmentation/segmenter.py"},
+    "monai": {"segmentation/segmenter.py", "segmentation/classifier.py"},
     "sklearn": {"evaluation/_observers.py"},
     "opacus": {"training/private.py"},
     "highdicom": {"formats/dicom_images.py", "formats/dicom_masks.py"},

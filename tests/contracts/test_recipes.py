@@ -10,7 +10,13 @@ from synthmed.methods import find_method, method_names
 from synthmed.shapes import ImageSpec
 from synthmed.training.loop import TrainingSettings, plan, train
 
-BASELINES = {"tub_gan": "mask_embedding", "mask_embedding_without": "mask_embedding", "pix2pix_texture": "pix2pix"}
+BASELINES = {
+    "tub_gan": "mask_embedding",
+    "mask_embedding_without": "mask_embedding",
+    "pix2pix_texture": "pix2pix",
+    "multiparametric_wgan_paper": "multiparametric",
+    "multiparametric_wgan_gp": "multiparametric",
+}
 """What a paper compares with, and the method that it is with other settings."""
 
 
@@ -23,7 +29,9 @@ def test_a_recipe_is_whole_and_builds_its_method(name: str) -> None:
     assert name in known or BASELINES.get(name) == recipe.method
     parse(TrainingSettings, recipe.training, "training")
     size = 64 if name.endswith("_tiny") else 256
-    method = kind(parse(kind.Config, recipe.config, "config"), ImageSpec(channels=3, size=(size, size)))
+    method = kind(
+        parse(kind.Config, recipe.config, "config"), ImageSpec(channels=3, size=(size, size), classes=("a", "b"))
+    )
     assert method.stages()
 
 

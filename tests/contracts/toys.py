@@ -10,7 +10,7 @@ from synthmed.methods import find_method
 from synthmed.methods._contract import Method
 from synthmed.shapes import Batch, Given, ImageSpec
 
-SPEC = ImageSpec(channels=3, size=(32, 32), num_labels=2)
+SPEC = ImageSpec(channels=3, size=(32, 32), num_labels=2, classes=("benign", "malignant"))
 
 
 def tiny_method(name: str, spec: ImageSpec = SPEC, **changes: Any) -> Method:
@@ -23,11 +23,13 @@ def tiny_method(name: str, spec: ImageSpec = SPEC, **changes: Any) -> Method:
 
 
 def toy_batch(size: int = 4, seed: int = 0, spec: ImageSpec = SPEC) -> Batch:
-    """Random images under random discs."""
+    """Random images under random discs, of each class in turn."""
     draws = Draws(seed)
     rows = torch.arange(spec.height)[None, :, None]
     columns = torch.arange(spec.width)[None, None, :]
     centre = draws.uniform(2, size, 1, 1) * spec.height
     masks = ((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < 64).to(torch.uint8)
     images = draws.uniform(size, spec.channels, *spec.size) * 2 - 1
-    return Batch(images=images, given=Given(masks=masks), fields_of_view=torch.ones_like(masks), draws=draws)
+    labels = (torch.arange(size) + seed) % len(spec.classes) if spec.classes else None
+    given = Given(masks=masks, labels=labels)
+    return Batch(images=images, given=given, fields_of_view=torch.ones_like(masks), draws=draws)

@@ -1,5 +1,6 @@
 """Series: slices are put in their order in the patient, and a series that is not whole says what is wrong."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from synthmed.data.kinds import _series, ct
 from synthmed.data.kinds._contrasts import by_headers, stacks_of, why_not_together
 from synthmed.data.kinds._series import read_stack, same_grid, series_of, why_no_stack, without_copies
+from synthmed.data.kinds._studies import studies_of
 from synthmed.sources.image import SourceHeader, SourceImage
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -191,6 +193,70 @@ def test_phases_on_one_grid_are_not_lost_to_rounding():
     ]  # fmt: skip
     found, reason = by_headers(all_stacks(headers), posts=2, t2="", dynamic="dyn", scanner_sub=False)
     assert reason == "" and len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        (lambda phase, slice_: {"trigger_time": 60000.0 * phase}, "the trigger time"),
+        (lambda phase, slice_: {"acquisition_time": 36000.0 + 75 * phase}, "the time of acquisition"),
+        # Each slice has a time of its own.
+        (lambda phase, slice_: {"acquisition_time": 36000.0 + 75 * phase + slice_}, "the time of acquisition"),
+        (lambda phase, slice_: {"acquisition_time": 36000.0, "temporal_position": 1 + phase},
+         "the number of the point in time"),
+        (lambda phase, slice_: {"acquisition_number": 1 + phase}, "the number of the acquisition"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("one_series", [True, False])
+def test_points_in_time_are_found_by_what_the_headers_say(says, words, one_series):
+    """Three phases of four slices whose files lie in any order; the last phase stands first in it."""
+    headers = [
+        header(
+            10 * phase + k, 5 * k, series_id="1" if one_series else str(phase), series_description="t1_dyn",
+            **says(phase, k),
+        )
+        for phase in (2, 0, 1) for k in (3, 1, 0, 2)
+    ]  # fmt: skip
+    usual = {"t2": "", "dynamic": "dyn", "scanner_sub": False}
+    found, reason = by_headers(all_stacks(headers), posts=2, **usual)
+    assert reason == ""
+    for phase, name in enumerate(("T1 pre", "T1 post1", "T1 post2")):
+        assert [one.instance_number for one in found[name].headers] == [10 * phase + k for k in range(4)]
+    reason = by_headers(all_stacks(headers), posts=4, **usual | {"t2": "t2"})[1]
+    assert f"2 phases after contrast medium (told apart by {words}) instead of 4 and it has no T2 series" in reason
+    assert "Set posts=2 and t2='' to go without T2" in reason
+
+
+def test_contrast_medium_tells_two_phases_apart_and_contradicts_a_wrong_clock():
+    headers = [*phases([2], series=1, contrast_agent=False), *phases([1], series=1, contrast_agent=True)]
+    usual = dict(posts=1, t2="", dynamic="dyn", scanner_sub=False)
+    found, reason = by_headers(all_stacks(headers), **usual)
+    assert reason == "" and not found["T1 pre"].headers[0].contrast_agent
+    headers = [
+        *phases([1], acquisition_time=100.0, contrast_agent=True), *phases([2], acquisition_time=200.0)
+    ]  # fmt: skip
+    assert "comes before one without" in by_headers(all_stacks(headers), **usual)[1]
+
+
+def test_phases_that_nothing_tells_apart_are_not_put_in_any_order():
+    headers = [
+        header(10 * phase + k, 5 * k, series_id=str(phase), series_description="t1_dyn")
+        for phase in (0, 1) for k in range(2)
+    ]  # fmt: skip
+    reason = by_headers(all_stacks(headers), posts=1, t2="", dynamic="dyn", scanner_sub=False)[1]
+    assert "cannot be put in order" in reason
+
+
+def test_a_t2_in_a_study_of_its_own_joins_the_dynamic_in_the_same_coordinates():
+    dynamic = phases([1, 2], study_id="one", frame_of_reference="F", patient_id="P", modality="MR")
+    apart = [
+        header(50 + k, 5 * k, series_id="t2", series_description="t2", study_id="two", patient_id="P", modality="MR",
+               frame_of_reference="F", acquisition_number=3)
+        for k in range(2)
+    ]  # fmt: skip
+    assert len(studies_of([*dynamic, *apart], Path("."), [])) == 1
+    other = [replace(one, frame_of_reference="G") for one in apart]
+    assert len(studies_of([*dynamic, *other], Path("."), [])) == 2
 
 
 def test_channels_are_matched_by_time_and_contrast():

@@ -9,13 +9,23 @@ from synthmed.evaluation._contract import known_metrics
 from synthmed.evaluation._page import ORDER
 from synthmed.evaluation.report import chosen_metrics, evaluate
 
-OTHERS = ("usefulness", "ms_ssim", "histogram_kl", "nearest_mask", "mask_fidelity", "mask_dependence")
+OTHERS = (
+    "usefulness",
+    "class_usefulness",
+    "ms_ssim",
+    "histogram_kl",
+    "nearest_mask",
+    "mask_fidelity",
+    "mask_dependence",
+)
+ONE_GREY_CLASS = {"coherence", "class_usefulness"}
+"""What cannot be measured of images of one channel and no class."""
 FEW = {name: {"draws": 10} for name in ORDER if name not in OTHERS}
 TINY = {"usefulness": {"segmenter": {"width": 4, "crop": 0}}, **FEW}
 
 
 def test_metrics_are_found_by_their_files():
-    assert set(known_metrics()) == set(ORDER) and len(ORDER) == 15
+    assert set(known_metrics()) == set(ORDER) and len(ORDER) == 17
 
 
 @pytest.fixture
@@ -37,7 +47,7 @@ def test_a_report_is_complete_in_itself(both):
     assert not re.search(r"""["'(]\s*(?:https?:)?//(?!www\.w3\.org)""", html)
     assert "<script" not in html
     assert report.verdict.split(".")[0] in html
-    assert set(data["measurements"]) == set(ORDER) - {"mask_diversity", "mask_dependence"}
+    assert set(data["measurements"]) == set(ORDER) - {"mask_diversity", "mask_dependence", "class_usefulness"}
     assert "several under each" in data["skipped"]["mask_diversity"]  # every mask has one image here
     for name, one in data["measurements"].items():
         assert one["n"] > 0 and one["n_real"] > 0 and one["floor"] is not None, name
@@ -70,7 +80,8 @@ def test_without_masks_the_report_says_what_was_not_measured(make_dataset, make_
     real = make_dataset()
     synthetic = make_samples(real.images())
     report = evaluate(synthetic.path, real.path, tmp_path / "report", settings=FEW)
-    assert set(report.skipped) == {"mask_diversity", "mask_fidelity", "mask_dependence", "nearest_mask", "usefulness"}
+    masks = {"mask_diversity", "mask_fidelity", "mask_dependence", "nearest_mask", "usefulness"}
+    assert set(report.skipped) == masks | ONE_GREY_CLASS
     assert "usefulness was not measured" in (report.path / "report.html").read_text()
     with pytest.raises(DataError, match="no masks"):
         evaluate(synthetic.path, real.path, tmp_path / "other", metrics=["usefulness"])
@@ -101,8 +112,8 @@ def test_an_old_report_is_never_overwritten(both):
         evaluate(*both)
 
 
-def test_quick_is_all_but_usefulness():
-    assert set(chosen_metrics(["quick"])) == set(ORDER) - {"usefulness"}
+def test_quick_is_all_that_train_no_networks():
+    assert set(chosen_metrics(["quick"])) == set(ORDER) - {"usefulness", "class_usefulness"}
     assert chosen_metrics(["one_nn", "one_nn", "mmd"]) == ["one_nn", "mmd"]
 
 

@@ -18,7 +18,7 @@ from synthmed.cli._app import JUDGE, Computing, Data, Device, Json, Out, Seed, a
 )
 def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Sample set, or a folder.")],
              real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared data set, or a folder.")], out: Out,
-             metrics: Annotated[str, typer.Option(help="Names joined by commas; quick = all but usefulness; "
+             metrics: Annotated[str, typer.Option(help="Names joined by commas; quick = all that train none; "
                                                        "empty = all.")] = "",
              compare: Annotated[list[Path] | None, typer.Option(metavar="SYNTHETIC",
                                 help="A further set for the same table; may be given again.")] = None,
@@ -75,6 +75,26 @@ def compare(data: Data,
                    metrics=tuple(one for one in metrics.split(",") if one) or METRICS, seed=seed, device=device,
                    progress=bar, say=bar.say)  # fmt: skip
     tell(as_json, f"The comparison is {page}.", out=out, page=page)
+
+
+@app.command(cls=Computing, rich_help_panel=JUDGE, epilog=example("synthmed class-table data table run another-run"))
+def class_table(data: Data, out: Out,
+                runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Finished trainings on DATA.")],
+                channels: Annotated[str, typer.Option(help="auto, each, or one or three joined by commas.")] = "auto",
+                num: Annotated[int, typer.Option(help="Images of a side, at most.")] = 1000,
+                draws: Annotated[int, typer.Option(help="Sets of images whose values are averaged.")] = 10,
+                extractor: Annotated[str, typer.Option(help="What makes the features.")] = "random_vgg",
+                weights: Annotated[Path | None, typer.Option(help="Folder of pretrained weights.")] = None,
+                seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
+    """Judge trainings class by class, each by its best model: the table of Haarburger et al. 2019."""
+    from synthmed.comparison.class_table import as_text
+    from synthmed.comparison.class_table import class_table as run
+
+    with progress_bar("Judging") as progress:
+        table = run(data, out, runs=runs, channels=channels, num=num, draws=draws, extractor=extractor,
+                    weights=weights, seed=seed, device=device, progress=progress)  # fmt: skip
+    tell(as_json, f"{as_text(table)}\nThe page is {out / 'class_table.html'}.", out=out,
+         rows=[{**vars(cell), "values": dict(cell.values)} for cell in table])  # fmt: skip
 
 
 @app.command(rich_help_panel=JUDGE, epilog=example("synthmed weights list", "synthmed weights fetch inception"))

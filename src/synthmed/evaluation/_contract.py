@@ -163,8 +163,20 @@ def beside_real(made: Estimate, true: Estimate | None, *, comparable: bool = Tru
     )  # fmt: skip
 
 
-class MasksMissing(DataError):
+class PartMissing(DataError):
+    """A set lacks what a metric is about; where all metrics are taken, that one is left out."""
+
+
+class MasksMissing(PartMissing):
     """A metric of masks was given a set without masks."""
+
+
+class ChannelsMissing(PartMissing):
+    """A metric of several channels was given a set with one."""
+
+
+class ClassesMissing(PartMissing):
+    """A metric of classes was given a set without classes."""
 
 
 def known_metrics() -> list[str]:

@@ -51,10 +51,12 @@ class Report:
 
 ORDER = (
     "usefulness",
+    "class_usefulness",
     "kernel_distance",
     "frechet_distance",
     "precision_recall",
     "one_nn",
+    "coherence",
     "two_sample_test",
     "mask_fidelity",
     "mask_diversity",

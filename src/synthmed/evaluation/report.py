@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 from synthmed.artifacts import new_directory, refuse_existing, write_file, write_json
 from synthmed.errors import ConfigError
 from synthmed.evaluation._contract import (
-    MasksMissing,
     Measurement,
+    PartMissing,
     Setup,
     find_metric,
     known_metrics,
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from synthmed.data.dataset import PreparedDataset
 
 QUICK = "quick"
-"""A name for all metrics but usefulness, which trains networks."""
+"""A name for all metrics but those that train networks."""
+TRAIN_NETWORKS = ("usefulness", "class_usefulness")
 
 
 @takes_paths
@@ -59,12 +60,12 @@ def evaluate(
         synthetic: a sample set, or any folder with ``images`` and perhaps ``masks``.
         real: a prepared data set of the same size, channels and bit depth, or a folder of real images.
         out: a new folder for ``report.html`` (complete in itself) and ``report.json``.
-        metrics: names of metrics; "quick" = all but usefulness; () = all that the two sets allow.
+        metrics: names of metrics; "quick" = all that train no networks; () = all that the two sets allow.
         compare: further synthetic sets, measured alike and shown in one table.
         extractor: what makes the features that most metrics compare; see ``docs/evaluation.md``.
         channels: which channels it sees: "auto", "each", or one or three names or numbers joined by commas.
         reference: the split of the real images that distributions are compared with, or "all".
-        seeds: trainings of each arm of usefulness.
+        seeds: trainings of each arm of the metrics that train networks.
         steps: optimizer updates of each of these trainings.
         seed: source of all randomness.
         device: where networks run.
@@ -140,7 +141,7 @@ def chosen_metrics(metrics: Sequence[str]) -> list[str]:
     """The names of the metrics to take: all, "quick" written out, or the given ones, each once."""
     names: list[str] = []
     for name in metrics or known_metrics():
-        names += [one for one in known_metrics() if one != "usefulness"] if name == QUICK else [name]
+        names += [one for one in known_metrics() if one not in TRAIN_NETWORKS] if name == QUICK else [name]
     return list(dict.fromkeys(names))
 
 
@@ -156,7 +157,7 @@ def _measure_all(
         setup.progress(number, len(configs), name)
         try:
             measurements.append(find_metric(name).measure(made, true, config, setup))
-        except MasksMissing as error:
+        except PartMissing as error:
             if name in asked:
                 raise
             skipped[name] = str(error)
@@ -176,9 +177,10 @@ def _configs(
 def _with_shortcuts(settings: Mapping[str, Mapping[str, Any]], seeds: int, steps: int) -> dict[str, dict[str, Any]]:
     """The settings of every metric, with the two that have arguments of their own."""
     own = {name: dict(values) for name, values in settings.items()}
-    usefulness = own.setdefault("usefulness", {})
-    usefulness.setdefault("seeds", seeds)
-    usefulness["segmenter"] = {"steps": steps, **usefulness.get("segmenter", {})}
+    for name, network in zip(TRAIN_NETWORKS, ("segmenter", "classifier"), strict=True):
+        settings_of = own.setdefault(name, {})
+        settings_of.setdefault("seeds", seeds)
+        settings_of[network] = {"steps": steps, **settings_of.get(network, {})}
     return own
 
 

@@ -22,6 +22,7 @@ from synthmed.networks.layers import (
     white_noise,
     widths,
 )
+from synthmed.networks.residual import Modulation, ShrinkingBlock
 from synthmed.shapes import Image, Latent, Logits, OneHot
 
 _FULL = 16
@@ -69,14 +70,14 @@ class ResidualMaskGenerator(nn.Module):
         )
         self.narrow = nn.Conv2d(sizes[-1], _FULL, 3, padding=1)
         self.refine = nn.Conv2d(_FULL + mask_channels + 1, _FULL, 3, padding=1)
-        self.modulate = _Modulation(_FULL, latent_size, noise=0.0)  # grain is learned, not born
+        self.modulate = Modulation(_FULL, latent_size, noise=0.0)  # grain is learned, not born
         self.to_image = nn.Conv2d(_FULL, channels, 3, padding=1)
         self.resize = Upsample()
         kaiming_initialisation(self)
         with torch.no_grad():
             self.to_image.weight.mul_(0.3)  # begin in the middle of tanh
             for layer in self.modules():
-                if isinstance(layer, _Modulation):
+                if isinstance(layer, Modulation):
                     nn.init.normal_(layer.modulate.weight, 0.0, 0.1)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on a CPU too
 
@@ -117,7 +118,7 @@ class ResidualMaskDiscriminator(nn.Module):
         sizes = widths(features, times + 1, cap)
         self.fine = nn.Conv2d(channels + 2, 16, 3, padding=1)
         self.stem = nn.Conv2d(16, sizes[0], 3, padding=1)
-        self.blocks = nn.ModuleList(_ShrinkingBlock(*pair) for pair in pairwise(sizes))
+        self.blocks = nn.ModuleList(ShrinkingBlock(*pair) for pair in pairwise(sizes))
         places = sizes[-1] * (height >> times + 1) * (width >> times + 1)
         self.judge = nn.Sequential(
             nn.LeakyReLU(0.2),
@@ -139,21 +140,6 @@ class ResidualMaskDiscriminator(nn.Module):
         return self.judge(features)
 
 
-class _Modulation(nn.Module):
-    """Normalise every pixel, scale and shift by latents and embedding, add noise, leak."""
-
-    def __init__(self, channels: int, numbers: int, noise: float = 0.1) -> None:
-        super().__init__()
-        self.normalise = PixelNorm()
-        self.modulate = nn.Linear(numbers, 2 * channels)
-        self.noise_strength = nn.Parameter(torch.full((channels, 1, 1), noise))
-
-    def forward(self, features: Tensor, numbers: Tensor, draws: ImageDraws) -> Tensor:
-        scale, shift = self.modulate(numbers)[:, :, None, None].chunk(2, dim=1)
-        features = self.normalise(features) * (1 + scale) + shift
-        return functional.leaky_relu(features + self.noise_strength * white_noise(features[:, :1], draws), 0.2)
-
-
 class _GrowingBlock(nn.Module):
     """A modulated convolution, up, join the mask's features, another one; beside them a straight way."""
 
@@ -163,7 +149,7 @@ class _GrowingBlock(nn.Module):
         self.straight = nn.Conv2d(before, after, 1, bias=False)
         self.first = nn.Conv2d(before, after, 3, padding=1)
         self.second = nn.Conv2d(after + mask_features, after, 3, padding=1)
-        self.modulate_first, self.modulate_second = _Modulation(after, numbers), _Modulation(after, numbers)
+        self.modulate_first, self.modulate_second = Modulation(after, numbers), Modulation(after, numbers)
 
     def forward(self, features: Tensor, skip: Tensor, numbers: Tensor, draws: ImageDraws) -> Tensor:
         inner = self.modulate_first(self.first(features), numbers, draws)
@@ -171,18 +157,3 @@ class _GrowingBlock(nn.Module):
         inner, straight = both.chunk(2, dim=1)
         inner = self.modulate_second(self.second(torch.cat([inner, skip], dim=1)), numbers, draws)
         return (straight + inner) * 0.5**0.5
-
-
-class _ShrinkingBlock(nn.Module):
-    """Two convolutions and a mean beside a straight way."""
-
-    def __init__(self, before: int, after: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(before, before, 3, padding=1)
-        self.second = nn.Conv2d(before, after, 3, padding=1)
-        self.straight = nn.Conv2d(before, after, 1, bias=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        inner = self.first(functional.leaky_relu(features, 0.2))
-        inner = self.second(functional.avg_pool2d(functional.leaky_relu(inner, 0.2), 2))  # [N C' H/2 W/2]
-        return (self.straight(functional.avg_pool2d(features, 2)) + inner) * 0.5**0.5

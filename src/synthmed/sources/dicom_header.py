@@ -40,6 +40,7 @@ KEYWORDS = (
     *("VOILUTFunction", "VOILUTSequence", "PixelSpacing", "PixelSpacingCalibrationType", "ImagerPixelSpacing"),
     *("NominalScannedPixelSpacing", "SequenceOfUltrasoundRegions", "SpacingBetweenSlices", "GridFrameOffsetVector"),
     *("ImagePositionPatient", "ImageOrientationPatient", "ExtendedOffsetTable", "PixelDataProviderURL"),
+    *("TriggerTime", "TemporalPositionIdentifier", "ContrastBolusAgent"),
     *("FrameOfReferenceUID", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *PALETTE_ELEMENTS),
     "SegmentationType",
 )
@@ -47,6 +48,8 @@ _PHOTOMETRICS = {
     1: ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"),
     3: ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_ICT", "YBR_RCT"),
 }
+_NO_AGENT = ("", "NONE", "NO", "N/A", "WITHOUT")
+"""What stands in the place of a contrast medium where none was given."""
 _DICOMDIR = "1.2.840.10008.1.3.10"
 _VIEWS = {"R-10224": "ML", "R-10226": "MLO", "R-10228": "LM", "R-10230": "LMO", "R-10242": "CC", "R-10244": "FB"}
 _VIEWS |= {"399260004": "ML", "399368009": "MLO", "399352003": "LM", "399099002": "LMO", "399162004": "CC"}
@@ -163,6 +166,9 @@ def header_of(file: DicomFile, layout: PixelLayout, modality: Modality) -> Sourc
         acquisition_number=integer(dataset, "AcquisitionNumber", 0),
         instance_number=integer(dataset, "InstanceNumber", 0),
         acquisition_time=_seconds(dataset),
+        trigger_time=number(dataset, "TriggerTime", -1.0),
+        temporal_position=integer(dataset, "TemporalPositionIdentifier", 0),
+        contrast_agent=text(dataset, "ContrastBolusAgent").upper() not in _NO_AGENT,
         view=_view(dataset),
         laterality=_laterality(dataset, frames),
         position_mm=positions[0] if positions else (),

@@ -70,6 +70,9 @@ class SourceHeader:
         series_description: the scanner's name of the acquisition.
         series_number, acquisition_number, instance_number: as numbered by the scanner; 0 = unknown.
         acquisition_time: seconds since midnight; negative = unknown.
+        trigger_time: milliseconds since the trigger or the start of a dynamic; negative = unknown.
+        temporal_position: number of the point in time in a dynamic, from 1; 0 = unknown.
+        contrast_agent: whether it names a contrast medium that was given.
         view: "MLO", "CC", ...
         laterality: "L" or "R".
         position_mm: patient coordinates (x, y, z; DICOM's LPS) of the first pixel's centre.
@@ -108,6 +111,9 @@ class SourceHeader:
     acquisition_number: int = 0
     instance_number: int = 0
     acquisition_time: float = -1.0
+    trigger_time: float = -1.0
+    temporal_position: int = 0
+    contrast_agent: bool = False
     view: str = ""
     laterality: str = ""
     position_mm: tuple[float, ...] = ()

@@ -40,6 +40,8 @@ from synthmed.training.private import guarantee
 from synthmed.training.run import exclusive, one_at_a_time, stop_on_signal, write_sample_grid
 from synthmed.training.updates import optimizers_of, update
 
+MODELS = "models"
+"""Folder of a run that holds the models which were kept on the way; each is named by its position."""
 _MOST_BATCH, _MOST_IMAGES = 1 << 14, 10**12
 """Beyond what any training takes; without them a slip of the finger would fill the memory, or never end."""
 
@@ -55,6 +57,9 @@ class TrainingSettings(Settings):
     log_images: int = Field(100, gt=0, description="Images between two lines of the log.")
     checkpoint_images: int = Field(1000, gt=0, description="Images between two checkpoints.")
     sample_images: int = Field(1000, gt=0, description="Images between two sample grids.")
+    model_images: int = Field(
+        0, ge=0, description="Images between two models that are kept, to choose the best of; 0 = only the last."
+    )
 
 
 @takes_paths
@@ -68,7 +73,7 @@ def train(
     Args:
         recipe: name of a shipped recipe, or a path that ends in .toml.
         data: a prepared data set; only its training split is read.
-        run: directory of the run: config.toml, log.jsonl, checkpoints/, samples/, model.safetensors.
+        run: directory of the run: config.toml, log.jsonl, checkpoints/, samples/, models/, model.safetensors.
         overrides: ``key=value`` pairs such as ``training.seed=1``.
         device: "cpu", "cuda", "cuda:1".
         progress: hears how far it is.
@@ -183,6 +188,11 @@ def train(
                 if ended or _passes(before, done, settings.sample_images):
                     with _exported(method, state.averages):
                         write_sample_grid(run / "samples" / f"s{number}-{done:09d}.png", method, training_set, where)
+                if settings.model_images and not ended and _passes(before, done, settings.model_images):
+                    with _exported(method, state.averages), artifacts.storage_errors(run):
+                        (run / MODELS).mkdir(exist_ok=True)
+                        kept = run / MODELS / f"{Position(stage=number, images=done).name}.safetensors"
+                        _write_model(kept, found, config, method, training_set, privacy)
                 if saving and not ended:
                     checkpoint.save(folder, Position(stage=number, images=done), state)
                 if stopping and not ended:

@@ -174,6 +174,11 @@ def test_a_missing_contrast_names_itself(source):
         made(source)
 
 
+def test_a_contrast_of_one_value_is_refused(source):
+    save(source / "anna" / "t2.nii.gz", np.full((SIDE, SIDE, DEPTH), 300, np.float32))
+    assert "T2 of anna has one value everywhere" in made(source)[2]["anna"]
+
+
 def test_what_is_no_channel_is_listed(source):
     save(source / "anna" / "adc.nii.gz", torso().astype(np.float32))
     assert "none of the channels" in made(source)[2]["anna/adc.nii.gz"]

@@ -1,7 +1,6 @@
 """Series of one MR study -> channels: by contrast and acquisition time, or by patterns that the user gives."""
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from synthmed.data.kinds._one_grid import SAME_MM, same_place
+from synthmed.data.kinds._phases import apart, in_time, why_out_of_order
 from synthmed.data.kinds._series import heights_of, why_no_stack
 from synthmed.sources.image import SourceHeader
 
@@ -49,10 +49,8 @@ class Stack:
 
 
 def stacks_of(series: Sequence[SourceHeader], name_of: Callable[[Path], str]) -> list[Stack]:
-    """The volumes of a series: one, or its phases where a scanner put all of them under one number.
-
-    Phases are told by the acquisition number, by the acquisition time, or else by the order of the pictures at each
-    height; a 4-D file has one for each time point.
+    """The volumes of a series: one, its points in time where a scanner put all of them under one number
+    (``_phases.apart``), or those of a 4-D file.
     """
     first = series[0]
     name = name_of(first.path)
@@ -60,19 +58,12 @@ def stacks_of(series: Sequence[SourceHeader], name_of: Callable[[Path], str]) ->
         return [Stack(name=name, headers=(first,), volume=volume) for volume in range(first.volumes)]
     heights = np.sort(heights_of(series))
     levels = np.concatenate([[0], np.cumsum(np.diff(heights) > SAME_MM)])
-    most = np.bincount(levels).max()
-    if most == 1:
-        return [Stack(name=name, headers=tuple(series))]
-    for key in (lambda header: header.acquisition_number, lambda header: header.acquisition_time):
-        phases: dict[float, list[SourceHeader]] = defaultdict(list)
-        for header in series:
-            phases[key(header)].append(header)
-        if len(phases) == most:
-            return [
-                Stack(name=name_of(min(header.path for header in phase)), headers=tuple(phase))
-                for _, phase in sorted(phases.items())
-            ]
-    return [Stack(name=name, headers=tuple(series))]
+    most = int(np.bincount(levels).max())
+    phases, _ = apart(series, levels.tolist(), most) if most > 1 else ([], "")
+    return [
+        Stack(name=name_of(min(header.path for header in phase)), headers=tuple(phase))
+        for phase in phases or [list(series)]
+    ]
 
 
 def by_patterns(stacks: Sequence[Stack], contrasts: Mapping[str, str]) -> tuple[dict[str, Stack], str]:
@@ -107,8 +98,8 @@ def by_headers(
 ) -> tuple[dict[str, Stack], str]:
     """Channels of a breast study by its headers; the second is the reason why there are none, or "".
 
-    The dynamic is the largest group of volumes on one grid whose descriptions fit; its first phase by time (else by
-    acquisition number, else by series number) is before contrast medium, the following ones are after it.
+    The dynamic is the largest group of volumes on one grid whose descriptions fit; ``_phases.in_time`` puts its points
+    in time in order. The first is before contrast medium, the following ones are after it.
 
     Args:
         stacks: of one study.
@@ -118,26 +109,21 @@ def by_headers(
         scanner_sub: whether the scanner's subtraction is a channel.
     """
     usable = [stack for stack in stacks if not _NOT_A_CONTRAST.search(stack.description)]
-    groups: list[list[Stack]] = []
-    for stack in usable:
-        if re.search(dynamic, stack.description, re.I):
-            own = next((group for group in groups if _same_grid(group[0], stack)), None)
-            if own is None:
-                groups.append([stack])
-            else:
-                own.append(stack)
-    largest: list[Stack] = max(groups, key=len, default=[])
-    phases = sorted(largest, key=_time)
-    if len(phases) < posts + 1:
+    largest = _dynamic(usable, dynamic)
+    order, decided = in_time([stack.headers[0] for stack in largest])
+    phases = [largest[place] for place in order]
+    others = [stack for stack in usable if stack not in phases and t2 and re.search(t2, stack.description, re.I)]
+    if len(phases) < posts + 1 or (t2 and not others):
+        return {}, _missing(phases, decided, posts, t2_is_missing=bool(t2) and not others)
+    if not decided and phases[0].headers[0].volumes == 1:
         return {}, (
-            f"Its dynamic has {max(0, len(phases) - 1)} phases after contrast medium; expected {posts}. Set posts, or "
-            "name the channels by contrasts."
+            "Its phases cannot be put in order: its headers have no times, no contrast medium and no numbers that "
+            "differ. Export it with all headers, or name the phases by contrasts."
         )
+    if reason := why_out_of_order([stack.headers[0] for stack in phases], decided):
+        return {}, reason
     found = {}
     if t2:
-        others = [stack for stack in usable if stack not in phases and re.search(t2, stack.description, re.I)]
-        if not others:
-            return {}, "It has no T2 series; expected one. Set t2 to a word of its name, or to '' to go without."
         found[T2] = min(others, key=lambda stack: (stack.headers[0].series_number, stack.name))
     found[PRE] = phases[0]
     found |= {post(number): phases[number] for number in range(1, posts + 1)}
@@ -173,6 +159,32 @@ def _same_grid(one: Stack, other: Stack) -> bool:
     return len(one.headers) == len(other.headers) and same_place(one.headers[0], other.headers[0])
 
 
-def _time(stack: Stack) -> tuple[float, int, int, int]:
-    first = stack.headers[0]
-    return (first.acquisition_time, first.acquisition_number, first.series_number, stack.volume)
+def _dynamic(usable: Sequence[Stack], dynamic: str) -> list[Stack]:
+    """The largest group of volumes on one grid whose descriptions fit the pattern."""
+    groups: list[list[Stack]] = []
+    for stack in usable:
+        if re.search(dynamic, stack.description, re.I):
+            own = next((group for group in groups if _same_grid(group[0], stack)), None)
+            if own is None:
+                groups.append([stack])
+            else:
+                own.append(stack)
+    return max(groups, key=len, default=[])
+
+
+def _missing(phases: Sequence[Stack], decided: str, posts: int, *, t2_is_missing: bool) -> str:
+    """What a study lacks, all of it, and the settings to go without it."""
+    after = max(0, len(phases) - 1)
+    told, settings = [], []
+    if after < posts:
+        found = f"{after} phase{'' if after == 1 else 's'} after contrast medium"
+        told.append(f"its dynamic has {found}" + (f" (told apart by {decided})" if after and decided else "") +
+                    f" instead of {posts}")  # fmt: skip
+        settings.append(f"posts={after}" if after else "dynamic to a word of its series' names")
+    if t2_is_missing:
+        told.append("it has no T2 series")
+        settings.append("t2='' to go without T2, or t2 to a word of its name")
+    return (
+        f"Something is missing: {' and '.join(told)}; expected T2, one phase before contrast medium and {posts} after "
+        f"it. Set {' and '.join(settings)}, or name the channels by contrasts."
+    )

@@ -16,6 +16,8 @@ from synthmed.sources.image import SourceHeader
 def studies_of(headers: list[SourceHeader], source: Path, rejected: list[Rejection]) -> list[list[Stack]]:
     """The volumes of each study: DICOM by patient and study, other files by their folder.
 
+    Studies of one patient in one frame of reference are one: archives hand out T2 as a study of its own.
+
     What is no grey MR, and pictures that come twice, are added to ``rejected``.
     """
     studies: dict[tuple[str, ...], list[Stack]] = defaultdict(list)
@@ -36,7 +38,20 @@ def studies_of(headers: list[SourceHeader], source: Path, rejected: list[Rejecti
             case, channel = case_and_contrast(name)
             # In nnU-Net's layout the cases lie in one folder, each channel its own file.
             studies["file", case if channel.isdigit() else name.rpartition("/")[0]] += stacks
-    return list(studies.values())
+    return _joined(studies)
+
+
+def _joined(studies: dict[tuple[str, ...], list[Stack]]) -> list[list[Stack]]:
+    """Studies of DICOM, those of one patient whose positions are given in the same coordinates as one."""
+    joined: dict[tuple[str, ...], list[Stack]] = {}
+    owners: dict[tuple[str, str], tuple[str, ...]] = {}
+    for key, stacks in studies.items():
+        frames = {stack.headers[0].frame_of_reference for stack in stacks} - {""}
+        known = [owners[key[1], frame] for frame in sorted(frames) if key[0] == "DICOM" and (key[1], frame) in owners]
+        place = known[0] if known else key
+        joined.setdefault(place, []).extend(stacks)
+        owners |= {(key[1], frame): place for frame in frames}
+    return list(joined.values())
 
 
 def common_folder(names: list[str]) -> str:

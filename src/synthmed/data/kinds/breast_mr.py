@@ -289,6 +289,9 @@ def _scales(volumes: dict[str, np.ndarray], percentile: float) -> tuple[dict[str
     some normalisations, it is the opposite percentile.
     """
     low, high = {}, {}
+    for key, volume in volumes.items():
+        if volume.min() == volume.max() and volume.max() > 0:
+            raise SourceError(f"Its {key} has one value everywhere; expected a picture. Take it out.")
     dynamic = [key for key in volumes if key in (PRE, SUB) or key.startswith(post(0)[:-1])] if PRE in volumes else []
     for group in ([dynamic] if dynamic else []) + [[key] for key in volumes if key not in dynamic]:
         values = np.concatenate([volumes[key].ravel()[::5] for key in group if key != SUB or not dynamic])
