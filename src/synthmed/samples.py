@@ -20,7 +20,14 @@ from synthmed.pictures import pairs_grid, save_png
 from synthmed.sources.exact import read_pixels, write_pixels
 
 Lineage = Literal[
-    "sampled", "mask_from_phantom", "mask_from_real", "texture_from_real", "real_inverted", "real_spliced", "unknown"
+    "sampled",
+    "mask_from_phantom",
+    "mask_from_real",
+    "texture_from_real",
+    "real_inverted",
+    "real_spliced",
+    "real_bent",
+    "unknown",
 ]
 """Where an image comes from."""
 
