@@ -15,20 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthmed.artifacts import MANIFEST, digest_of, file_digest, new_directory, storage_errors, verify
+from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.errors import ArtifactError, ConfigError, DataError
 from synthmed.pictures import pairs_grid, save_png
 from synthmed.sources.exact import read_pixels, write_pixels
+from synthmed.sources.foreign import find_samples, mask_values, read_labels
 
-Lineage = Literal[
-    "sampled",
-    "mask_from_phantom",
-    "mask_from_real",
-    "texture_from_real",
-    "real_inverted",
-    "real_spliced",
-    "real_bent",
-    "unknown",
-]
+Lineage = Literal["sampled", "mask_from_phantom", "mask_from_real", "texture_from_real", "real_inverted",
+                  "real_spliced", "real_bent", "unknown"]  # fmt: skip
 """Where an image comes from."""
 
 OF_NOBODY = frozenset({"sampled", "mask_from_phantom"})
@@ -79,6 +73,7 @@ class SampleSet:
         digest: SHA-256 that names the content.
         inputs: name -> digest of what it was made from ("model", "masks"); {} for a folder of another tool.
         left_out: file and reason, for each file of another tool's folder that is not used.
+        fitted_to: height and width that every image is brought to; None = as they are.
     """
 
     def __init__(
@@ -90,6 +85,7 @@ class SampleSet:
         *,
         inputs: dict[str, str] | None = None,
         left_out: Sequence[str] = (),
+        fitted_to: tuple[int, int] | None = None,
     ):
         self.path = path
         self.samples = tuple(samples)
@@ -97,6 +93,7 @@ class SampleSet:
         self.digest = digest
         self.inputs = inputs or {}
         self.left_out = tuple(left_out)
+        self._fitted_to = fitted_to
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -120,6 +117,13 @@ class SampleSet:
         names = [name for sample in samples for name in (sample.file_name, sample.mask_name) if name]
         digest = digest_of({"kind": "folder", "files": {name: file_digest(path / name) for name in names}})
         return cls(path, samples, {}, digest, left_out=left_out)
+
+    def fitted(self, height: int, width: int) -> Self:
+        """The same set with every image resized by one factor and centred between zeros, as ``prepare`` does it."""
+        return type(self)(
+            self.path, self.samples, self.facts, digest_of({"set": self.digest, "fitted": [height, width]}),
+            inputs=self.inputs, left_out=self.left_out, fitted_to=(height, width),
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -158,6 +162,15 @@ class SampleSet:
         return cast(NDArray[np.uint8], _stack([self._read_mask(s) for s in chosen], "masks", self.path))
 
     @cached_property
+    def labels(self) -> tuple[int, ...]:
+        """The values that its masks may hold, 0 = background; () where an image has no mask."""
+        if not self.has_masks:
+            return ()
+        if self.is_ours:
+            return tuple(range(self.facts["format"]["num_labels"]))
+        return mask_values(self.path / name for name in dict.fromkeys(sample.mask_name for sample in self.samples))
+
+    @cached_property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of the first image."""
         channels, height, width = self.images([0]).shape[1:]
@@ -167,20 +180,30 @@ class SampleSet:
         return list(self.samples) if indices is None else [self.samples[index] for index in indices]
 
     def _read_image(self, sample: Sample) -> NDArray[np.integer]:
+        image = self._stored_image(sample)
+        if self._fitted_to is None:
+            return image
+        return fit_image(image, fit_of(image.shape[1], image.shape[2], *self._fitted_to), *self._fitted_to)
+
+    def _read_mask(self, sample: Sample) -> NDArray[np.uint8]:
+        mask = self._stored_mask(sample)
+        if self._fitted_to is None:
+            return mask
+        return fit_mask(mask, fit_of(mask.shape[0], mask.shape[1], *self._fitted_to), *self._fitted_to)
+
+    def _stored_image(self, sample: Sample) -> NDArray[np.integer]:
         if self.is_ours:
             return self._decoded(sample.file_name, self.facts["format"]["channels"], self.facts["format"]["bits"])
         from synthmed.sources.pixels import read_image
 
         return read_image(self.path / sample.file_name)
 
-    def _read_mask(self, sample: Sample) -> NDArray[np.uint8]:
+    def _stored_mask(self, sample: Sample) -> NDArray[np.uint8]:
         if self.is_ours:
             stored = self._decoded(sample.mask_name, 1, 8)[0].astype(np.uint8, copy=False)
             # Binary masks are stored as 0 and 255 so that people see them.
             return (stored > 0).astype(np.uint8) if self.facts["format"]["num_labels"] == 2 else stored
-        from synthmed.sources.pixels import read_mask
-
-        return read_mask(self.path / sample.mask_name)
+        return read_labels(self.path / sample.mask_name, self.labels)
 
     def _decoded(self, name: str, channels: int, bits: int) -> NDArray[np.integer]:
         """The pixels of a file of ours, which must be of the kind that the set says."""
@@ -327,22 +350,18 @@ def _check_format(facts: dict[str, Any], count: int) -> None:
 
 
 def _foreign_samples(path: Path) -> tuple[list[Sample], list[str]]:
-    from synthmed.sources.raster import find
-
-    found = find(path)
-    samples = [
-        Sample(
-            seed=0,
-            label=image.label,
-            lineage="unknown",
-            file_name=image.path.relative_to(path).as_posix(),
-            mask_name=image.mask_paths[0].relative_to(path).as_posix() if len(image.mask_paths) == 1 else "",
-        )
-        for image in found.images
-    ]
-    several = [image.path.name for image in found.images if len(image.mask_paths) > 1]
-    told = [f"{name}: It has several masks; expected one. None is used." for name in several]
-    return samples, told + [f"{rejection.file}: {rejection.reason}" for rejection in found.rejected]
+    """What another tool left; what its table says of seeds and lineage is told, and proved by nothing."""
+    found, left_out = find_samples(path)
+    samples = []
+    for one in found:
+        if one.lineage not in ("", *get_args(Lineage)) or (one.seed and not one.seed.isdecimal()):
+            raise DataError(
+                f"{path / _TABLE} says of {one.file_name} the lineage {one.lineage!r} and the seed {one.seed!r}; "
+                f"expected one of {', '.join(get_args(Lineage))}, and a whole number. Correct it, or leave both empty."
+            )
+        lineage = cast(Lineage, one.lineage or "unknown")
+        samples.append(Sample(**{**asdict(one), "seed": int(one.seed or 0), "lineage": lineage}))
+    return samples, left_out
 
 
 def _format_facts(image: NDArray[np.integer], file_format: FileFormat, num_labels: int, count: int) -> dict[str, Any]:

@@ -46,10 +46,11 @@ def measure_copier(true: "PreparedDataset", configs: Mapping[str, BaseModel], se
         configs: name of a metric -> its settings.
         setup: of the evaluation; what is found is kept in its folder of features.
     """
-    assert setup.features is not None, "an evaluation keeps what it finds of the copier"
+    folder = setup.features
+    assert folder is not None, "an evaluation keeps what it finds of the copier"
     setup = dataclasses.replace(setup, progress=titled(setup.progress, "the copier"))
     try:
-        made = copier_of(true, setup.features)
+        made = copier_of(true, folder)
         found = [_kept(made, true, name, config, setup) for name, config in configs.items()]
     except DataError as error:
         return Control(reason=str(error))

@@ -79,7 +79,7 @@ def fitting(mask: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Field:
     at = np.indices(mask.shape).astype(np.float64)
     places = np.empty_like(at)
     for axis in (0, 1):
-        first, last, to_first, to_last = (place for one in (mask, wanted) for place in _ends(one.any(1 - axis)))
+        first, last, to_first, to_last = (place for one in (mask, wanted) for place in _ends(one, axis))
         stretch = np.clip((last - first + 1) / (to_last - to_first + 1), 1 / _STRETCH, _STRETCH)
         places[axis] = (first + last) / 2 + (at[axis] - (to_first + to_last) / 2) * stretch
     reach = max(1.0, _REACH * max(mask.shape))
@@ -160,9 +160,9 @@ def _of(true: PreparedDataset, split: str) -> PreparedDataset:
     return _filled(true.where(lambda row: row.split == split))
 
 
-def _ends(inside: NDArray[np.bool_]) -> tuple[int, int]:
-    """The first and the last place that is set."""
-    found = np.flatnonzero(inside)
+def _ends(mask: NDArray[np.bool_], axis: int) -> tuple[int, int]:
+    """The first and the last row or column of a mask with something in it."""
+    found = np.flatnonzero(mask.any(1 - axis))
     return int(found[0]), int(found[-1])
 
 
@@ -178,7 +178,7 @@ def _small(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     scale = max(1, int(np.ceil(max(mask.shape) / _SIDE)))
     height, width = (int(np.ceil(side / scale)) * scale for side in mask.shape)
     padded = np.pad(mask, ((0, height - mask.shape[0]), (0, width - mask.shape[1])), mode="edge")
-    return padded.reshape(height // scale, scale, width // scale, scale).any((1, 3))
+    return np.asarray(padded.reshape(height // scale, scale, width // scale, scale).any((1, 3)))
 
 
 def _large(places: Field, size: tuple[int, ...]) -> Field:
