@@ -14,6 +14,7 @@ _HOME = {
     "doctor": "synthmed.checkup.doctor",
     "phantom": "synthmed.phantoms",
     "prepare": "synthmed.data.prepare",
+    "export": "synthmed.data.export",
     "label": "synthmed.segmentation.labelling",
     "train": "synthmed.training.loop",
     "generate": "synthmed.generation.generate",

@@ -34,6 +34,7 @@ VERBS = {
     "prepare": (
         "SOURCE OUT --cluster --fast-j2k --holdout --json --key --kind --seed --set --size --table --test --workers"
     ),
+    "export": "DATA OUT --format --json --masks-only --split",
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
     "train": "RECIPE DATA RUN --device --dry-run --json --set",
     "generate": "MODEL OUT --device --format --json --label --masks --num --seed --split --styles",
@@ -42,8 +43,8 @@ VERBS = {
     "compare": "DATA OUT --device --extractor --images --json --latents --metrics --minutes --recipes --seed --set "
     "--split --weights",
     "weights": "ACTION [NAME]... --folder --json",
-    "audit": "SYNTHETIC REAL OUT --canaries --channels --device --extractor --features --json --run --scores --seed "
-    "--weights",
+    "audit": "SYNTHETIC REAL OUT --canaries --channels --device --extractor --features --fit --json --run --scores "
+    "--seed --weights",
     "study new": "REAL OUT --json --margin --num --paradigm --readers --seed --sessions --set --synthetic",
     "study invite": "STUDY READER --address --json",
     "study serve": "STUDY --address --behind-proxy --host --port --tls-cert --tls-key",
