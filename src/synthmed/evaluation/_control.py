@@ -104,10 +104,9 @@ def copier_table(sets: Mapping[str, Sequence[Measurement]], control: Control) ->
         ])  # fmt: skip
     return Table(
         caption="A copier bends training images until they fit a mask. Where it cannot be told from real patients, a "
-        "good value says nothing of copying; where a set cannot be told from it, the set may be no better. Values at "
-        "the size of the floor where there is one (95 % interval)",
-        columns=["", *sets, "copier", "real against real", "copier told from real patients",
-                 *(f"copier told from {name}" for name in sets)],
+        "good value says nothing of copying. Values at the size of the floor where there is one (95 % interval)",
+        columns=["", *sets, "copier", "real against real", "told from real",
+                 *(f"told from {name}" for name in sets)],
         rows=rows,
     )  # fmt: skip
 
