@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from synthmed import artifacts
-from synthmed.errors import ArtifactError, ConfigError, DataError
+from synthmed.errors import ArtifactError, ConfigError, DataError, SourceError
 from synthmed.samples import Sample, SampleSet, write_samples
 
 
@@ -226,3 +226,60 @@ def test_the_digest_of_a_foreign_folder_changes_with_its_content(foreign):
     file = folder / "masks/vessel 1.png"
     file.write_bytes((folder / "masks/vessel 0.png").read_bytes())
     assert SampleSet.open(folder).digest != before
+
+
+def test_label_maps_several_images_of_one_mask_and_flat_folders_are_read(tmp_path):
+    from PIL import Image
+
+    numbers = np.random.default_rng(0)
+    pictures = numbers.integers(0, 256, (4, 8, 8)).astype(np.uint8)
+    maps = np.repeat(numbers.integers(0, 4, (2, 8, 8)).astype(np.uint8), 2, 0)
+    for name in ("two/images", "two/masks", "flat"):
+        (tmp_path / name).mkdir(parents=True)
+    for place in range(4):
+        Image.fromarray(pictures[place]).save(tmp_path / f"two/images/{place // 2:03d}-{place % 2}.png")
+        Image.fromarray(maps[place]).save(tmp_path / f"two/masks/{place // 2:03d}.png")
+        Image.fromarray(pictures[place]).save(tmp_path / f"flat/{place}.png")
+        Image.fromarray((maps[place] > 0).astype(np.uint8) * 255).save(tmp_path / f"flat/{place}_mask.png")
+    two, flat = SampleSet.open(tmp_path / "two"), SampleSet.open(tmp_path / "flat")
+    assert two.labels == (0, 1, 2, 3) and flat.labels == (0, 1)
+    np.testing.assert_array_equal(two.masks(), maps)
+    np.testing.assert_array_equal(two.images()[:, 0], pictures)
+    np.testing.assert_array_equal(flat.masks(), maps > 0)
+    np.testing.assert_array_equal(flat.images()[:, 0], pictures)
+    (tmp_path / "flat/2_mask.png").unlink()
+    with pytest.raises(SourceError, match=r"no mask.*masks/NAME.png"):
+        SampleSet.open(tmp_path / "flat")
+
+
+def test_a_table_without_a_manifest_is_read_and_its_lineage_is_told(foreign):
+    folder, pairs = foreign
+    table = folder / "samples.csv"
+    rows = [f"images/vessel {one}.png,masks/vessel 0.png,{one},mask_from_phantom" for one in (2, 0)]
+    table.write_text("file_name,mask_name,seed,lineage\n" + "\n".join(rows) + "\n")
+    opened = SampleSet.open(folder)
+    assert [sample.seed for sample in opened.samples] == [2, 0] and not opened.is_ours
+    assert {sample.lineage for sample in opened.samples} == {"mask_from_phantom"}
+    np.testing.assert_array_equal(opened.masks()[0], pairs[0][2])
+    assert any("vessel 1.png" in told for told in opened.left_out)
+    for wrong, says in (
+        ("file_name,colour\nimages/vessel 0.png,red\n", "columns"),
+        ("file_name\n../secret.png\n", "outside"),
+        ("file_name\nimages/vessel 9.png\n", "not there"),
+        ("file_name\nimages/vessel 0.png\nimages/vessel 0.png\n", "twice"),
+        ("file_name,lineage\nimages/vessel 0.png,invented\n", "invented"),
+        ("file_name\n", "no rows"),
+    ):
+        table.write_text(wrong)
+        with pytest.raises((SourceError, DataError), match=says):
+            SampleSet.open(folder)
+
+
+def test_a_set_is_fitted_by_one_factor_between_zeros(foreign):
+    folder, _ = foreign
+    opened = SampleSet.open(folder)
+    _, height, width = opened.shape
+    wide = opened.fitted(height, 2 * width)
+    assert wide.images().shape[2:] == (height, 2 * width) == wide.masks().shape[1:]
+    np.testing.assert_array_equal(wide.images()[..., width // 2 : width // 2 + width], opened.images())
+    assert not wide.images()[..., : width // 2].any() and wide.digest != opened.digest

@@ -15,6 +15,7 @@ _HOME = {
     "names": "synthmed.listing",
     "phantom": "synthmed.phantoms",
     "prepare": "synthmed.data.prepare",
+    "export": "synthmed.data.export",
     "label": "synthmed.segmentation.labelling",
     "train": "synthmed.training.loop",
     "generate": "synthmed.generation.generate",

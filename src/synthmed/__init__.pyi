@@ -5,6 +5,7 @@ from synthmed.checkup.doctor import doctor as doctor
 from synthmed.comparison.class_table import class_table as class_table
 from synthmed.comparison.compare import compare as compare
 from synthmed.data.dataset import PreparedDataset as PreparedDataset
+from synthmed.data.export import export as export
 from synthmed.data.prepare import prepare as prepare
 from synthmed.demonstration import demo as demo
 from synthmed.evaluation.report import evaluate as evaluate

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from synthmed.artifacts import file_digest, new_directory, refuse_existing, write_file, write_json
 from synthmed.errors import ConfigError, GateError
-from synthmed.evaluation.inputs import open_real
+from synthmed.evaluation.inputs import fitted_from, open_real
 from synthmed.files.paths import takes_paths
 from synthmed.privacy.examination import EXTRACTOR, Attacks, Settings, examine
 from synthmed.privacy.findings import Findings
@@ -35,6 +35,7 @@ def audit(
     real: Path,
     out: Path,
     *,
+    fit: bool = False,
     run: Path | None = None,
     canaries: int = 20,
     scores: Path | None = None,
@@ -55,6 +56,8 @@ def audit(
             Without a holdout, or for a folder of real images, single images are looked for among all of them, and no
             more is said.
         out: a new folder for ``report.html`` (complete in itself; it shows real images) and ``report.json``.
+        fit: bring images of another size to that of ``real`` by its own rule: one factor, centred between zeros.
+            Planted copies of real images go to the size of the synthetic ones and back. False = refuse them.
         run: the training behind the images, where it is there: its discriminators attack membership (white box).
         canaries: copies of each kind that are planted to measure the audit's power; 0 = none.
         scores: a CSV file of membership scores from elsewhere (``membership.read_scores``).
@@ -84,14 +87,19 @@ def audit(
     if canaries < 0:
         raise ConfigError(f"--canaries is {canaries}; expected 0 or more.")
     made, true = SampleSet.open(synthetic), open_real(real)
+    arrived = fitted_from(made, true) if fit else ()
+    if arrived:
+        made = made.fitted(true.info.height, true.info.width)
     inside = discriminator_attacks(Path(run), true, device) if run else {}
     if run and (model := Path(run) / "model.safetensors").is_file():
         check_model(made, file_digest(model), str(run))
-    settings = Settings(canaries=canaries, extractor=extractor, channels=channels, weights=weights, device=device,
-                        seed=seed, features=Path(features) if features else out.parent / "features")  # fmt: skip
+    kept = Path(features) if features else out.parent / "features"
+    settings = Settings(arrived=arrived, canaries=canaries, extractor=extractor, channels=channels, weights=weights,
+                        device=device, seed=seed, features=kept)  # fmt: skip
     found = examine(made, true, settings, Attacks(outside=attacks or {}, inside=inside, scores=scores), progress)
     command = f"synthmed audit {synthetic.name} {real.name} {out.name} --canaries {canaries} --seed {seed}"
     command += f" --extractor {extractor} --channels {channels}"
+    command += " --fit" * fit
     command += (f" --scores {scores.name}" if scores else "") + (f" --run {run.name}" if run else "")
     origin = {
         "command": command,

@@ -5,7 +5,7 @@ with ``images`` and perhaps ``masks`` can be opened as well, so that images of o
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, cast, get_args
@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthmed.artifacts import MANIFEST, digest_of, file_digest, new_directory, storage_errors, verify
+from synthmed.data.geometry import fit_image, fit_mask, fit_of
 from synthmed.errors import ArtifactError, ConfigError, DataError
 from synthmed.files.tables import read_csv, write_csv
 from synthmed.pictures import pairs_grid, save_png
-from synthmed.sources.exact import read_pixels, write_pixels
+from synthmed.sources.exact import described, read_pixels, stacked, write_pixels
+from synthmed.sources.foreign import find_samples, mask_values, read_labels
 
-Lineage = Literal[
-    "sampled", "mask_from_phantom", "mask_from_real", "texture_from_real", "real_inverted", "real_spliced", "unknown"
-]
+Lineage = Literal["sampled", "mask_from_phantom", "mask_from_real", "texture_from_real", "real_inverted",
+                  "real_spliced", "real_bent", "unknown"]  # fmt: skip
 """Where an image comes from."""
 
 OF_NOBODY = frozenset({"sampled", "mask_from_phantom"})
@@ -73,6 +74,7 @@ class SampleSet:
         digest: SHA-256 that names the content.
         inputs: name -> digest of what it was made from ("model", "masks"); {} for a folder of another tool.
         left_out: file and reason, for each file of another tool's folder that is not used.
+        fitted_to: height and width that every image is brought to; None = as they are.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class SampleSet:
         *,
         inputs: dict[str, str] | None = None,
         left_out: Sequence[str] = (),
+        fitted_to: tuple[int, int] | None = None,
     ):
         self.path = path
         self.samples = tuple(samples)
@@ -91,6 +94,7 @@ class SampleSet:
         self.digest = digest
         self.inputs = inputs or {}
         self.left_out = tuple(left_out)
+        self._fitted_to = fitted_to
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -116,6 +120,13 @@ class SampleSet:
         digest = digest_of({"kind": "folder", "files": {name: file_digest(path / name) for name in names}})
         return cls(path, samples, {}, digest, left_out=left_out)
 
+    def fitted(self, height: int, width: int) -> Self:
+        """The same set with every image resized by one factor and centred between zeros, as ``prepare`` does it."""
+        return type(self)(
+            self.path, self.samples, self.facts, digest_of({"set": self.digest, "fitted": [height, width]}),
+            inputs=self.inputs, left_out=self.left_out, fitted_to=(height, width),
+        )  # fmt: skip
+
     def __len__(self) -> int:
         return len(self.samples)
 
@@ -139,7 +150,7 @@ class SampleSet:
         Raises:
             DataError: the images differ in size, channels or bit depth.
         """
-        return _stack([self._read_image(sample) for sample in self._chosen(indices)], "images", self.path)
+        return stacked([self._read_image(sample) for sample in self._chosen(indices)], "images", self.path)
 
     def masks(self, indices: Sequence[int] | None = None) -> NDArray[np.uint8]:
         """The label maps of some images (None = all), [n H W] uint8, 0 = background.
@@ -154,12 +165,21 @@ class SampleSet:
                 f"{missing[0]} in {self.path} has no mask; expected one for each image. "
                 "Add the masks, or ask for something that needs none."
             )
-        return cast(NDArray[np.uint8], _stack([self._read_mask(s) for s in chosen], "masks", self.path))
+        return cast(NDArray[np.uint8], stacked([self._read_mask(s) for s in chosen], "masks", self.path))
 
     def drawn(self) -> Iterator[Drawn]:
         """Sample, image and mask of each, one after the other, as ``write_samples`` takes them."""
         for index, sample in enumerate(self.samples):
             yield sample, self.images([index])[0], self.masks([index])[0] if sample.mask_name else None
+
+    @cached_property
+    def labels(self) -> tuple[int, ...]:
+        """The values that its masks may hold, 0 = background; () where an image has no mask."""
+        if not self.has_masks:
+            return ()
+        if self.is_ours:
+            return tuple(range(self.facts["format"]["num_labels"]))
+        return mask_values(self.path / name for name in dict.fromkeys(sample.mask_name for sample in self.samples))
 
     @cached_property
     def shape(self) -> tuple[int, int, int]:
@@ -171,20 +191,30 @@ class SampleSet:
         return list(self.samples) if indices is None else [self.samples[index] for index in indices]
 
     def _read_image(self, sample: Sample) -> NDArray[np.integer]:
+        image = self._stored_image(sample)
+        if self._fitted_to is None:
+            return image
+        return fit_image(image, fit_of(image.shape[1], image.shape[2], *self._fitted_to), *self._fitted_to)
+
+    def _read_mask(self, sample: Sample) -> NDArray[np.uint8]:
+        mask = self._stored_mask(sample)
+        if self._fitted_to is None:
+            return mask
+        return fit_mask(mask, fit_of(mask.shape[0], mask.shape[1], *self._fitted_to), *self._fitted_to)
+
+    def _stored_image(self, sample: Sample) -> NDArray[np.integer]:
         if self.is_ours:
             return self._decoded(sample.file_name, self.facts["format"]["channels"], self.facts["format"]["bits"])
         from synthmed.sources.pixels import read_image
 
         return read_image(self.path / sample.file_name)
 
-    def _read_mask(self, sample: Sample) -> NDArray[np.uint8]:
+    def _stored_mask(self, sample: Sample) -> NDArray[np.uint8]:
         if self.is_ours:
             stored = self._decoded(sample.mask_name, 1, 8)[0].astype(np.uint8, copy=False)
             # Binary masks are stored as 0 and 255 so that people see them.
             return (stored > 0).astype(np.uint8) if self.facts["format"]["num_labels"] == 2 else stored
-        from synthmed.sources.pixels import read_mask
-
-        return read_mask(self.path / sample.mask_name)
+        return read_labels(self.path / sample.mask_name, self.labels)
 
     def _decoded(self, name: str, channels: int, bits: int) -> NDArray[np.integer]:
         """The pixels of a file of ours, which must be of the kind that the set says."""
@@ -195,7 +225,7 @@ class SampleSet:
             raise ArtifactError(f"{self.path / name} cannot be read ({error}). Make the sample set anew.") from error
         if pixels.shape != expected or pixels.dtype != f"uint{bits}":
             raise ArtifactError(
-                f"{self.path / name} is {_describe(pixels)}; the set says uint{bits} of shape {list(expected)}. Make "
+                f"{self.path / name} is {described(pixels)}; the set says uint{bits} of shape {list(expected)}. Make "
                 "the sample set anew."
             )
         return pixels
@@ -247,7 +277,7 @@ def write_samples(
             first = shown[0][1] if shown else image
             if image.shape != first.shape or image.dtype != first.dtype:
                 raise DataError(
-                    f"Image {len(written)} is {_describe(image)}, the first is {_describe(first)}; expected "
+                    f"Image {len(written)} is {described(image)}, the first is {described(first)}; expected "
                     "one kind in a set. Write two sets."
                 )
             written.append(_write_one(directory, len(written), sample, image, mask, file_format, num_labels))
@@ -276,7 +306,7 @@ def _write_one(
         if mask is not None:
             if mask.shape != image.shape[1:] or mask.dtype != np.uint8 or mask.max(initial=0) >= num_labels:
                 raise DataError(
-                    f"Mask {index} is {_describe(mask)} with values up to {mask.max(initial=0)}; expected "
+                    f"Mask {index} is {described(mask)} with values up to {mask.max(initial=0)}; expected "
                     f"uint8 of shape {list(image.shape[1:])} with labels 0 to {num_labels - 1}."
                 )
             mask_name = f"masks/{index:05d}.png"
@@ -331,22 +361,18 @@ def _check_format(facts: dict[str, Any], count: int) -> None:
 
 
 def _foreign_samples(path: Path) -> tuple[list[Sample], list[str]]:
-    from synthmed.sources.raster import find
-
-    found = find(path)
-    samples = [
-        Sample(
-            seed=0,
-            label=image.label,
-            lineage="unknown",
-            file_name=image.path.relative_to(path).as_posix(),
-            mask_name=image.mask_paths[0].relative_to(path).as_posix() if len(image.mask_paths) == 1 else "",
-        )
-        for image in found.images
-    ]
-    several = [image.path.name for image in found.images if len(image.mask_paths) > 1]
-    told = [f"{name}: It has several masks; expected one. None is used." for name in several]
-    return samples, told + [f"{rejection.file}: {rejection.reason}" for rejection in found.rejected]
+    """What another tool left; what its table says of seeds and lineage is told, and proved by nothing."""
+    found, left_out = find_samples(path)
+    samples = []
+    for one in found:
+        if one.lineage not in ("", *get_args(Lineage)) or (one.seed and not one.seed.isdecimal()):
+            raise DataError(
+                f"{path / _TABLE} says of {one.file_name} the lineage {one.lineage!r} and the seed {one.seed!r}; "
+                f"expected one of {', '.join(get_args(Lineage))}, and a whole number. Correct it, or leave both empty."
+            )
+        lineage = cast(Lineage, one.lineage or "unknown")
+        samples.append(Sample(**{**asdict(one), "seed": int(one.seed or 0), "lineage": lineage}))
+    return samples, left_out
 
 
 def _format_facts(image: NDArray[np.integer], file_format: FileFormat, num_labels: int, count: int) -> dict[str, Any]:
@@ -365,19 +391,5 @@ def _format_facts(image: NDArray[np.integer], file_format: FileFormat, num_label
 def _write_preview(path: Path, shown: Sequence[Drawn]) -> None:
     images = np.stack([image for _, image, _ in shown])
     masks = [mask for _, _, mask in shown if mask is not None]
-    stacked = np.stack(masks) if len(masks) == len(shown) else np.zeros((len(shown), 0, 0), np.uint8)
-    save_png(path, pairs_grid(images, stacked), longest_side=_PREVIEW_SIDE)
-
-
-def _stack(arrays: list[NDArray[np.integer]], what: str, path: Path) -> NDArray[np.integer]:
-    for array in arrays:
-        if array.shape != arrays[0].shape or array.dtype != arrays[0].dtype:
-            raise DataError(
-                f"The {what} in {path} are {_describe(arrays[0])} and {_describe(array)}; expected one size, "
-                "one number of channels and one bit depth. Convert them to one kind."
-            )
-    return np.stack(arrays)
-
-
-def _describe(array: NDArray[Any]) -> str:
-    return f"{array.dtype} of shape {list(array.shape)}"
+    drawn = np.stack(masks) if len(masks) == len(shown) else np.zeros((len(shown), 0, 0), np.uint8)
+    save_png(path, pairs_grid(images, drawn), longest_side=_PREVIEW_SIDE)

@@ -35,6 +35,7 @@ VERBS = {
     "prepare": (
         "SOURCE OUT --cluster --fast-j2k --holdout --json --key --kind --seed --set --size --table --test --workers"
     ),
+    "export": "DATA OUT --format --json --masks-only --split",
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
     "train": "RECIPE DATA RUN --device --dry-run --json --set",
     "generate": "MODEL OUT --device --dicom-object --format --json --label --leave-out-empty --masks --num --seed "
@@ -45,8 +46,8 @@ VERBS = {
     "compare": "DATA OUT --device --extractor --images --json --latents --leave-out-empty --metrics --minutes "
     "--recipes --seed --set --split --weights",
     "weights": "ACTION [NAME]... --folder --json",
-    "audit": "SYNTHETIC REAL OUT --canaries --channels --device --extractor --features --json --run --scores --seed "
-    "--weights",
+    "audit": "SYNTHETIC REAL OUT --canaries --channels --device --extractor --features --fit --json --run --scores "
+    "--seed --weights",
     "publish": "SAMPLES OUT --audit --contact --date --format --json --licence --modality --name --organ --overrule "
     "--release --report --study --title",
     "verify": "RELEASE --json",

@@ -26,6 +26,8 @@ from synthmed.data.pseudonyms import read_key
 from synthmed.data.shards import FinishedShards, is_whole
 from synthmed.errors import SynthmedError
 from synthmed.evaluation._arms import Trained, _keep, _read_finished
+from synthmed.evaluation._contract import Measurement
+from synthmed.evaluation._control import keep, read_kept
 from synthmed.evaluation.features.store import read_features, stored
 from synthmed.files import lines
 from synthmed.generation.generate import generate
@@ -110,6 +112,11 @@ def of_features(place: Path) -> Any:
     return [read_features(file, KEY).tobytes() for file in sorted(place.iterdir())]
 
 
+def of_control(place: Path) -> Any:
+    """What is kept of the copier's scores."""
+    return [read_kept(file, KEY) for file in sorted(place.iterdir())]
+
+
 def of_unfinished(place: Path) -> Any:
     """Lines that are lost are no change: their trainings are done again."""
     found = _read_finished(place / "report.unfinished.jsonl")
@@ -169,7 +176,8 @@ def of_zoo(place: Path) -> Any:
 
 
 READERS: dict[str, Meaning] = {
-    "data": of_dataset, "samples": of_samples, "run": of_run, "features": of_features, "unfinished": of_unfinished,
+    "data": of_dataset, "samples": of_samples, "run": of_run, "features": of_features, "control": of_control,
+    "unfinished": of_unfinished,
     "phantom": phantom_kind, "working": of_working_folder, "comparison": of_comparison, "weights": of_weights,
     "demo": of_demo, "key": of_key, "study": of_study, "answers": of_answers,
     "release": of_release, "tombstone": read_tombstone, "zoo": of_zoo,
@@ -202,6 +210,10 @@ def made(tmp_path_factory: pytest.TempPathFactory, toy_dataset: Path, monkeypatc
     model = train(str(folder / "small.toml"), folder / "data", folder / "run")
     generate(model, folder / "samples", num=3)
     stored(folder / "features", KEY, lambda: np.arange(60, dtype=np.float32).reshape(20, 3))
+    (folder / "control").mkdir()
+    scored = Measurement(name="mmd", title="CMMD", value=0.5, low=0.25, high=0.75, floor=None, unit="", n=3,
+                         direction="lower is better", sentence="It is 0.5.")  # fmt: skip
+    keep(folder / "control" / "copier-mmd-0.json", KEY, scored)
     (folder / "unfinished").mkdir()
     for seed in range(3):
         counts = np.arange(12).reshape(4, 3) + seed

@@ -122,6 +122,8 @@ def weights(action: Annotated[str, typer.Argument(metavar="ACTION", help="list, 
 )
 def audit(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="Sample set, or a folder.")],
           real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepared set, or real images.")], out: Out,
+          fit: Annotated[bool, typer.Option("--fit", help="Bring images of another size to REAL's, by its own "
+                                            "rule.")] = False,
           run: Annotated[Path | None, typer.Option(metavar="RUN",
                          help="The training behind the images: its discriminators attack membership.")] = None,
           canaries: Annotated[int, typer.Option(help="Copies of each kind planted to measure the power.")] = 20,
@@ -136,7 +138,7 @@ def audit(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="S
     from synthmed.auditing import audit as audited
 
     with progress_bar("Auditing") as progress:
-        report = audited(synthetic, real, out, run=run, canaries=canaries, scores=scores, extractor=extractor,
+        report = audited(synthetic, real, out, fit=fit, run=run, canaries=canaries, scores=scores, extractor=extractor,
                          channels=channels, features=features, weights=weights, seed=seed, device=device,
                          progress=progress)  # fmt: skip
     tell(as_json, f"{report.verdict}\nThe report is {out / 'report.html'}.", out=out, verdict=report.verdict)

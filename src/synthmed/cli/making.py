@@ -119,6 +119,21 @@ def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folde
           cautions=made.cautions, **facts)  # fmt: skip
 
 
+@app.command(rich_help_panel=MAKE, epilog=example("synthmed export data for-another-tool --masks-only"))
+def export(data: Data, out: Out,
+           split: Annotated[str, typer.Option(help="train or test; the holdout stays sealed.")] = "train",
+           masks_only: Annotated[bool, typer.Option("--masks-only", help="Masks alone, to make images under.")] = False,
+           file_format: Annotated[str, typer.Option("--format", help="Of the images: png, tiff or npy.")] = "png",
+           as_json: Json = False) -> None:  # fmt: skip
+    """Write prepared images and masks as files for other tools, with names that bring their results back."""
+    from synthmed.data.export import export as run
+
+    num = run(data, out, split=split, masks_only=masks_only, file_format=file_format)  # type: ignore[arg-type]
+    what = "masks" if masks_only else "images"
+    tell(as_json, f"{out} holds {num} {what} of the split {split}. Let the other tool write images/ID-1.png and so on "
+                  f"beside masks/ID.png, then: synthmed evaluate FOLDER {data} REPORT", out=out, num=num)  # fmt: skip
+
+
 @app.command(
     cls=Computing,
     rich_help_panel=MAKE,

@@ -257,7 +257,9 @@ def _write_page(
                 for name in names
             },
         )  # fmt: skip
-        artifacts.write_file(directory / "comparison.html", as_page(found, trainings, columns, picture))
+        artifacts.write_file(
+            directory / "comparison.html", as_page(found, trainings, columns, picture, report["copier"])
+        )
 
 
 def pictures(originals: PreparedDataset, sets: Mapping[str, SampleSet], latents: int) -> RGB:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synthmed.evaluation._contract import number
+from synthmed.evaluation._contract import interval_text
 from synthmed.evaluation._html import page
 from synthmed.pictures import RGB
 
@@ -15,6 +15,7 @@ def as_page(
     trainings: Mapping[str, tuple[int, float]],
     columns: Sequence[str],
     picture: RGB,
+    copier: Mapping[str, Any],
 ) -> str:
     """The page as HTML.
 
@@ -23,18 +24,19 @@ def as_page(
         trainings: name of a recipe -> images it saw, minutes it took.
         columns: what each column of the picture shows.
         picture: [H W 3], one row a mask.
+        copier: the entry "copier" of ``report.json``.
     """
-    head, rows = table(found, trainings)
+    head, rows = table(found, trainings, copier["measurements"])
     shown = _counted(columns)
     alt = f"Real images and what {' and '.join(found)} made under their masks: {', '.join(shown)}, one row a mask"
     return page("comparison.html", ("synthmed.comparison",), names=list(found), head=head, rows=rows, alt=alt,
-                picture=_data_uri(picture), columns=shown)  # fmt: skip
+                picture=_data_uri(picture), columns=shown, copier=copier)  # fmt: skip
 
 
 def table(
-    found: Mapping[str, Mapping[str, Any]], trainings: Mapping[str, tuple[int, float]]
+    found: Mapping[str, Mapping[str, Any]], trainings: Mapping[str, tuple[int, float]], copier: Mapping[str, Any]
 ) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the table: a row for each recipe, a column for each metric, the real floor last."""
+    """Head and rows of the table: a row for each recipe, a column for each metric; then both controls."""
     known: dict[str, Mapping[str, Any]] = {}
     for measurements in found.values():
         for name, entry in measurements.items():
@@ -45,7 +47,13 @@ def table(
         images, minutes = trainings[name]
         rows.append([name, str(images), f"{minutes:.1f}", *(_cell(measurements.get(one)) for one in known)])
     floors = [_interval(entry, "floor", "floor_low", "floor_high") for entry in known.values()]
-    return head, [*rows, ["real against real", "", "", *floors]]
+    copied = ["a copier", "", "", *(_cell(copier.get(one)) for one in known)]
+    told = ["tells a copier from real patients", "", "", *(_told(copier.get(one)) for one in known)]
+    return head, [*rows, copied, ["real against real", "", "", *floors], told]
+
+
+def _told(entry: Mapping[str, Any] | None) -> str:
+    return {None: "not known", True: "yes", False: "no"}[None if entry is None else entry["told_from_real"]]
 
 
 def _cell(entry: Mapping[str, Any] | None) -> str:
@@ -56,8 +64,7 @@ def _cell(entry: Mapping[str, Any] | None) -> str:
 
 
 def _interval(entry: Mapping[str, Any], value: str, low: str, high: str) -> str:
-    text = number(entry[value])
-    return text if entry[low] is None else f"{text} ({number(entry[low])} to {number(entry[high])})"
+    return interval_text(entry[value], entry[low], entry[high])
 
 
 def _counted(columns: Sequence[str]) -> list[str]:

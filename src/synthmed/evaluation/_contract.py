@@ -230,6 +230,11 @@ def number(value: float | None) -> str:
     return f"{value:.2e}" if value and abs(value) < 0.001 else f"{value:.3f}"
 
 
+def interval_text(value: float | None, low: float | None, high: float | None) -> str:
+    """A number with its interval, where it has one."""
+    return number(value) + (f" ({number(low)} to {number(high)})" if low is not None else "")
+
+
 def plain(array: NDArray[Any], digits: int = 6) -> list[Any]:
     """An array as JSON numbers, rounded."""
     return [[round(float(x), digits) for x in row] if np.ndim(row) else round(float(row), digits) for row in array]

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthmed import __version__
-from synthmed.evaluation._contract import Measurement, Table, number
+from synthmed.evaluation._contract import Measurement, Table, interval_text
+from synthmed.evaluation._control import Control, as_entries, copier_table, sentence
 from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
 from synthmed.evaluation._html import page
 from synthmed.evaluation.proof import Proof
@@ -35,6 +36,7 @@ class Report:
         skipped: metrics that could not be taken, each with the reason.
         compared: name of a further set -> its measurements.
         warnings: about the images as a whole.
+        control: what the copier of the real images scores.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class Report:
     skipped: Mapping[str, str]
     compared: Mapping[str, tuple[Measurement, ...]] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    control: Control = dataclasses.field(default_factory=Control)
 
     def __getitem__(self, name: str) -> Measurement:
         return next(measurement for measurement in self.measurements if measurement.name == name)
@@ -79,16 +82,16 @@ def ordered(measurements: Sequence[Measurement]) -> list[Measurement]:
 
 
 def verdict(
-    measurements: Sequence[Measurement], compared: Mapping[str, Sequence[Measurement]], proof: str
+    measurements: Sequence[Measurement], compared: Mapping[str, Sequence[Measurement]], proof: str, control: Control
 ) -> list[str]:
-    """The result in a few plain sentences: alarms, use, differences, and whether a test patient was seen."""
+    """The result in a few plain sentences: alarms, use, differences, what a copier scores, were test patients seen."""
     sets = {"synthetic": measurements, **compared}
     alarms = [f"Alarm, {name}: {one.alarm}" for name, found in sets.items() for one in ordered(found) if one.alarm]
     told = [_difference(found, name) for name, found in sets.items()]
     first = next(iter(ordered(measurements)), None)
     if first is not None and (first.name == "usefulness" or not any(told)):
         told.insert(0, first.sentence)
-    return [*alarms, *filter(None, told), proof]
+    return [*alarms, *filter(None, (*told, sentence(control))), proof]
 
 
 def grouped_warnings(measurements: Sequence[Measurement]) -> list[tuple[str, str]]:
@@ -144,6 +147,9 @@ def as_json(report: Report, method: dict[str, Any]) -> dict[str, Any]:
         "verdict": report.verdict,
         "measurements": _entries(report.measurements),
         "compared": {name: _entries(found) for name, found in report.compared.items()},
+        "copier": as_entries(
+            {str(method["synthetic"]["name"]): report.measurements, **report.compared}, report.control
+        ),
         "proof": dataclasses.asdict(report.proof),
         "skipped": dict(report.skipped),
         "warnings": list(report.warnings),
@@ -160,11 +166,13 @@ def as_html(report: Report, method: dict[str, Any], pairs: list[Figure], left_ou
         "report.html",
         (),
         report=report,
-        sentences=verdict(report.measurements, report.compared, report.proof.sentence),
+        sentences=verdict(report.measurements, report.compared, report.proof.sentence, report.control),
         method=method,
         measurements=measurements,
         overview=overview,
         comparison=comparison_table(sets) if report.compared else None,
+        control=report.control,
+        copier=copier_table(sets, report.control) if report.control.measurements else None,
         warnings=warnings_of(sets),
         pairs=pairs,
         pictures=figures_of(sets, "png"),
@@ -274,10 +282,8 @@ def _comparable(one: Measurement) -> tuple[float, float | None, float | None]:
 def _cell(one: Measurement | None) -> str:
     if one is None:
         return "-"
-    interval = f" ({number(one.low)} to {number(one.high)})" if one.low is not None else ""
-    return f"{number(one.value)}{interval}, n = {one.n}"
+    return f"{interval_text(one.value, one.low, one.high)}, n = {one.n}"
 
 
 def _floor_cell(one: Measurement) -> str:
-    interval = f" ({number(one.floor_low)} to {number(one.floor_high)})" if one.floor_low is not None else ""
-    return number(one.floor) + interval + (f", n = {one.matched_n}" if one.matched_n else "")
+    return interval_text(one.floor, one.floor_low, one.floor_high) + (f", n = {one.matched_n}" if one.matched_n else "")

@@ -5,6 +5,7 @@ The real side is a prepared data set, or any folder of real images: patients and
 or converted to make the sides alike.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,22 @@ def open_real(path: Path) -> PreparedDataset:
     return PreparedDataset(path, info, rows, digest, np.arange(len(rows)), _FolderPixels(found.images))
 
 
-def check_sides(made: SampleSet, true: PreparedDataset) -> list[str]:
+def fitted_from(made: SampleSet, true: PreparedDataset) -> tuple[tuple[int, int], ...]:
+    """The sizes that synthetic images have, the commonest first; () where all have the size of the real ones."""
+    sizes = Counter(made.images([place]).shape[2:] for place in range(len(made)))
+    wanted = (true.info.height, true.info.width)
+    return () if set(sizes) == {wanted} else tuple((int(h), int(w)) for (h, w), _ in sizes.most_common())
+
+
+def check_sides(
+    made: SampleSet, true: PreparedDataset, way_out: str = "bring both to one kind first"
+) -> list[str]:  # fmt: skip
     """Refuse sides that cannot be compared.
+
+    Args:
+        made: the synthetic images.
+        true: the real ones.
+        way_out: what to do about sides of other sizes.
 
     Returns:
         Warnings, such as that some images are of one value.
@@ -80,7 +95,7 @@ def check_sides(made: SampleSet, true: PreparedDataset) -> list[str]:
     warnings = []
     drawn: dict[str, int] = {}
     for side, images in (("synthetic", made), ("real", true)):
-        flat, drawn[side] = _count_flat(side, images, expected)
+        flat, drawn[side] = _count_flat(side, images, expected, way_out)
         if flat == len(images):
             raise DataError(
                 f"All {len(images)} {side} images in {images.path.name} are of one value everywhere; expected "
@@ -94,10 +109,19 @@ def check_sides(made: SampleSet, true: PreparedDataset) -> list[str]:
             "values alone, as masks do; expected pictures. Put masks into a folder named masks, let their names end in "
             "_mask, or take them out."
         )
+    known = {int(label) for label in true.info.mask_labels} or {0, 1}
+    strange = sorted(set(made.labels) - known)
+    if strange and true.has_masks:
+        raise DataError(
+            f"The masks of {made.path.name} hold the value {strange[0]}; {true.path.name} has the labels "
+            f"{', '.join(map(str, sorted(known)))}. Store the same labels, or 0 and 255 where there is one."
+        )
     return warnings
 
 
-def _count_flat(side: str, images: SampleSet | PreparedDataset, expected: tuple[int, int, int, int]) -> tuple[int, int]:
+def _count_flat(
+    side: str, images: SampleSet | PreparedDataset, expected: tuple[int, int, int, int], way_out: str
+) -> tuple[int, int]:
     """How many images of a side are of one value, and how many of two, each looked at once."""
     if len(images) < 2:
         raise DataError(
@@ -116,7 +140,7 @@ def _count_flat(side: str, images: SampleSet | PreparedDataset, expected: tuple[
         if found != expected:
             raise DataError(
                 f"The {side} images in {images.path.name} have {_kind(*found)}; the real ones have "
-                f"{_kind(*expected)}. Nothing is resized or converted silently: bring both to one kind first."
+                f"{_kind(*expected)}. Nothing is resized or converted silently: {way_out}."
             )
         flat += int((pixels.min((1, 2, 3)) == pixels.max((1, 2, 3))).sum())
         drawn += sum(holds_two_values(image) for image in pixels)

@@ -15,6 +15,7 @@ from synthmed.evaluation._contract import (
     find_metric,
     known_metrics,
 )
+from synthmed.evaluation._control import measure_copier
 from synthmed.evaluation._page import Report, as_html, as_json, example_pairs, ordered, verdict, versions
 from synthmed.evaluation.inputs import check_sides, open_real
 from synthmed.evaluation.proof import prove
@@ -50,7 +51,8 @@ def evaluate(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Measure synthetic images against real ones, each number with its interval and its real-to-real floor.
+    """Measure synthetic images against real ones, each number with its interval and two controls: the real-to-real
+    floor, and what a copier of the training images scores (``copier``).
 
     Killed and started again with the same arguments, it goes on: trainings that are finished stand in a file
     beside ``out``, which is removed when the report is written. Features stay in their folder for the next
@@ -69,8 +71,8 @@ def evaluate(
         steps: optimizer updates of each of these trainings.
         seed: source of all randomness.
         device: where networks run.
-        features: folder of stored features; None = ``features`` beside ``out``. They are made from real images:
-            treat them like these.
+        features: folder of stored features, and of the copier; None = ``features`` beside ``out``. They are made from
+            real images: treat them like these.
         weights: folder of pretrained weights; None = the usual one.
         settings: metric -> its settings by name, beyond ``seeds`` and ``steps``.
         progress: hears how far it is.
@@ -109,16 +111,18 @@ def evaluate(
     )
     taken = [_measure_all(made, true, configs, set(metrics), setup) for made in sets]
     measurements, skipped = taken[0]
+    control = measure_copier(true, configs, setup)
     proof = prove(sets[0], true)
     compared = {title: tuple(ordered(found)) for title, (found, _) in zip(titles[1:], taken[1:], strict=True)}
     report = Report(
         path=out,
-        verdict=" ".join(verdict(measurements, compared, proof.sentence)),
+        verdict=" ".join(verdict(measurements, compared, proof.sentence, control)),
         measurements=tuple(measurements),
         proof=proof,
         skipped=skipped,
         compared=compared,
         warnings=tuple(warnings),
+        control=control,
     )
     flags = {"seeds": seeds, "steps": steps, "seed": seed, "device": device}
     flags |= {"extractor": extractor, "channels": channels, "reference": reference}

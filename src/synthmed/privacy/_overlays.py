@@ -12,12 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from synthmed.evaluation._neighbours import nearest_groups
 from synthmed.evaluation.features.reduction import gaussian, smooth
 from synthmed.privacy._registration import structure
-from synthmed.privacy._views import orient, orientations
+from synthmed.privacy._views import moved, orient, orientations
 
 _REACH, _BLUR = 2.0, 0.5
 _PLACES = (-2, 0, 2)
@@ -65,7 +64,7 @@ def _nearest(
     parts = []
     for first in range(0, len(queries), _QUERIES):
         asked = _finest(queries[first : first + _QUERIES])
-        variants = [_part(moved, box) for code in known for moved in _moved(orient(asked, code), places)]
+        variants = [_part(one, box) for code in known for one in moved(orient(asked, code), places)]
         mine = None if own is None else own[first : first + _QUERIES]
         products, who, rows, which = nearest_groups(variants, stored, patients, mine, _NEAREST)
         parts.append((np.sqrt(np.maximum(0, 2 - 2 * products)), who, rows, codes[which]))
@@ -75,13 +74,6 @@ def _nearest(
 
 def _finest(images: Tensor) -> Tensor:
     return structure(smooth(images, gaussian(_BLUR)), _REACH)
-
-
-def _moved(images: Tensor, places: Sequence[int]) -> Iterator[Tensor]:
-    reach, (height, width) = max(places), images.shape[-2:]
-    padded = functional.pad(images, (reach,) * 4, mode="replicate")
-    for down, right in product(places, places):
-        yield padded[..., reach + down : reach + down + height, reach + right : reach + right + width]
 
 
 def _part(images: Tensor, box: tuple[int, int, int, int]) -> NDArray[np.float32]:

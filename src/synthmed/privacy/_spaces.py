@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from synthmed.evaluation._neighbours import nearest_groups
 from synthmed.privacy._bending import lay_over
+from synthmed.privacy._coarse import nearest_coarse
 from synthmed.privacy._correlation import coarse_step, correlate
 from synthmed.privacy._overlays import nearest_parts, nearest_whole
 from synthmed.privacy._views import PATCH, Views, orient, orientations
@@ -86,7 +87,7 @@ def nearest(space: str, queries: Views, references: Views, *, exclude_own: bool 
     """The nearest patients of every query in one space.
 
     Args:
-        space: "pixels", "bent", "overlays", "parts", "features", "patches" or "masks".
+        space: "pixels", "bent", "overlays", "parts", "coarse", "features", "patches" or "masks".
         queries: N images with their features in every orientation.
         references: images of at least two patients, three if one may be left out.
         exclude_own: leave out the query's own patient (for real queries).
@@ -106,6 +107,8 @@ def nearest(space: str, queries: Views, references: Views, *, exclude_own: bool 
             found = _overlaid(queries.fine, ordered.fine, ordered.patients, own)
         case "parts":
             found = _in_part(queries.fine, ordered.fine, ordered.patients, own)
+        case "coarse":
+            found = _sorted(*nearest_coarse(queries.fine, ordered.fine, ordered.patients, own), None)
         case "features":
             known = orientations(*queries.small.shape[-2:])
             found = _by_features(queries.features, ordered.features[0], ordered.patients, own, known)

@@ -4,8 +4,9 @@ Everything is computed once an image: a reduced image for comparison pixel by pi
 conspicuous points, features in every orientation, and its label map as reduced planes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -95,6 +96,14 @@ def orient(images: Tensor, orientation: int) -> Tensor:
     """Mirror and turn images [... H W] as ``orientations`` numbers it."""
     mirrored = images.flip(-1) if orientation % 2 else images
     return torch.rot90(mirrored, orientation // 2, (-2, -1))
+
+
+def moved(images: Tensor, places: Sequence[int]) -> Iterator[Tensor]:
+    """Images [N C H W] moved by each pair of these numbers of pixels, down and to the right; their borders repeat."""
+    reach, (height, width) = max(places), images.shape[-2:]
+    padded = functional.pad(images, (reach,) * 4, mode="replicate")
+    for down, right in product(places, places):
+        yield padded[..., reach + down : reach + down + height, reach + right : reach + right + width]
 
 
 def name_of(orientation: int) -> str:

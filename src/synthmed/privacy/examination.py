@@ -26,7 +26,7 @@ from synthmed.privacy.identity import Identity, identify
 from synthmed.privacy.membership import Attack, Inference, infer, known_attacks, read_scores
 from synthmed.privacy.origin import origin_of
 from synthmed.privacy.people import People, find_people, part_of
-from synthmed.privacy.power import measure_power
+from synthmed.privacy.power import measure_power, there_and_back
 from synthmed.running.progress import Progress, silence, titled
 from synthmed.samples import OF_NOBODY, SampleSet
 
@@ -43,6 +43,8 @@ class Settings:
     """How an audit looks.
 
     Args:
+        arrived: sizes, height and width, that the synthetic images had before they were brought to that of the real
+            ones, the commonest first; () = they came in it.
         canaries: copies of each kind that are planted to measure the audit's power; 0 = none.
         extractor: makes the features of the feature space; see ``docs/evaluation.md``.
         channels: which channels it sees: "auto", "each", or names or numbers joined by commas.
@@ -52,6 +54,7 @@ class Settings:
         seed: source of all draws.
     """
 
+    arrived: tuple[tuple[int, int], ...] = ()
     canaries: int = 20
     extractor: str = EXTRACTOR
     channels: str = "auto"
@@ -101,7 +104,7 @@ def examine(
     """
     settings, attacks = settings or Settings(), attacks or Attacks()
     tell = progress or silence
-    flat = check_sides(made, true)
+    flat = check_sides(made, true, "bring both to one kind first, or give --fit where the size alone differs")
     unproven = origin_of(made, true)
     _check_copies_within(made)
     masks = made.has_masks and all(row.mask_source != "none" for row in true.rows if row.split in AUDIT_NEEDS)
@@ -127,7 +130,8 @@ def examine(
     power: tuple[Power, ...] = ()
     if settings.canaries:
         tell(0, 1, "planted copies")
-        power = measure_power(true, people, real, identities, look, settings.canaries, settings.seed)
+        back = there_and_back(settings.arrived[0]) if settings.arrived else None
+        power = measure_power(true, people, real, identities, look, settings.canaries, settings.seed, back)
     counts = {name: len(np.unique(people.numbers[people.rows(name)])) for name in SPLITS}
     return Findings(
         num=len(made),
@@ -141,7 +145,7 @@ def examine(
         power=power,
         statement=_statement(made),
         unproven=unproven,
-        warnings=(*_warnings(made, people, counts, masks, both.insiders), *flat),
+        warnings=(*_fitted(settings.arrived, true), *_warnings(made, people, counts, masks, both.insiders), *flat),
     )
 
 
@@ -270,6 +274,19 @@ def _tests(spaces: Sequence[Space], inferences: Sequence[Inference]) -> tuple[Te
         Test(question=question, p_value=p, corrected=q)
         for (question, p), q in zip(asked.items(), corrected, strict=True)
     )
+
+
+def _fitted(arrived: Sequence[tuple[int, int]], true: PreparedDataset) -> list[str]:
+    """What it means that images were brought to another size."""
+    if not arrived:
+        return []
+    height, width = arrived[0]
+    others = f", the commonest of {len(arrived)} sizes," if len(arrived) > 1 else ""
+    return [
+        f"The synthetic images came as {height} x {width} pixels{others} and were brought to {true.info.height} x "
+        f"{true.info.width} as those of {true.path.name} were: by one factor, centred between zeros. Planted copies "
+        "went the same way. Nothing else that prepare may have done to real images, such as cropping, was done to them."
+    ]
 
 
 def _statement(made: SampleSet) -> str:

@@ -16,7 +16,7 @@ from synthmed.privacy._spaces import NearPatients, nearest
 from synthmed.privacy._tails import Tail, fit_tail
 from synthmed.privacy._views import Views
 
-SPACES = ("pixels", "bent", "overlays", "parts", "features", "patches", "masks")
+SPACES = ("pixels", "bent", "overlays", "parts", "coarse", "features", "patches", "masks")
 """Where single images are looked for; see ``_spaces``."""
 CHANCE = 0.01
 """Images that all spaces together may take for a patient's, though they are nobody's, in an audit of a clean set."""

@@ -1,6 +1,6 @@
 """The power of an audit: of copies that it plants itself, how many its thresholds find and lead back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthmed.data.dataset import PreparedDataset
+from synthmed.data.geometry import fit_image, fit_of, image_to_source
 from synthmed.privacy._spaces import nearest
 from synthmed.privacy._tails import proportion
 from synthmed.privacy._views import InMemory, Look, Views
@@ -16,10 +17,25 @@ from synthmed.privacy.findings import ALL_KINDS, Power
 from synthmed.privacy.identity import Identity
 from synthmed.privacy.people import People, part_of
 
+Way = Callable[[NDArray[np.integer]], NDArray[np.integer]]
+"""A stored image [C H W] -> the same after it went another way."""
+
+
+def there_and_back(size: tuple[int, int]) -> Way:
+    """The way of an image to another height and width, as if it had been made there, and back by ``--fit``."""
+
+    def way(image: NDArray[np.integer]) -> NDArray[np.integer]:
+        height, width = image.shape[1:]
+        fit = fit_of(*size, height, width)
+        return fit_image(image_to_source(image, fit), fit, height, width)
+
+    return way
+
 
 def measure_power(
-    true: PreparedDataset, people: People, real: Views, identities: Sequence[Identity], look: Look, num: int, seed: int
-) -> tuple[Power, ...]:
+    true: PreparedDataset, people: People, real: Views, identities: Sequence[Identity], look: Look, num: int, seed: int,
+    way: Way | None = None,
+) -> tuple[Power, ...]:  # fmt: skip
     """Of altered copies of training images and masks, how many some space knows as their own patient's.
 
     Args:
@@ -30,6 +46,7 @@ def measure_power(
         look: how the audit looks at images.
         num: copies of each kind.
         seed: source of all draws.
+        way: what the synthetic images went through before they came to this audit; None = nothing.
     """
     train, holdout = people.rows("train"), people.rows("holdout")
     train = train if len(train) else np.arange(len(true))
@@ -37,7 +54,8 @@ def measure_power(
     others = part_of(true, holdout if len(holdout) else train).images()
     planted = plant(images.images(), num, seed=seed, backgrounds=others)
     owners = people.numbers[train][planted.rows]
-    views = replace(look, num_labels=0).at(InMemory(pixels=planted.images), range(len(planted.images)))
+    copies = planted.images if way is None else np.stack([way(image) for image in planted.images])
+    views = replace(look, num_labels=0).at(InMemory(pixels=copies), range(len(copies)))
     seeing = [one for one in identities if one.name != "masks"]
     power = _counted("images", planted.kinds, _found(seeing, views, real, owners))
     of_masks = [one for one in identities if one.name == "masks"]

@@ -1,6 +1,7 @@
 """Images that come back exactly as they were written: PNG and TIFF without loss, and ``.npy``."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,3 +74,23 @@ def read_pixels(path: Path) -> NDArray[np.integer]:
 
     pixels = tifffile.imread(path)
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def stacked(arrays: list[NDArray[np.integer]], what: str, path: Path) -> NDArray[np.integer]:
+    """Pictures as one array; ``what`` and ``path`` say which they are.
+
+    Raises:
+        DataError: they differ in shape or type.
+    """
+    for array in arrays:
+        if array.shape != arrays[0].shape or array.dtype != arrays[0].dtype:
+            raise DataError(
+                f"The {what} in {path} are {described(arrays[0])} and {described(array)}; expected one size, "
+                "one number of channels and one bit depth. Convert them to one kind."
+            )
+    return np.stack(arrays)
+
+
+def described(array: NDArray[Any]) -> str:
+    """Type and shape of an array, for sentences."""
+    return f"{array.dtype} of shape {list(array.shape)}"
