@@ -25,6 +25,7 @@ from synthmed.data.intensity import to_stored
 from synthmed.draws import seed_of
 from synthmed.errors import ConfigError, DataError
 from synthmed.evaluation._contract import number
+from synthmed.evaluation._featured import in_real_units
 from synthmed.evaluation._html import page
 from synthmed.evaluation._intervals import percentiles
 from synthmed.evaluation.features._contract import Extractor
@@ -45,6 +46,8 @@ CHOOSING = 1 / 3
 FLOOR = "real training images"
 _FEWEST = 8
 _CHUNK = 64
+_MEASURED = 512
+"""Real training images, at most, whose spread is the unit of features that have none."""
 
 Features = Callable[[NDArray[np.integer]], NDArray[np.float32]]
 
@@ -122,7 +125,7 @@ def class_table(
     found = open_extractor(extractor, device=device, weights=weights)
     views = channel_views(channels, dataset.info.channels, found.planes)
     models = {run.name: _models(run, dataset, device) for run in runs}
-    features = _features(found, views)
+    features = _features(found, views, dataset.split("train"))
     sides = _sides(dataset, features, seed)
     cells: dict[str, list[Cell]] = {label: [] for label in sides}
     for name, candidates in models.items():
@@ -174,15 +177,20 @@ def _models(run: Path, dataset: PreparedDataset, device: str) -> dict[str, Model
     return models
 
 
-def _features(extractor: Extractor, views: Sequence[tuple[int, ...]]) -> Features:
-    def of(images: NDArray[np.integer]) -> NDArray[np.float32]:
+def _features(extractor: Extractor, views: Sequence[tuple[int, ...]], real: PreparedDataset) -> Features:
+    """From images to features; those without a common unit are divided by their spread among the real images."""
+
+    def raw(images: NDArray[np.integer]) -> NDArray[np.float32]:
         parts = []
         for first in range(0, len(images), extractor.batch):
             chunk = images[first : first + extractor.batch]
             parts.append(np.concatenate([extractor.run(select(chunk, view)) for view in views], 1))
         return np.concatenate(parts)
 
-    return of
+    if not extractor.arbitrary_units:
+        return raw
+    measured = raw(real.images(np.unique(np.linspace(0, len(real) - 1, _MEASURED).astype(int))))
+    return lambda images: in_real_units(raw(images), measured)[0]
 
 
 def _sides(dataset: PreparedDataset, features: Features, seed: int) -> dict[str, tuple[_Real, _Real, _Real]]:
