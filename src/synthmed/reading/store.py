@@ -6,6 +6,7 @@ synchronous = FULL). So a slow disk makes many readers wait once, not once each.
 """
 
 import queue
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -69,6 +70,10 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
     database.execute("COMMIT")
 
 
+_NEEDED = 1 << 17
+"""Bytes that SQLite wants to lay beside a database before it is opened."""
+
+
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
     """What goes wrong with a database, as a sentence of ours; one that is damaged may hold texts that are none."""
@@ -83,7 +88,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
 def storage_error(error: sqlite3.Error, path: Path) -> SynthmedError:
     """What SQLite said, as a sentence of ours."""
     words = str(error)
-    if "full" in words:
+    # What SQLite lays beside a database in shared memory meets a full disk as "disk I/O error".
+    if "full" in words or ("disk I/O" in words and shutil.disk_usage(path.parent).free < _NEEDED):
         return StorageError(f"The disk is full: {path} cannot take more. Free some space; every answer that was "
                             "acknowledged is kept.")  # fmt: skip
     if "readonly" in words or "unable to open" in words:
