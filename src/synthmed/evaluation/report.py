@@ -111,7 +111,8 @@ def evaluate(
     )
     taken = [_measure_all(made, true, configs, set(metrics), setup) for made in sets]
     measurements, skipped = taken[0]
-    control = measure_copier(true, configs, setup)
+    measured = {one.name for found, _ in taken for one in found}
+    control = measure_copier(true, {name: one for name, one in configs.items() if name in measured}, setup)
     proof = prove(sets[0], true)
     compared = {title: tuple(ordered(found)) for title, (found, _) in zip(titles[1:], taken[1:], strict=True)}
     report = Report(
