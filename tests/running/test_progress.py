@@ -107,6 +107,11 @@ def test_every_verb_that_reports_takes_the_same():
         if inspect.isfunction(verb) and "progress" in inspect.signature(verb).parameters:
             found[name] = inspect.signature(verb).parameters["progress"]
     assert found.keys() == {
+        "class_table",
+        "models_fetch",
+        "publish",
+        "site",
+        "verify",
         "doctor",
         "prepare",
         "label",

@@ -176,7 +176,7 @@ def test_a_missing_contrast_names_itself(source):
 
 def test_a_contrast_of_one_value_is_refused(source):
     save(source / "anna" / "t2.nii.gz", np.full((SIDE, SIDE, DEPTH), 300, np.float32))
-    assert "T2 of anna has one value everywhere" in made(source)[2]["anna"]
+    assert "Its T2 has one value everywhere" in made(source)[2]["anna"]
 
 
 def test_what_is_no_channel_is_listed(source):
