@@ -5,7 +5,6 @@ counting the images of one mask; then the names that real images may have (``ras
 cannot be led to one mask is refused: an image that is left out is an image that nobody looks at.
 """
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,7 @@ from synthmed.files.paths import inside
 from synthmed.harmless import from_cell
 from synthmed.sources.folders import list_files
 from synthmed.sources.layouts import NO_MASK
+from synthmed.sources.metadata import read_table
 from synthmed.sources.pixels import EXTENSIONS, binary_mask, read_image
 from synthmed.sources.raster import find
 from synthmed.sources.words import stem
@@ -165,21 +165,7 @@ def _by_table(folder: Path) -> tuple[list[FoundSample], list[str]]:
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns, rows = list(reader.fieldnames or ()), list(reader)
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise SourceError(
-            f"{table} cannot be read ({type(error).__name__}); expected a comma-separated table in UTF-8. Save it anew."
-        ) from error
-    unknown = [column for column in columns if column not in COLUMNS]
-    if unknown or "file_name" not in columns:
-        raise SourceError(
-            f"{table} has the columns {', '.join(columns) or 'of an empty file'}; expected file_name and any of "
-            f"{', '.join(COLUMNS[1:])}. Rename or remove the others."
-        )
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values() or not row["file_name"]:
-            raise SourceError(f"{table} has too many or too few values in row {number}. Correct it.")
+    rows = read_table(table, COLUMNS)
+    if not all(row["file_name"] for row in rows):
+        raise SourceError(f"{table} has a row without a file_name; expected one in each. Correct it.")
     return [{column: from_cell(value) for column, value in row.items()} for row in rows]

@@ -3,7 +3,7 @@
 import csv
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from synthmed.errors import SourceError
@@ -125,29 +125,41 @@ def read_metadata(path: Path) -> dict[str, dict[str, str]]:
     Raises:
         SourceError: it cannot be read, has another column, names a file twice or a split that is none.
     """
+    return _rows_by_name(read_table(path, COLUMNS), path)
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a table that a user wrote: CSV in UTF-8, ``file_name`` and any of the other columns.
+
+    Args:
+        path: the table.
+        columns: those that are known; the first is ``file_name``, which must be there.
+
+    Raises:
+        SourceError: it cannot be read, has another column, or a row of more or fewer values.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            found = reader.fieldnames or []
-            rows = list(reader)
+            found, rows = list(reader.fieldnames or ()), list(reader)
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise SourceError(
             f"{path} cannot be read ({type(error).__name__}); expected a comma-separated table in UTF-8. Save it anew."
         ) from error
-    unknown = [column for column in found if column not in COLUMNS]
-    if unknown or "file_name" not in found:
+    if "file_name" not in found or any(column not in columns for column in found):
         raise SourceError(
             f"{path} has the columns {', '.join(found) or 'of an empty file'}; expected file_name and any "
-            f"of {', '.join(COLUMNS[1:])}, separated by commas. Rename or remove the others."
+            f"of {', '.join(columns[1:])}, separated by commas. Rename or remove the others."
         )
-    return _rows_by_name(rows, path)
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise SourceError(f"{path} has too many or too few values in row {number}. Correct the row.")
+    return rows
 
 
 def _rows_by_name(rows: list[dict[str, str]], path: Path) -> dict[str, dict[str, str]]:
     table: dict[str, dict[str, str]] = {}
     for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            raise SourceError(f"{path} has too many or too few values in row {number}. Correct the row.")
         values = {column: value.strip() for column, value in row.items()}
         name = file_key(values.pop("file_name")).rstrip("/")
         if name in table:
