@@ -2,6 +2,8 @@
 
     python benchmarks/reading_speed.py [--files 4] [--rounds 3] [--processes 2]
 
+    pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg    # "scikit-image" decodes by pydicom's plug-ins
+
 The files are made here: 3328 x 2560 pixels of 12 bits, raw, JPEG lossless, JPEG-LS and JPEG 2000 lossless. The job is
 that of preparing mammograms: decode, rescale, apply the file's window, fit into 512 rows and 256 columns.
 
