@@ -64,7 +64,8 @@ def demo(
     step(1, "Making 40 phantom fundus photographs with vessel masks, in the layout of the DRIVE data set.",
          "nothing to do; a folder with images/ and masks/ is enough")  # fmt: skip
     if not (out / "source").exists():
-        phantom("retina", out / "source", num=40, seed=seed, size=128)
+        with Bar("Drawing") as bar:
+            phantom("retina", out / "source", num=40, seed=seed, size=128, progress=bar)
 
     step(2, "Preparing them: read, checked, brought to one size, split by patient.",
          "synthmed prepare FOLDER DATA --kind retina --size 256")  # fmt: skip
