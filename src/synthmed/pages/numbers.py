@@ -4,14 +4,16 @@ import math
 
 
 def number(value: float | None) -> str:
-    """Three decimals, or two digits of what is below a thousandth; "-" for none.
+    """Three decimals, one of what is above a hundred, three digits of what is below a thousandth; "-" for none.
 
     Example:
-        >>> number(0.25), number(0.00012), number(None)
-        ('0.250', '1.20e-04', '-')
+        >>> number(0.25), number(1234.56), number(0.00012), number(None)
+        ('0.250', '1,234.6', '1.20e-04', '-')
     """
     if value is None or math.isnan(value):
         return "-"
+    if abs(value) >= 100:
+        return f"{value:,.1f}"
     return f"{value:.2e}" if value and abs(value) < 0.001 else f"{value:.3f}"
 
 
