@@ -14,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 .PHONY: demo test check
 
 demo: .venv/.installed
-	@out=demo; next=2; while [ -e "$$out" ] && [ ! -e "$$out/demo.json" -o -e "$$out/report" ]; do \
+	@out=demo; next=2; while [ -e "$$out" ] && [ ! -e "$$out/demo.json" -o -e "$$out/audit-with-a-copy" ]; do \
 	out="demo-$$next"; next=$$((next + 1)); done; \
 	$(BIN)/synthmed demo "$$out"
 

@@ -2,13 +2,14 @@
 
 import pytest
 
+import synthmed.auditing
 import synthmed.evaluation.report
 import synthmed.generation.generate
 import synthmed.phantoms
 import synthmed.training.loop
 from synthmed.artifacts import new_directory, write_json
 from synthmed.demonstration import demo
-from synthmed.errors import ArtifactError, ConfigError, Interrupted
+from synthmed.errors import ArtifactError, ConfigError, GateError, Interrupted
 
 
 @pytest.fixture
@@ -29,14 +30,27 @@ def calls(monkeypatch):
 
     def generate(model, out, **more):
         noted.append("generate")
-        out.mkdir()
+        for part in ("images", "masks"):
+            (out / part).mkdir(parents=True)
+            (out / part / "00000.png").write_bytes(b"")
 
     def evaluate(samples, data, out, **more):
         noted.append("evaluate")
         with new_directory(out, "report") as folder:
-            write_json(folder / "report.json", {"verdict": "It was measured."})
+            write_json(folder / "report.json", {"answers": [{"sentence": "It was measured."}]})
             (folder / "report.html").write_text("")
 
+    def audit(samples, data, out, **more):
+        noted.append(f"audit {samples.name}")
+        blocked = len(list((samples / "images").iterdir())) > 1
+        verdict = "BLOCKED." if blocked else "No evidence (at all). Unknown origin."
+        with new_directory(out, "audit", facts={"verdict": verdict}) as folder:
+            write_json(folder / "report.json", {})
+            (folder / "report.html").write_text("")
+        if blocked:
+            raise GateError(verdict)
+
+    monkeypatch.setattr(synthmed.auditing, "audit", audit)
     monkeypatch.setattr(synthmed.phantoms, "phantom", small)
     monkeypatch.setattr(synthmed.training.loop, "train", train)
     monkeypatch.setattr(synthmed.generation.generate, "generate", generate)
@@ -50,9 +64,12 @@ def test_a_demo_that_was_stopped_goes_on_and_makes_nothing_twice(tmp_path, calls
         demo(tmp_path / "demo", say=said.append, show=False)
     assert calls == ["phantom", "train"]
     page = demo(tmp_path / "demo", say=said.append, show=False)
-    assert calls == ["phantom", "train", "train", "generate", "evaluate"]
+    audits = ["audit samples", "audit with-a-copy"]
+    assert calls == ["phantom", "train", "train", "generate", "evaluate", *audits]
     assert page == demo(tmp_path / "demo", say=said.append, show=False)
-    assert calls.count("evaluate") == 1 and "It was measured." in said[-1]
+    assert calls.count("evaluate") == 1 and [one for one in calls if "audit" in one] == audits
+    assert "   It was measured." in said and "   with-a-copy: BLOCKED." in said and "   samples: No evidence" in said
+    assert said[0].startswith("This takes about") and "same command goes on" in said[0]
     with (tmp_path / "demo" / "report" / "report.json").open("a") as file:
         file.write(" ")
     with pytest.raises(ArtifactError, match="is damaged"):

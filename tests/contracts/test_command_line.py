@@ -15,6 +15,7 @@ from typer.main import get_command
 import synthmed
 from synthmed import cli
 from synthmed.errors import ArtifactError, GateError, Interrupted, TrainingError
+from synthmed.running import progress
 
 
 def flat(group, before=""):
@@ -305,3 +306,16 @@ def test_json_is_one_line_that_a_program_can_read(tmp_path, capsys, monkeypatch)
     told = json.loads(out)
     assert code == 0 and out.count("\n") == 1
     assert (told["train"], told["holdout"], told["test"], told["rejected"]) == (2, 0, 2, 0)
+
+
+@pytest.mark.parametrize("words", [["--quiet", "names", "kinds"], ["names", "kinds", "-q"]])
+def test_quiet_may_stand_anywhere(words, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_quiet", False)
+    code, out, err = run(capsys, monkeypatch, *words)
+    assert code == 0 and "retina" in out and err == "" and progress.is_quiet()
+
+
+def test_on_a_terminal_a_verb_says_that_it_starts_and_takes_it_back(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    _, _, err = run(capsys, monkeypatch, "train", "dual_gna", "data", "run")
+    assert err.startswith("Starting ...\r\x1b[2K") and "synthmed: " in err

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "src" / "synthmed"
 MODULES = sorted(ROOT.rglob("*.py"))
 
-HELPERS = {"errors", "harmless", "config", "shapes", "draws", "files", "artifacts", "pictures", "running"}
+HELPERS = {"errors", "harmless", "config", "shapes", "draws", "files", "artifacts", "pictures", "pages", "running"}
 FLOORS = {
     "phantoms": 0,
     "recipes": 0,

@@ -185,6 +185,7 @@ READERS: dict[str, Meaning] = {
 UNREAD = {
     r"tombstone/README.md": "for people",
     r"run/samples/.*\.png": "shown to people",
+    r"run/training\.html": "for people",
     r"run/checkpoints/LATEST": "for people",
     r"run/\.lock": "empty",
 }

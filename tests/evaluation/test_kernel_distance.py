@@ -39,4 +39,5 @@ def test_the_number_that_papers_print_is_told(make_dataset, make_samples, setup)
     real = make_dataset()
     found = measure(make_samples(real.images()), real, Config(draws=10), setup)
     assert found.details["times_1000"] == pytest.approx(1000 * found.value)
-    assert "times 1,000, as many papers print it: " in found.sentence and found.unit == "no unit"
+    assert "times 1,000 as most papers print it, is " in found.sentence and found.unit == "no unit"
+    assert found.shown(found.value) in found.sentence and found.shown_unit == "times 1,000, no unit"

@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import re
 
 import pytest
 
@@ -22,15 +23,15 @@ def lines(capsys):
     return capsys.readouterr().err.splitlines()
 
 
-def test_off_a_terminal_there_is_one_plain_line_every_half_minute(clock, capsys):
+def test_off_a_terminal_there_is_a_plain_line_after_two_seconds_then_one_a_minute_without_losses(clock, capsys):
     with Bar() as bar:
-        for second in range(100):
+        for second in range(130):
             clock[0] = float(second)
             bar(2 * second, 1000, "mask", unit="images", numbers={"generator.adversarial": 0.6931, "r1": 2.0})
     assert lines(capsys) == [
-        "mask: 62 of 1000 images, 2.0/s, 8 min left  generator.adversarial 0.693  r1 2",
-        "mask: 124 of 1000 images, 2.0/s, 7 min left  generator.adversarial 0.693  r1 2",
-        "mask: 186 of 1000 images, 2.0/s, 7 min left  generator.adversarial 0.693  r1 2",
+        "mask: 4 of 1,000 images, 2.0/s, 8:18 left",
+        "mask: 124 of 1,000 images, 2.0/s, 7:18 left",
+        "mask: 244 of 1,000 images, 2.0/s, 6:18 left",
     ]
 
 
@@ -41,41 +42,83 @@ def test_many_short_parts_are_told_of_as_well(clock, capsys):
                 clock[0] += 1
                 bar(step, 10, f"usefulness: real, seed {number}")
     assert lines(capsys) == [
-        "Evaluating usefulness: real, seed 3: 0 of 10",
-        "Evaluating usefulness: real, seed 6: 1 of 10, 1.0/s, 0 min left",
+        "Evaluating usefulness: real, seed 0: 1 of 10, 1.0/s, 0:09 left",
+        "Evaluating usefulness: real, seed 6: 1 of 10, 1.0/s, 0:09 left",
     ]
 
 
 @pytest.mark.parametrize("again", [("other", 100), ("one", 50), ("one", 100)])
 def test_a_part_has_its_own_rate_and_what_was_done_before_does_not_count(clock, capsys, again):
+    what, total = again
     with Bar() as bar:
         bar(90, 100, "one")
-        clock[0] = 20.0
+        clock[0] = 1.0
         bar(100, 100, "one")
-        what, total = again
         bar(40, total, what)
-        clock[0] = 40.0
+        clock[0] = 21.0
         bar(44, total, what)
-    assert lines(capsys) == [f"{what}: 44 of {total}, 0.2/s, {(total - 44) / 0.2 / 60:.0f} min left"]
+    left = round((total - 44) / 0.2)
+    assert lines(capsys) == [f"{what}: 44 of {total}, 0.2/s, {left // 60}:{left % 60:02d} left"]
 
 
-def test_on_a_terminal_a_bar_shows_the_same(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
+
+def terminal_of_80_columns(monkeypatch):
+    """A terminal of 80 columns, and all that was written to it."""
     shown = Terminal()
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("COLUMNS", "80")
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sys.stderr", shown)
+    return shown
+
+
+def drawn(terminal):
+    """The lines of the terminal, without what moves and colours them."""
+    return [line for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())) if line]
+
+
+def test_on_a_terminal_of_80_columns_count_rate_and_time_left_stay_and_losses_go_first(monkeypatch, clock):
+    terminal = terminal_of_80_columns(monkeypatch)
+    losses = {f"photograph_generator+photograph_encoder.term{number}": 0.1 * number for number in range(12)}
+    with Bar() as bar:
+        bar(0, 300_000, "photograph_translation", unit="images")
+        clock[0] = 100.0
+        bar(150_000, 300_000, "photograph_translation", unit="images", numbers=losses)
+        bar.say("The model is run/model.safetensors.")
+    last = drawn(terminal)[-1]
+    assert "photograph_t\u2026" in last and "150,000 of 300,000 images  1,500/s  1:40 left" in last
+    assert "term" not in last and all(len(line) <= 80 for line in drawn(terminal))
+    assert "The model is run/model.safetensors." in drawn(terminal)
+
+
+def test_numbers_are_shown_as_long_as_there_is_room(monkeypatch):
+    terminal = terminal_of_80_columns(monkeypatch)
     with Bar() as bar:
         bar(0, 300, "mask", unit="images")
-        bar(150, 300, "mask", unit="images", numbers={"r1": 0.25})
-        bar.say("The model is run/model.safetensors.")
-    assert "150/300" in shown.getvalue() and "images" in shown.getvalue() and "r1 0.25" in shown.getvalue()
-    assert "The model is run/model.safetensors.\n" in shown.getvalue().replace("\r", "")
+        bar(0, 300, "mask", unit="images", numbers={"r1": 0.25})
+    assert "0 of 300 images  r1 0.25" in drawn(terminal)[-1]
+
+
+def test_before_the_first_part_a_terminal_is_told_that_it_starts(monkeypatch):
+    terminal = terminal_of_80_columns(monkeypatch)
+    with Bar():
+        pass
+    assert "Starting" in drawn(terminal)[0]
+
+
+def test_quiet_means_no_progress_and_no_remarks(monkeypatch):
+    terminal = terminal_of_80_columns(monkeypatch)
+    monkeypatch.setattr(progress, "_quiet", False)
+    progress.hush()
+    with Bar("Auditing") as bar:
+        bar(1, 3, "membership")
+        bar.say("Working with 2 threads.")
+    assert progress.is_quiet() and terminal.getvalue() == ""
 
 
 def test_what_was_decided_about_threads_is_told_once_when_work_has_begun(monkeypatch, capsys):
@@ -113,6 +156,7 @@ def test_every_verb_that_reports_takes_the_same():
         "site",
         "verify",
         "doctor",
+        "phantom",
         "prepare",
         "label",
         "train",

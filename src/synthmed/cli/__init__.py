@@ -16,6 +16,7 @@ from typing import NoReturn
 from synthmed.cli import making  # noqa: F401
 from synthmed.cli._app import app
 from synthmed.errors import InputError, Interrupted, SynthmedError
+from synthmed.running.progress import hush, started
 
 # isort: split
 from synthmed.cli import judging  # noqa: F401
@@ -46,9 +47,10 @@ _KEPT = {
 
 def main() -> None:
     """Run the command line; errors of ours, Ctrl-C and SIGTERM become one sentence and an exit code."""
+    words = _unquiet(sys.argv[1:])
     with _stoppable() as came:
         try:
-            app()
+            app(words)
         except SynthmedError as error:
             _end(str(error), 128 + came[0] if came and isinstance(error, Interrupted) else error.exit_code)
         except OSError as error:
@@ -56,12 +58,22 @@ def main() -> None:
         except (SystemExit, KeyboardInterrupt):
             if not came:
                 raise
-            words = [word for word in sys.argv[1:] if not word.startswith("-")]
-            verb = " ".join(words[: 2 if words[:1] in (["study"], ["models"]) else 1])
+            given = [word for word in words if not word.startswith("-")]
+            verb = " ".join(given[: 2 if given[:1] in (["study"], ["models"]) else 1])
             _end(f"Stopped. {_KEPT.get(verb, _NOTHING_LEFT)}", 128 + came[0])
 
 
+def _unquiet(words: list[str]) -> list[str]:
+    """The words without ``--quiet``, which may stand anywhere before a ``--`` and is obeyed."""
+    end = words.index("--") if "--" in words else len(words)
+    kept = [word for word in words[:end] if word not in ("--quiet", "-q")]
+    if len(kept) < end:
+        hush()
+    return kept + words[end:]
+
+
 def _end(sentence: str, code: int) -> NoReturn:
+    started()
     print(f"synthmed: {sentence}", file=sys.stderr)
     sys.exit(code)
 

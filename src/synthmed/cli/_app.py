@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 from synthmed import __version__
 from synthmed.errors import ConfigError
 from synthmed.running import threads
+from synthmed.running.progress import started, starting
 
 if TYPE_CHECKING:
     from synthmed.running.progress import Bar
@@ -19,7 +20,8 @@ class Computing(TyperCommand):
     """A verb that works with networks: before torch is imported it is decided with how many threads, and how."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Decide, then do it."""
+        """Decide, then do it; importing torch takes seconds."""
+        starting()
         threads.settle()
         return super().invoke(ctx)
 
@@ -71,11 +73,15 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Results and errors alone; may stand anywhere in a command.")
+    ] = False,
 ) -> None:
     pass
 
 
 def tell(as_json: bool, sentence: str, **facts: Any) -> None:
+    started()
     print(json.dumps({name: str(value) if isinstance(value, Path) else value for name, value in facts.items()})
           if as_json else sentence)  # fmt: skip
 

@@ -38,7 +38,9 @@ def evaluate(synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help
                      compare=compare or (), extractor=extractor, channels=channels, reference=reference, seeds=seeds,
                      steps=steps, seed=seed, device=device, features=features, weights=weights,
                      progress=progress)  # fmt: skip
-    tell(as_json, f"{report.verdict}\nThe report is {out / 'report.html'}.", out=out, verdict=report.verdict)
+    answers = [one.sentence for one in report.answers]
+    tell(as_json, "\n".join([*answers, "", report.verdict, f"The report is {out / 'report.html'}."]),
+         out=out, answers=answers, verdict=report.verdict)  # fmt: skip
 
 
 @app.command(

@@ -21,6 +21,7 @@ from synthmed.cli._app import (
     size_of,
     tell,
 )
+from synthmed.running.progress import is_quiet, started
 
 
 @app.command(cls=Computing, rich_help_panel=START, epilog=example("synthmed demo"))
@@ -29,7 +30,12 @@ def demo(out: Annotated[Path, typer.Argument(metavar="[OUT]", help="New director
     """From nothing to a report on phantoms, in about three minutes on two cores."""
     from synthmed.demonstration import demo as run
 
-    run(out, seed=seed)
+    def say(line: str) -> None:
+        started()
+        if not is_quiet():
+            print(line, flush=True)
+
+    run(out, seed=seed, say=say)
 
 
 @app.command(
@@ -75,7 +81,8 @@ def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="breast_mr,
     from synthmed.artifacts import read_manifest
     from synthmed.phantoms import phantom as run
 
-    run(kind, out, num=num, seed=seed, size=size)
+    with progress_bar("Drawing") as progress:
+        run(kind, out, num=num, seed=seed, size=size, progress=progress)
     made, data = read_manifest(out, "phantom").facts["num"], {"thorax": "ct"}.get(kind, kind)
     tell(as_json, f"{made} {kind} phantoms are in {out}. Next: synthmed prepare {out} DATA --kind {data}",
           out=out, num=made)  # fmt: skip

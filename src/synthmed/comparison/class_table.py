@@ -24,9 +24,7 @@ from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_stored
 from synthmed.draws import seed_of
 from synthmed.errors import ConfigError, DataError
-from synthmed.evaluation._contract import number
 from synthmed.evaluation._featured import in_real_units
-from synthmed.evaluation._html import page
 from synthmed.evaluation._intervals import percentiles
 from synthmed.evaluation.features._contract import Extractor
 from synthmed.evaluation.features.channels import channel_views, select
@@ -36,6 +34,8 @@ from synthmed.evaluation.kernel_distance import kernel_distance
 from synthmed.evaluation.one_nn import one_nn
 from synthmed.files.paths import takes_paths
 from synthmed.generation.model import Model, load_model
+from synthmed.pages.frame import page
+from synthmed.pages.numbers import number
 from synthmed.running.progress import Progress, silence, titled
 from synthmed.shapes import Given
 from synthmed.training.loop import MODELS
@@ -303,7 +303,7 @@ def _write(out: Path, table: Sequence[Cell], dataset: PreparedDataset, settings:
         )
         artifacts.write_file(
             directory / "class_table.html",
-            page("class_table.html", ("synthmed.comparison",), head=head, rows=rows, settings=dict(settings)),
+            page("class_table.html", "synthmed.comparison", head=head, rows=rows, settings=dict(settings)),
         )
 
 

@@ -1,13 +1,17 @@
 """The page of a comparison of recipes: one table of numbers, one of pictures, complete in itself."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synthmed.evaluation._contract import interval_text
-from synthmed.evaluation._html import page
+from synthmed.pages.figures import picture as picture_figure
+from synthmed.pages.frame import page
+from synthmed.pages.numbers import interval_text
 from synthmed.pictures import RGB
+
+_CAPTION = (
+    "Value (95 % interval). Two controls stand below the recipes: a copier, which bends training images until they fit "
+    "a mask, and real images compared with real images."
+)
 
 
 def as_page(
@@ -28,9 +32,30 @@ def as_page(
     """
     head, rows = table(found, trainings, copier["measurements"])
     shown = _counted(columns)
-    alt = f"Real images and what {' and '.join(found)} made under their masks: {', '.join(shown)}, one row a mask"
-    return page("comparison.html", ("synthmed.comparison",), names=list(found), head=head, rows=rows, alt=alt,
-                picture=_data_uri(picture), columns=shown, copier=copier)  # fmt: skip
+    caption = f"From left to right: {', '.join(shown)}. One row a mask."
+    return page(
+        "comparison.html", "synthmed.comparison", names=list(found), sentences=_sentences(found, copier), head=head,
+        rows=rows, caption=_CAPTION, figure=picture_figure("Under the same masks", caption, picture),
+    )  # fmt: skip
+
+
+def _sentences(found: Mapping[str, Mapping[str, Any]], copier: Mapping[str, Any]) -> list[str]:
+    """Which recipe comes nearest to real images, as far as that is shown; what this page cannot say."""
+    differs = {}
+    for name, measurements in found.items():
+        judged = [one["differs_beyond_floor"] for one in measurements.values()]
+        judged = [one for one in judged if one is not None]
+        differs[name] = (sum(judged), len(judged))
+    told = "; ".join(f"{name} in {count} of {of} measures" for name, (count, of) in differs.items())
+    begins = "They differ from real images by more than patients do"
+    if not any(count for count, _ in differs.values()):
+        begins = "No difference from real images is shown"
+    return [
+        f"{begins}: {told}.",
+        "Fewer are better, and with few images few are shown. This page compares recipes trained for the same time; "
+        "whether images are usable for a purpose is measured by synthmed evaluate.",
+        *filter(None, [copier["sentence"] or copier["reason"]]),
+    ]
 
 
 def table(
@@ -41,7 +66,7 @@ def table(
     for measurements in found.values():
         for name, entry in measurements.items():
             known.setdefault(name, entry)
-    head = ["recipe", "images seen", "minutes", *(f"{e['title']} ({e['direction']})" for e in known.values())]
+    head = ["recipe", "images seen", "minutes", *map(_title, known.values())]
     rows = []
     for name, measurements in found.items():
         images, minutes = trainings[name]
@@ -50,6 +75,11 @@ def table(
     copied = ["a copier", "", "", *(_cell(copier.get(one)) for one in known)]
     told = ["tells a copier from real patients", "", "", *(_told(copier.get(one)) for one in known)]
     return head, [*rows, copied, ["real against real", "", "", *floors], told]
+
+
+def _title(entry: Mapping[str, Any]) -> str:
+    times = entry.get("times", 1)
+    return entry["title"] + (f", times {times:,}" if times != 1 else "") + f" ({entry['direction']})"
 
 
 def _told(entry: Mapping[str, Any] | None) -> str:
@@ -64,7 +94,9 @@ def _cell(entry: Mapping[str, Any] | None) -> str:
 
 
 def _interval(entry: Mapping[str, Any], value: str, low: str, high: str) -> str:
-    return interval_text(entry[value], entry[low], entry[high])
+    times = entry.get("times", 1)
+    shown = [None if entry[name] is None else entry[name] * times for name in (value, low, high)]
+    return interval_text(*shown)
 
 
 def _counted(columns: Sequence[str]) -> list[str]:
@@ -74,11 +106,3 @@ def _counted(columns: Sequence[str]) -> list[str]:
         count = columns.count(name)
         told.append(name if count == 1 else f"{name} with {count} latents")
     return told
-
-
-def _data_uri(picture: RGB) -> str:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

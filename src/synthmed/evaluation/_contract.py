@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from synthmed.config import did_you_mean
 from synthmed.errors import ConfigError, DataError
-from synthmed.evaluation._figures import Figure
+from synthmed.pages.figures import Figure
+from synthmed.pages.numbers import interval_text as interval_text  # metrics take their words from here
+from synthmed.pages.numbers import number as number
 from synthmed.running.progress import Progress
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ class Measurement:
         matched_low, matched_high: its interval.
         matched_n: images of a side in ``matched`` and in the floor.
         unit: of value and floor.
+        times: what people are shown is so many times the number.
         direction: which way is better.
         n: number of synthetic images measured.
         n_real: number of real images they were compared with; 0 where none were.
@@ -125,6 +128,25 @@ class Measurement:
     tables: Sequence[Table] = ()
     warnings: Sequence[str] = ()
     alarm: str = ""
+    times: int = 1
+
+    def shown(self, value: float | None) -> str:
+        """A number of this measurement as people read it."""
+        return number(None if value is None else value * self.times)
+
+    def shown_interval(self, value: float | None, low: float | None, high: float | None) -> str:
+        """The same with its interval, where it has one."""
+        return self.shown(value) + (f" ({self.shown(low)} to {self.shown(high)})" if low is not None else "")
+
+    @property
+    def shown_title(self) -> str:
+        """The title, and by what the numbers that people are shown are multiplied."""
+        return self.title if self.times == 1 else f"{self.title}, times {self.times:,}"
+
+    @property
+    def shown_unit(self) -> str:
+        """The unit of what people are shown."""
+        return self.unit if self.times == 1 else f"times {self.times:,}, {self.unit}"
 
     @property
     def differs(self) -> bool | None:
@@ -221,18 +243,6 @@ def few_samples(count: int, what: str) -> list[str]:
     if count >= FEW_SAMPLES:
         return []
     return [f"Only {count} {what}: the interval is wide, and may still be too narrow."]
-
-
-def number(value: float | None) -> str:
-    """A number as people read it; "-" for none."""
-    if value is None or np.isnan(value):
-        return "-"
-    return f"{value:.2e}" if value and abs(value) < 0.001 else f"{value:.3f}"
-
-
-def interval_text(value: float | None, low: float | None, high: float | None) -> str:
-    """A number with its interval, where it has one."""
-    return number(value) + (f" ({number(low)} to {number(high)})" if low is not None else "")
 
 
 def plain(array: NDArray[Any], digits: int = 6) -> list[Any]:

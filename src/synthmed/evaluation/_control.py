@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from synthmed import __version__
 from synthmed.artifacts import digest_of, write_json
 from synthmed.errors import ArtifactError, DataError
-from synthmed.evaluation._contract import MasksMissing, Measurement, Setup, Table, find_metric, interval_text
+from synthmed.evaluation._contract import MasksMissing, Measurement, Setup, Table, find_metric
 from synthmed.evaluation.copier import copier_of
 from synthmed.files.seals import read_json, sealed, unsealed
 from synthmed.running.progress import titled
@@ -98,8 +98,8 @@ def copier_table(sets: Mapping[str, Sequence[Measurement]], control: Control) ->
         of_sets = [next((one for one in found if one.name == copier.name), None) for found in sets.values()]
         apart = [None if one is None else told_apart(one, copier) for one in of_sets]
         rows.append([
-            f"{copier.title} ({copier.direction})", *(_cell(one) for one in of_sets), _cell(copier),
-            interval_text(copier.floor, copier.floor_low, copier.floor_high), _yes(told_from_real(copier)),
+            f"{copier.shown_title} ({copier.direction})", *(_cell(one) for one in of_sets), _cell(copier),
+            copier.shown_interval(copier.floor, copier.floor_low, copier.floor_high), _yes(told_from_real(copier)),
             *map(_yes, apart),
         ])  # fmt: skip
     return Table(
@@ -135,7 +135,7 @@ def _kept(
     key = {
         "copier": made.digest, "set": true.digest, "metric": name, "config": config.model_dump(mode="json"),
         "reference": setup.reference, "extractor": setup.extractor, "channels": setup.channels, "seed": setup.seed,
-        "version": __version__,
+        "version": __version__, "form": 2,
     }  # fmt: skip
     assert setup.features is not None
     file = setup.features / f"copier-{name}-{digest_of(key)[:32]}.json"
@@ -179,8 +179,8 @@ def _cell(one: Measurement | None) -> str:
     if one is None:
         return "-"
     if one.matched is None:
-        return interval_text(one.value, one.low, one.high)
-    return interval_text(one.matched, one.matched_low, one.matched_high)
+        return one.shown_interval(one.value, one.low, one.high)
+    return one.shown_interval(one.matched, one.matched_low, one.matched_high)
 
 
 def _yes(told: bool | None) -> str:

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthmed.artifacts import digest_of
-from synthmed.evaluation._contract import Measurement, Setup, Table, few_samples, number
-from synthmed.evaluation._figures import Figure
+from synthmed.evaluation._contract import Measurement, Setup, Table, few_samples
 from synthmed.evaluation._intervals import percentiles
 from synthmed.evaluation._jackknife import Bounds, Compared, Points, Statistic, compare
 from synthmed.evaluation.features._contract import Extractor
 from synthmed.evaluation.features.extractor import open_extractor
 from synthmed.evaluation.features.images import Images, image_features
+from synthmed.pages.figures import Figure
 from synthmed.running.progress import titled
 from synthmed.samples import SampleSet
 
@@ -129,6 +129,7 @@ class Judged:
         tables: Sequence[Table] = (),
         warnings: Sequence[str] = (),
         alarm: str = "",
+        times: int = 1,
     ) -> Measurement:
         """The measurement; ``what`` begins its sentence and ends with the subject of "is 0.3"."""
         found, column = self.compared, self.shown
@@ -167,6 +168,7 @@ class Judged:
             tables=tables,
             warnings=[*([alarm] if alarm else []), *warnings, *told],
             alarm=alarm,
+            times=times,
         )
         return replace_sentence(one, what)
 
@@ -175,14 +177,14 @@ def replace_sentence(one: Measurement, what: str) -> Measurement:
     """The measurement with its sentence: value, interval, and how it stands to the floor."""
     import dataclasses
 
-    text = f"{what} is {number(one.value)}"
+    text = f"{what} is {one.shown(one.value)}"
     if one.low is not None:
-        text += f" (95 % interval {number(one.low)} to {number(one.high)})"
+        text += f" (95 % interval {one.shown(one.low)} to {one.shown(one.high)})"
     if one.matched is not None:
         verdict = "a difference is shown" if one.differs else "no difference is shown"
         text += (
-            f"; with {one.matched_n} images a side it is {number(one.matched)}, and between two halves of the real "
-            f"patients {number(one.floor)} ({number(one.floor_low)} to {number(one.floor_high)}): {verdict}"
+            f"; with {one.matched_n} images a side it is {one.shown(one.matched)}, and between two halves of the real "
+            f"patients {one.shown_interval(one.floor, one.floor_low, one.floor_high)}: {verdict}"
         )
     return dataclasses.replace(one, sentence=text + ".")
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from synthmed.evaluation._contract import Table, number
-from synthmed.evaluation._figures import COLOURS, Figure, new_plot, plot_figure
 from synthmed.evaluation._jackknife import Compared, Points
+from synthmed.pages.figures import COLOURS, Figure, new_plot, plot_figure
 
 FOLDS = 5
 NAMES = ("AUC", "d_prime", "hit_rate", "false_alarm_rate")

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthmed import __version__
-from synthmed.evaluation._contract import Measurement, Table, interval_text
+from synthmed.evaluation._answers import Answer, answers
+from synthmed.evaluation._contract import Measurement, Table
 from synthmed.evaluation._control import Control, as_entries, copier_table, sentence
-from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
-from synthmed.evaluation._html import page
 from synthmed.evaluation.proof import Proof
+from synthmed.pages.band import band
+from synthmed.pages.figures import COLOURS, Figure, new_plot, picture, plot_figure
+from synthmed.pages.frame import page
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
 from synthmed.samples import SampleSet
 
@@ -47,6 +49,11 @@ class Report:
     compared: Mapping[str, tuple[Measurement, ...]] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     control: Control = dataclasses.field(default_factory=Control)
+
+    @property
+    def answers(self) -> list[Answer]:
+        """What the images may be used for, the most important first."""
+        return answers(ordered(self.measurements), unseen=self.proof.shown)
 
     def __getitem__(self, name: str) -> Measurement:
         return next(measurement for measurement in self.measurements if measurement.name == name)
@@ -144,6 +151,7 @@ def versions() -> dict[str, str]:
 def as_json(report: Report, method: dict[str, Any]) -> dict[str, Any]:
     """The content of ``report.json``."""
     return {
+        "answers": [{**dataclasses.asdict(one), "sentence": one.sentence} for one in report.answers],
         "verdict": report.verdict,
         "measurements": _entries(report.measurements),
         "compared": {name: _entries(found) for name, found in report.compared.items()},
@@ -164,12 +172,13 @@ def as_html(report: Report, method: dict[str, Any], pairs: list[Figure], left_ou
     overview = [overview_figure(sets)] if any(one.floor_low is not None for one in measurements) else []
     return page(
         "report.html",
-        (),
+        "synthmed.evaluation",
         report=report,
         sentences=verdict(report.measurements, report.compared, report.proof.sentence, report.control),
         method=method,
         measurements=measurements,
         overview=overview,
+        bands={one.name: _band(one) for one in measurements},
         comparison=comparison_table(sets) if report.compared else None,
         control=report.control,
         copier=copier_table(sets, report.control) if report.control.measurements else None,
@@ -182,6 +191,16 @@ def as_html(report: Report, method: dict[str, Any], pairs: list[Figure], left_ou
     )
 
 
+def _band(one: Measurement) -> str:
+    """The number beside its floor, at one size; "" without a floor."""
+    if one.floor_low is None or one.floor_high is None:
+        return ""
+    value, low, high = _comparable(one)
+    told = f"{one.title}: {one.shown_interval(value, low, high)}"
+    floor = f"real against real {one.shown(one.floor_low)} to {one.shown(one.floor_high)}"
+    return band((value, low, high), (one.floor_low, one.floor_high), told=f"{told}; {floor}")
+
+
 def comparison_table(sets: Mapping[str, Sequence[Measurement]]) -> Table:
     """All sets in one table: a row for each metric, a column for each set, the floor last."""
     names = [one.name for one in ordered([one for found in sets.values() for one in found])]
@@ -189,7 +208,7 @@ def comparison_table(sets: Mapping[str, Sequence[Measurement]]) -> Table:
     for name in dict.fromkeys(names):
         of_sets = [next((one for one in found if one.name == name), None) for found in sets.values()]
         known = next(one for one in of_sets if one is not None)
-        rows.append([f"{known.title} ({known.direction})", *map(_cell, of_sets), _floor_cell(known)])
+        rows.append([f"{known.shown_title} ({known.direction})", *map(_cell, of_sets), _floor_cell(known)])
     return Table(
         caption="All sets against the same real images: value (95 % interval), number of images. Numbers that depend "
         "on the number of images are comparable between sets of one size only",
@@ -205,18 +224,19 @@ def overview_figure(sets: Mapping[str, Sequence[Measurement]]) -> Figure:
     plot, axes = new_plot(7.5, 0.55 * len(shown) * max(1, 0.6 * len(sets)) + 0.4, rows=len(shown))
     for axis, known in zip(axes, shown, strict=True):
         assert known.floor is not None and known.floor_low is not None and known.floor_high is not None
-        axis.axvspan(known.floor_low, known.floor_high, color=COLOURS["real"], alpha=0.25, linewidth=0)
-        axis.axvline(known.floor, color=COLOURS["real"], linewidth=1)
+        times = known.times
+        axis.axvspan(times * known.floor_low, times * known.floor_high, color=COLOURS["real"], alpha=0.25, linewidth=0)
+        axis.axvline(times * known.floor, color=COLOURS["real"], linewidth=1)
         found = [next((one for one in of_set if one.name == known.name), None) for of_set in sets.values()]
         for place, one in enumerate(found):
             if one is not None:
                 value, low, high = _comparable(one)
                 if low is not None and high is not None:
-                    axis.plot([low, high], [-place] * 2, color=COLOURS["synthetic"], linewidth=2)
-                axis.plot([value], [-place], "o", color=COLOURS["synthetic"], markersize=5)
+                    axis.plot([times * low, times * high], [-place] * 2, color=COLOURS["synthetic"], linewidth=2)
+                axis.plot([times * value], [-place], "o", color=COLOURS["synthetic"], markersize=5)
         axis.set_ylim(-len(sets) + 0.4, 0.6)
         names = list(sets)
-        labels = [known.title if len(names) == 1 else f"{known.title}: {names[0]}", *names[1:]]
+        labels = [known.shown_title if len(names) == 1 else f"{known.shown_title}: {names[0]}", *names[1:]]
         axis.set_yticks([-place for place in range(len(labels))], labels)
         axis.spines["left"].set_visible(False)
         axis.tick_params(left=False, labelsize=8)
@@ -282,8 +302,10 @@ def _comparable(one: Measurement) -> tuple[float, float | None, float | None]:
 def _cell(one: Measurement | None) -> str:
     if one is None:
         return "-"
-    return f"{interval_text(one.value, one.low, one.high)}, n = {one.n}"
+    return f"{one.shown_interval(one.value, one.low, one.high)}, n = {one.n}"
 
 
 def _floor_cell(one: Measurement) -> str:
-    return interval_text(one.floor, one.floor_low, one.floor_high) + (f", n = {one.matched_n}" if one.matched_n else "")
+    return one.shown_interval(one.floor, one.floor_low, one.floor_high) + (
+        f", n = {one.matched_n}" if one.matched_n else ""
+    )

@@ -31,8 +31,8 @@ from synthmed.errors import DataError
 from synthmed.evaluation._contract import ChannelsMissing, Measurement, Setup, Table, number
 from synthmed.evaluation._dynamic import CURVES, DARK, Times, curves, described, image_row, structure, times_of
 from synthmed.evaluation._featured import FeatureConfig, Judged, Sides, judge_points, own_groups
-from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
 from synthmed.evaluation._jackknife import Points
+from synthmed.pages.figures import COLOURS, Figure, new_plot, picture, plot_figure
 from synthmed.pictures import RGB, grid
 from synthmed.samples import SampleSet
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthmed.evaluation._contract import Measurement, Setup, Table, few_samples, plain
-from synthmed.evaluation._figures import COLOURS, Figure, new_plot, plot_figure
 from synthmed.evaluation._intervals import percentiles, resampled
+from synthmed.pages.figures import COLOURS, Figure, new_plot, plot_figure
 from synthmed.samples import SampleSet
 
 if TYPE_CHECKING:

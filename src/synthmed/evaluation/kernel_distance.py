@@ -48,9 +48,9 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
         title="Kernel distance (KID)",
         unit="no unit",
         direction="lower is better",
-        what=f"The kernel distance between synthetic and real features (times 1,000, as many papers print it: "
-        f"{1000 * value:.1f})",
+        what="The kernel distance between synthetic and real features, times 1,000 as most papers print it,",
         details={"times_1000": 1000 * value},
+        times=1000,
     )
 
 

@@ -29,9 +29,9 @@ from synthmed.evaluation._contract import (
     plain,
     some_rows,
 )
-from synthmed.evaluation._figures import COLOURS, Figure, new_plot, overlap, picture, plot_figure
 from synthmed.evaluation._intervals import percentiles, resampled
 from synthmed.evaluation.features.store import stored
+from synthmed.pages.figures import COLOURS, Figure, new_plot, overlap, picture, plot_figure
 from synthmed.pictures import grid, image_to_rgb
 from synthmed.samples import SampleSet
 

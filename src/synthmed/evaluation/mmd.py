@@ -56,7 +56,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
     )
     return judged.measurement(
         title="Mean discrepancy (CMMD)",
-        unit="1000 x squared kernel units",
+        unit="times 1,000, no unit",
         direction="lower is better",
         what="The mean discrepancy between synthetic and real features",
     )

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmed.evaluation._contract import Estimate, Measurement, Setup, beside_real, few_samples, number
-from synthmed.evaluation._figures import COLOURS, Figure, new_plot, plot_figure
 from synthmed.evaluation._intervals import DRAWS, percentiles
+from synthmed.pages.figures import COLOURS, Figure, new_plot, plot_figure
 from synthmed.running.devices import find_device
 from synthmed.samples import SampleSet
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthmed.evaluation._contract import MasksMissing, Measurement, Setup, few_samples, plain
-from synthmed.evaluation._figures import COLOURS, Figure, new_plot, overlap, picture, plot_figure
 from synthmed.evaluation._intervals import percentiles, resampled
+from synthmed.pages.figures import COLOURS, Figure, new_plot, overlap, picture, plot_figure
 from synthmed.pictures import grid, image_to_rgb, mask_to_rgb
 from synthmed.samples import OF_NOBODY, SampleSet
 

@@ -15,10 +15,10 @@ from pydantic import Field
 
 from synthmed.evaluation._contract import Measurement, Setup, plain
 from synthmed.evaluation._featured import FeatureConfig, judge
-from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
 from synthmed.evaluation._intervals import percentiles
 from synthmed.evaluation._jackknife import Points
 from synthmed.evaluation._neighbours import Neighbours, nearest
+from synthmed.pages.figures import COLOURS, Figure, new_plot, picture, plot_figure
 from synthmed.pictures import RGB, grid, image_to_rgb
 from synthmed.samples import SampleSet
 

@@ -16,8 +16,8 @@ from scipy import stats
 
 from synthmed.evaluation._arms import ARMS, Pair, Trained, train_arms
 from synthmed.evaluation._contract import MasksMissing, Measurement, Setup, Table, few_samples
-from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
 from synthmed.evaluation._intervals import LEVEL, percentiles, resampled, t_interval
+from synthmed.pages.figures import COLOURS, Figure, new_plot, picture, plot_figure
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
 from synthmed.samples import SampleSet
 from synthmed.segmentation.segmenter import SegmenterConfig, describe

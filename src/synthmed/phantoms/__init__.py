@@ -1,17 +1,19 @@
 """Medical images made by code, for the demo, the tests and teaching.
 
-A kind of image is a file of this folder that offers ``write(out, num, seed, size)``, and ``USUAL_NUM`` and
+A kind of image is a file of this folder that offers ``write(out, numbers, seed, size)``, and ``USUAL_NUM`` and
 ``USUAL_SIZE`` for those who do not say; files whose name starts with an underscore are parts of kinds. They write
 what hospitals and public data sets have - source images - so that preparing them is part of every exercise.
 """
 
 import os
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 from synthmed import artifacts
 from synthmed.errors import ArtifactError, ConfigError
 from synthmed.files.paths import takes_paths
+from synthmed.running.progress import Progress, silence
 
 SMALLEST_SIZE = 64
 """Below this nothing can be recognised."""
@@ -23,7 +25,10 @@ def kinds() -> list[str]:
 
 
 @takes_paths
-def phantom(kind: str, out: Path, *, num: int | None = None, seed: int = 0, size: int | None = None) -> Path:
+def phantom(
+    kind: str, out: Path, *, num: int | None = None, seed: int = 0, size: int | None = None,
+    progress: Progress | None = None,
+) -> Path:  # fmt: skip
     """Write a folder of example images of one kind, with their masks.
 
     Image or patient k depends on ``seed``, ``size`` and k alone, so a larger ``num`` adds some and changes none.
@@ -35,6 +40,7 @@ def phantom(kind: str, out: Path, *, num: int | None = None, seed: int = 0, size
             what is usual for the kind if left out.
         seed: 0 or larger; another seed gives other images.
         size: height of the images in pixels, at least 64; what is usual for the kind if left out.
+        progress: hears how far it is.
 
     Returns:
         The folder, in the layout that is usual for its kind.
@@ -58,8 +64,16 @@ def phantom(kind: str, out: Path, *, num: int | None = None, seed: int = 0, size
             raise ConfigError(f"{name} is {value}; expected {least} or more.")
     facts = {"phantom": kind, "num": num, "seed": seed, "size": size}
     with artifacts.new_directory(out, "phantom", facts=facts) as directory:
-        module.write(directory, num, seed, size)
+        module.write(directory, _told(num, kind, progress or silence), seed, size)
     return out
+
+
+def _told(num: int, kind: str, progress: Progress) -> Iterator[int]:
+    """Numbers from 0, each told of when what is made of it is finished."""
+    for number in range(num):
+        progress(number, num, kind)
+        yield number
+    progress(num, num, kind)
 
 
 def phantom_kind(path: Path) -> str:

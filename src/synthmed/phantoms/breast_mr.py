@@ -11,6 +11,7 @@ patients, whose lesions are malignant and benign in turn. The five of the dynami
 which stands in their acquisition numbers and times.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,12 +140,12 @@ def make_slice(torso: Torso, grid: Grid, contrasts: slice = slice(1, 6)) -> tupl
     return canvas.signals, labels
 
 
-def write(out: Path, num: int, seed: int, size: int) -> None:
-    """Fill a folder with the examinations of ``num`` patients."""
+def write(out: Path, numbers: Iterable[int], seed: int, size: int) -> None:
+    """Fill a folder with the examinations of the patients of these numbers."""
     for folder in ("images", "masks"):
         (out / folder).mkdir()
     rows = []
-    for number in range(num):
+    for number in numbers:
         malignant = number % 2 == 0
         torso = draw_torso(np.random.default_rng([seed, number]), malignant)
         person = patient_id("breast_mr", seed, number)

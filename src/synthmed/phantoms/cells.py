@@ -5,6 +5,7 @@ The written folder has the usual layout, ``images``, ``masks`` and ``metadata.cs
 dirt on the camera and its magnification stay.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,12 +65,12 @@ def make_photograph(generator: np.random.Generator, culture: np.random.Generator
     return Photograph(pixels=pixels, cell=inside > 0, body=body > 0)
 
 
-def write(out: Path, num: int, seed: int, size: int) -> None:
+def write(out: Path, numbers: Iterable[int], seed: int, size: int) -> None:
     """Fill a folder with photographs, masks of the cells and ``metadata.csv``; a culture counts as a patient."""
     for folder in ("images", "masks"):
         (out / folder).mkdir()
     rows = []
-    for k in range(num):
+    for k in numbers:
         number = k // _PER_CULTURE
         culture = np.random.default_rng([seed, 1, number])
         photograph = make_photograph(np.random.default_rng([seed, 0, k]), culture, size)

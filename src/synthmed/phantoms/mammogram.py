@@ -10,6 +10,7 @@ Letters of lead, the white edge of a film in the scanner and inverted grey value
 they are in those of hospitals.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,10 +120,10 @@ def make_mammogram(
     return Mammogram(pixels=pixels, breast=np.ascontiguousarray(inside), lesions=found)
 
 
-def write(out: Path, num: int, seed: int, size: int) -> None:
-    """Fill a folder with ``num`` views; patients have four and two in turn."""
+def write(out: Path, numbers: Iterable[int], seed: int, size: int) -> None:
+    """Fill a folder with the views of these numbers; patients have four and two in turn."""
     rows = []
-    for k in range(num):
+    for k in numbers:
         block, within = divmod(k, len(_VIEWS))
         number = 2 * block + (within > 3)
         laterality, position = _VIEWS[within]

@@ -5,6 +5,7 @@ reads DRIVE reads it. No pixel comes from a photograph; only the overall statist
 """
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def make_retina(generator: np.random.Generator, size: int = 584) -> Retina:
     return Retina(photograph=photograph, vessels=(artery_mask | vein_mask) & field, field=field)
 
 
-def write(out: Path, num: int, seed: int, size: int) -> None:
+def write(out: Path, numbers: Iterable[int], seed: int, size: int) -> None:
     """Fill a folder with photographs, vessel masks and field masks, as DRIVE does.
 
     Image k depends on ``seed`` and k alone. Even k become training/, odd k test/; numbers are DRIVE's own
@@ -80,7 +81,7 @@ def write(out: Path, num: int, seed: int, size: int) -> None:
     for part in ("training", "test"):
         for folder in ("images", "1st_manual", "mask"):
             (out / part / folder).mkdir(parents=True)
-    for k in range(num):
+    for k in numbers:
         part = "test" if k % 2 else "training"
         block, place = divmod(k // 2, 20)
         name = f"{40 * block + place + (1 if k % 2 else 21):02d}"

@@ -9,6 +9,7 @@ The written folder::
 The values are the six of Krishna and Mueller. ``num`` counts patients.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,11 +181,11 @@ def grid_of(patient: Patient, z: float, size: int) -> Grid:
     return Grid(x=places[None], y=places[:, None] + low, z=z, spacing=spacing)
 
 
-def write(out: Path, num: int, seed: int, size: int) -> None:
-    """Fill a folder with ``num`` patients: a series of slices and a label map each."""
+def write(out: Path, numbers: Iterable[int], seed: int, size: int) -> None:
+    """Fill a folder with the patients of these numbers: a series of slices and a label map each."""
     for folder in ("images", "masks"):
         (out / folder).mkdir()
-    for number in range(num):
+    for number in numbers:
         patient = draw_patient(np.random.default_rng([seed, number]))
         _write_patient(out, patient, seed, number, size)
     write_csv(out / "labels.csv", ("value", "name"), LABELS.items())

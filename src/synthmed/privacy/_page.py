@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from synthmed import __version__
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.split import SPLITS
-from synthmed.evaluation._figures import COLOURS, Figure, new_plot, picture, plot_figure
-from synthmed.evaluation._html import page
 from synthmed.evaluation.features.reduction import area, shares
+from synthmed.pages.figures import COLOURS, Figure, new_plot, picture, plot_figure
+from synthmed.pages.frame import page
 from synthmed.pictures import RGB, grid, image_to_rgb, mask_to_rgb
 from synthmed.privacy._bending import laid_over
 from synthmed.privacy._registration import sampled, to_size
@@ -144,7 +144,7 @@ def as_html(found: Findings, made: SampleSet, true: PreparedDataset, origin: dic
     """The page, complete in itself."""
     return page(
         "audit.html",
-        ["synthmed.privacy"],
+        "synthmed.privacy",
         found=found,
         origin=origin,
         figures=[_pair_figure(pair, found, made, true) for pair in pairs(found) or nearest_pairs(found)],

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from synthmed import __version__
-from synthmed.evaluation._contract import number
-from synthmed.evaluation._html import page
 from synthmed.harmless import printable
+from synthmed.pages.frame import page
+from synthmed.pages.numbers import number
 from synthmed.publishing.facts import FEWEST, Facts
 from synthmed.publishing.scorecard import SOURCE, scorecard
 from synthmed.publishing.snippets import snippets
@@ -93,7 +93,7 @@ def as_listing(title: str, about: str, listed: Sequence[Section]) -> str:
 
 def as_page(facts: Facts) -> str:
     """The card as a page, complete in itself."""
-    return page("card.html", ["synthmed.publishing"], facts=facts, description=description(facts),
+    return page("card.html", "synthmed.publishing", facts=facts, description=description(facts),
                 sections=sections(facts))  # fmt: skip
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from synthmed.artifacts import file_digest, kind_of, new_directory, refuse_existing, verify, write_file, write_json
 from synthmed.config import to_toml
 from synthmed.errors import ArtifactError, DataError
-from synthmed.evaluation._html import page
 from synthmed.files.paths import takes_paths
 from synthmed.generation import model_file
+from synthmed.pages.frame import page
 from synthmed.publishing import gates, gathering
 from synthmed.publishing.card import OUT_OF_SCOPE, Section, as_listing
 from synthmed.publishing.facts import FEWEST, told
@@ -81,7 +81,7 @@ def models_publish(
         write_file(folder / RECIPE, recipe)
         write_json(folder / ENTRY, entry.model_dump(mode="json"))
         write_file(folder / CARD, as_listing(f"{name} {version}", about, sections))
-        write_file(folder / PAGE, page("model.html", ["synthmed.publishing"], entry=entry, sections=sections))
+        write_file(folder / PAGE, page("model.html", "synthmed.publishing", entry=entry, sections=sections))
         write_sums(folder, {MODEL: digest})
     return entry
 

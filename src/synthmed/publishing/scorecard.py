@@ -6,7 +6,7 @@ doi:10.1038/s44172-025-00450-1. The criteria are theirs; which of our numbers sp
 
 from collections.abc import Iterable
 
-from synthmed.evaluation._contract import number
+from synthmed.pages.numbers import number
 from synthmed.publishing.facts import Facts, Metric
 
 SOURCE = "Zamzmi et al., Communications Engineering 4:130 (2025), doi:10.1038/s44172-025-00450-1"

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from synthmed.artifacts import kind_of, link, new_directory, read_manifest, refuse_existing, storage_errors, write_file
 from synthmed.errors import ConfigError, DataError
-from synthmed.evaluation._html import page
 from synthmed.files.paths import takes_paths
+from synthmed.pages.frame import page
 from synthmed.pictures import RGB, image_to_rgb, mask_to_rgb, save_png
 from synthmed.publishing import release, withdrawal
 from synthmed.publishing.card import description, sections
@@ -164,7 +164,7 @@ def _write_release(site_folder: Path, one: Release, title: str) -> Shown:
         files.append((source.name, source.stat().st_size))
     digests = _sums(one.path / release.SUMS)
     html = page(
-        "release.html", ["synthmed.publishing"], root="../../", site_title=title, facts=facts, pictures=pictures,
+        "release.html", "synthmed.publishing", root="../../", site_title=title, facts=facts, pictures=pictures,
         description=description(facts), digest=one.digest,
         sections=[section for section in sections(facts) if section.title != "Files"],
         files=[(name, size, digests.get(name, "")) for name, size in files],
@@ -204,7 +204,7 @@ def _save_overlay(path: Path, mask: NDArray[np.uint8]) -> None:
 def _write_stone(site_folder: Path, stone: Tombstone, title: str) -> None:
     place = site_folder / "withdrawn" / _place(stone)
     place.mkdir(parents=True)
-    write_file(place / "index.html", page("tombstone.html", ["synthmed.publishing"], root="../../", site_title=title,
+    write_file(place / "index.html", page("tombstone.html", "synthmed.publishing", root="../../", site_title=title,
                                           stone=stone))  # fmt: skip
 
 
@@ -213,7 +213,7 @@ def _first_page(entries: list[Shown], stones: list[Tombstone], title: str) -> st
         return sorted({str(getattr(one.release.facts, of)) for one in entries})
 
     return page(
-        "index.html", ["synthmed.publishing"], root="", site_title=title, entries=entries, stones=stones, place=_place,
+        "index.html", "synthmed.publishing", root="", site_title=title, entries=entries, stones=stones, place=_place,
         chooses={"modality": values("modality"), "organ": values("organ"), "licence": values("licence"),
                  "privacy": values("privacy_kind")},
     )  # fmt: skip

@@ -12,8 +12,8 @@ import numpy as np
 from synthmed import __version__
 from synthmed.artifacts import file_digest, new_directory, refuse_existing, write_file, write_json
 from synthmed.errors import DataError
-from synthmed.evaluation._html import page
 from synthmed.files.paths import takes_paths
+from synthmed.pages.frame import page
 from synthmed.reading.analysis.exports import as_csv, as_imrmc
 from synthmed.reading.analysis.table import ReaderTable, read_table
 from synthmed.reading.findings import verdict_of_study, verdict_of_table, warnings_of_study
@@ -61,7 +61,7 @@ def _of_table(file: Path, out: Path) -> StudyReport:
              "digest": file_digest(file), "what": "table", "facts": []}  # fmt: skip
     html = page(
         "study.html",
-        ["synthmed.reading"],
+        "synthmed.reading",
         title=f"Readings of {file.stem}",
         sentences=sentences,
         warnings=results.notes,
@@ -84,7 +84,7 @@ def _of_study(study: Study, out: Path) -> StudyReport:
     about = {"command": f"synthmed study report {study.path.name} {out.name}", "name": study.path.name,
              "digest": study.digest, "what": "study", "facts": _facts(study, results, answers)}  # fmt: skip
     html = page(
-        "study.html", ["synthmed.reading"], title=f"Reader study: {study.path.name}", sentences=sentences,
+        "study.html", "synthmed.reading", title=f"Reader study: {study.path.name}", sentences=sentences,
         warnings=[*warnings_of_study(study, results), *circumstances(study)], tables=tables_of_study(study, results),
         figures=figures_of_study(study, results, answers), about=about, version=__version__,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from synthmed.evaluation._contract import Table, number
-from synthmed.evaluation._figures import COLOURS, Figure, new_plot, plot_figure
+from synthmed.pages.figures import COLOURS, Figure, new_plot, plot_figure
 from synthmed.reading.analysis.observer import Estimated
 from synthmed.reading.analysis.obuchowski_rockette import Estimate
 from synthmed.reading.analysis.roc import curve

@@ -8,8 +8,10 @@ from typing import Any, Protocol, Self
 
 from synthmed.running import threads
 
-_EVERY = 30.0
-"""Seconds between two lines where there is no terminal."""
+_SOON, _EVERY = 2.0, 60.0
+"""Seconds to the first line, and between two, where there is no terminal."""
+_BAR, _SHORTEST = 16, 8
+"""Columns of the bar, and of the shortest name."""
 _NO_NUMBERS: Mapping[str, float] = MappingProxyType({})
 
 Say = Callable[[str], None]
@@ -52,11 +54,45 @@ def titled(progress: Progress, what: str) -> Progress:
     return told
 
 
+_quiet = False
+
+
+def hush() -> None:
+    """From now on people see no progress and no remarks: results and errors alone."""
+    global _quiet
+    _quiet = True
+
+
+def is_quiet() -> bool:
+    """Whether people asked to see results and errors alone."""
+    return _quiet
+
+
+_starting = False
+
+
+def starting() -> None:
+    """On a terminal, say that something begins which takes seconds before it can tell how far it is."""
+    global _starting
+    if not _quiet and sys.stderr.isatty():
+        _starting = True
+        print("Starting ...", end="", file=sys.stderr, flush=True)
+
+
+def started() -> None:
+    """Take that back, before anything else is shown."""
+    global _starting
+    if _starting:
+        _starting = False
+        print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+
+
 class Bar:
     """Progress for people: how much is done, the rate, the time left, numbers by name. A context manager.
 
-    On a terminal a bar; elsewhere (a log file) one plain line every half minute. Once work has begun, after all
-    checks, it also tells what was decided about threads.
+    On a terminal a bar, which keeps count, rate and time left in any width and shows as many numbers as there is room
+    for; elsewhere (a log file) a plain line after two seconds, then one a minute, without numbers. Once work has begun,
+    after all checks, it also tells what was decided about threads.
 
     Args:
         what: one word for all of the work; "" where each part has a name that is enough.
@@ -64,25 +100,25 @@ class Bar:
 
     def __init__(self, what: str = "") -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
-        self._console = Console(stderr=True)
+        started()
+        self._console = Console(stderr=True, quiet=_quiet)
         self._bar = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[numbers]}"),
+            SpinnerColumn(),  # it turns while a long step is at work
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=_BAR),
+            TextColumn("{task.fields[told]}", markup=False),
             console=self._console,
             transient=True,
-            disable=not self._console.is_terminal,
+            disable=_quiet or not self._console.is_terminal,
         )
         self._what = what
-        self._task: Any = self._bar.add_task(what, total=None, rate="", numbers="") if what else None
+        self._task: Any = self._bar.add_task(what or "Starting", total=None, told="")
         self._part, self._total, self._first, self._done = "", 0, 0, 0
-        self._start = self._last = time.monotonic()
+        self._start = time.monotonic()
+        self._next = self._start + _SOON
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -98,25 +134,51 @@ class Bar:
         if sentence := threads.take_sentence():
             self.say(sentence)
         now, name = time.monotonic(), f"{self._what} {what}".strip()
-        if self._task is None or (name, total) != (self._part, self._total) or done < self._done:
-            self._begin(name, total, done, now)
+        if (name, total) != (self._part, self._total) or done < self._done:
+            self._part, self._total, self._first, self._start = name, total, done, now
+            self._bar.reset(self._task, total=total)
         self._done = done
         rate = (done - self._first) / max(now - self._start, 1e-9)
-        speed, counted = f"{rate:.1f}/s" if rate else "", f" {unit}" if unit else ""
-        shown = "  ".join(f"{name} {value:.3g}" for name, value in numbers.items())
-        self._bar.update(self._task, completed=done, rate=f"{unit}  {speed}" if unit else speed, numbers=shown)
-        if not self._console.is_terminal and now - self._last > _EVERY:
-            self._last = now
-            left = f", {speed}, {(total - done) / rate / 60:.0f} min left" if rate else ""
-            line = f"{name}: {done} of {total}{counted}{left}  {shown}"
-            print(line.strip(), file=sys.stderr, flush=True)
+        counted = f"{done:,} of {total:,}" + (f" {unit}" if unit else "")
+        if self._console.is_terminal:
+            told = "  ".join(
+                [counted, *([f"{_per_second(rate)}/s", f"{_left((total - done) / rate)} left"] if rate else [])]
+            )
+            short, told = fitted(name, told, numbers, self._console.width - _BAR - 5)
+            self._bar.update(self._task, completed=done, description=short, told=told)
+        elif now >= self._next and not _quiet:
+            self._next = now + _EVERY
+            left = f", {_per_second(rate)}/s, {_left((total - done) / rate)} left" if rate else ""
+            print(f"{name}: {counted}{left}", file=sys.stderr, flush=True)
 
     def say(self, sentence: str) -> None:
         """Print a sentence above the bar."""
         self._bar.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
-    def _begin(self, name: str, total: int, done: int, now: float) -> None:
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-        self._part, self._total, self._first, self._start = name, total, done, now
-        self._task = self._bar.add_task(name, total=total, completed=done, rate="", numbers="")
+
+def fitted(name: str, told: str, numbers: Mapping[str, float], room: int) -> tuple[str, str]:
+    """A name and what is told beside it, in so many columns: numbers are left out first, then letters of the name.
+
+    Example:
+        >>> fitted("masks", "5 of 9", {"generator.adversarial": 0.25}, 20)
+        ('masks', '5 of 9')
+        >>> fitted("masks", "5 of 9", {"r1": 2.0, "r2": 0.5}, 22)
+        ('masks', '5 of 9  r1 2')
+    """
+    for key, value in numbers.items():
+        longer = f"{told}  {key} {value:.3g}"
+        if len(name) + 1 + len(longer) > room:
+            break
+        told = longer
+    least = max(_SHORTEST, room - 1 - len(told))
+    return (name if len(name) <= least else f"{name[: least - 1]}\u2026"), told
+
+
+def _per_second(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}" if rate >= 1 else f"{rate:.2g}"
+
+
+def _left(seconds: float) -> str:
+    """Hours and minutes, or minutes and seconds, as a clock that runs backwards."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}h{minutes % 60:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

@@ -26,3 +26,9 @@ class JsonLines:
     def write(self, entry: Mapping[str, Any]) -> None:
         """Append one entry."""
         lines.append(self.path, entry)
+
+    def seconds(self, stage: int) -> float:
+        """What the lines tell that a stage took so far; 0 before its first."""
+        return max(
+            (float(entry.get("seconds", 0)) for entry in lines.read(self.path) if entry["stage"] == stage), default=0.0
+        )

@@ -35,7 +35,8 @@ from synthmed.training.checkpoint import Position, State
 from synthmed.training.claim import agrees, claim
 from synthmed.training.log import JsonLines
 from synthmed.training.means import Means
-from synthmed.training.pace import fitting, rehearse
+from synthmed.training.pace import fitting, peak_memory, rehearse
+from synthmed.training.page import PAGE, write_page
 from synthmed.training.private import guarantee
 from synthmed.training.run import exclusive, one_at_a_time, stop_on_signal, write_sample_grid
 from synthmed.training.updates import optimizers_of, update
@@ -73,7 +74,8 @@ def train(
     Args:
         recipe: name of a shipped recipe, or a path that ends in .toml.
         data: a prepared data set; only its training split is read.
-        run: directory of the run: config.toml, log.jsonl, checkpoints/, samples/, models/, model.safetensors.
+        run: directory of the run: config.toml, log.jsonl, checkpoints/, samples/, models/, at its end
+            model.safetensors and training.html.
         overrides: ``key=value`` pairs such as ``training.seed=1``.
         device: "cpu", "cuda", "cuda:1".
         progress: hears how far it is.
@@ -120,6 +122,8 @@ def train(
         model_file = run / "model.safetensors"
         if model_file.is_file():
             _refuse_other(model_file, found, config, dataset)
+            if not (run / PAGE).is_file():
+                write_page(run)
             say(f"{run} is finished; its model is {model_file}.")
             return model_file
 
@@ -148,7 +152,7 @@ def train(
             progress(done, total, stage.name, unit="images")
             terms = Means()
             losses: dict[str, float] = {}
-            began, first = time.monotonic(), done
+            began, first, earlier = time.monotonic(), done, log.seconds(number)
 
             while done < total:
                 draws = Draws(seed_of("step", settings.seed, number, done), where)
@@ -177,9 +181,11 @@ def train(
                 ended = done >= total
                 if ended or _passes(before, done, settings.log_images):
                     losses = terms.taken(stage.name, done)
-                    rate = (done - first) / (time.monotonic() - began)
-                    log.write({"stage": number, "name": stage.name, "images": done, "images_per_second": round(rate, 2)}
-                              | losses)  # fmt: skip
+                    took = time.monotonic() - began
+                    log.write({
+                        "stage": number, "name": stage.name, "images": done, "memory": peak_memory(where),
+                        "images_per_second": round((done - first) / took, 2), "seconds": round(earlier + took, 2),
+                    } | losses)  # fmt: skip
                 progress(done, total, stage.name, unit="images", numbers=losses)
                 stopping = stopped()
                 saving = stopping or _passes(before, done, settings.checkpoint_images)
@@ -204,6 +210,8 @@ def train(
 
         with _exported(method, state.averages):
             _write_model(model_file, found, config, method, training_set, privacy)
+        page = write_page(run)
+    say(f"How it went is told in {page}.")
     say(f"The model is {model_file}.")
     return model_file
 

@@ -17,6 +17,7 @@ from synthmed.draws import Draws
 from synthmed.errors import ConfigError
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method, Stage, build
+from synthmed.pages.numbers import duration
 from synthmed.running.devices import find_device
 from synthmed.training.batches import Batches
 from synthmed.training.checkpoint import KEPT
@@ -45,7 +46,7 @@ class Takes:
         images = "; ".join(f"{name}: {count} images" for name, count in self.images.items())
         memory = f"{self.memory / 1e9:.1f} GB of memory and " if self.memory else ""
         return (
-            f"It would train {images}. With nothing else at work here that takes about {_duration(self.seconds)}, "
+            f"It would train {images}. With nothing else at work here that takes about {duration(self.seconds)}, "
             f"{memory}{max(1, round(self.disk / 1e6))} MB on the disk."
         )
 
@@ -83,7 +84,10 @@ def rehearse(
     # A checkpoint holds networks, their averages and the moments of the optimizers; the last of every stage is kept.
     checkpoints = KEPT + len(images) - 1
     return Takes(
-        images=dict(images), seconds=seconds, memory=_peak(device), disk=checkpoints * (2 * weights + moments) + weights
+        images=dict(images),
+        seconds=seconds,
+        memory=peak_memory(device),
+        disk=checkpoints * (2 * weights + moments) + weights,
     )
 
 
@@ -157,7 +161,8 @@ def _bytes(tensors: Iterable[object]) -> int:
     return sum(one.numel() * one.element_size() for one in tensors if isinstance(one, Tensor))
 
 
-def _peak(device: torch.device) -> int:
+def peak_memory(device: torch.device) -> int:
+    """Bytes that this process, or its device, held at the most so far; 0 where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:
@@ -165,11 +170,3 @@ def _peak(device: torch.device) -> int:
     except ImportError:  # Windows
         return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _duration(seconds: float) -> str:
-    """In the unit that one would say it in."""
-    for unit, size in (("hours", 3600), ("minutes", 60)):
-        if seconds >= 1.5 * size:
-            return f"{seconds / size:.{0 if seconds >= 10 * size else 1}f} {unit}"
-    return f"{round(seconds)} seconds" if seconds >= 1.5 else "1 second"

@@ -1,22 +1,22 @@
 """Pages for people: one frame and one style, complete in themselves, nothing fetched, no script."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from synthmed.evaluation._contract import number
+from synthmed.pages.numbers import number
 
 
-def page(template: str, rooms: Sequence[str], **values: Any) -> str:
-    """A page from a template of one of the rooms.
+def page(template: str, room: str, **values: Any) -> str:
+    """A page from a template of a room.
 
     Args:
-        template: file name; it fills the blocks of ``evaluation/templates/page.html``.
-        rooms: packages whose folder ``templates`` is looked through, ``synthmed.evaluation`` after them.
+        template: file name; it fills the blocks of ``pages/templates/page.html``, and may take macros from the files
+            beside that.
+        room: the package whose folder ``templates`` holds it, such as "synthmed.training".
         values: what the template names; a name that is missing is an error.
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-    loaders = [PackageLoader(room) for room in dict.fromkeys([*rooms, "synthmed.evaluation"])]
+    loaders = [PackageLoader(room) for room in (room, "synthmed.pages")]
     pages = Environment(
         loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -1,6 +1,8 @@
 """Figures of a report: pictures as PNG, plots as SVG in the colours of the page."""
 
 import base64
+import dataclasses
+import html
 import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +22,10 @@ COLOURS = {"synthetic": "#d55e00", "real": "#0072b2", "both": "#009e73"}
 # A colour that occurs nowhere else: replaced by the page's text colour, so that plots are read on dark pages
 # too.
 _INK = "#010203"
-_WIDEST = 1400
+_ROOM, _MOST = (1150, 900), 4
+"""A small picture is shown up to so many times its size, as long as it fits."""
+WIDEST = 1400
+"""Pixels: no page shows a picture wider."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,28 +37,39 @@ class Figure:
         caption: what is seen, and in which order.
         png: the bytes of a PNG file, or b"".
         svg: an ``<svg>`` element, or "".
+        width: at which a picture is shown where there is room, in pixels of the page.
     """
 
     title: str
     caption: str
     png: bytes = b""
     svg: str = ""
+    width: int = 0
 
     @property
     def data_uri(self) -> str:
         """The PNG as an address that holds the picture itself."""
         return "data:image/png;base64," + base64.b64encode(self.png).decode()
 
+    @property
+    def alt(self) -> str:
+        """What it shows, for those who do not see it: the title, and the first sentence of the caption."""
+        first, _, rest = self.caption.partition(". ")
+        return f"{self.title}. {first}{'.' if rest else ''}"
 
-def picture(title: str, caption: str, pixels: RGB) -> Figure:
-    """A figure of pixels [height width 3], reduced where it is wider than a page."""
+
+def picture(title: str, caption: str, pixels: RGB, *, widest: int = WIDEST) -> Figure:
+    """A figure of pixels [height width 3], reduced where a side is longer than ``widest`` pixels, and shown enlarged
+    where it is small.
+    """
     from PIL import Image
 
     file = io.BytesIO()
     image = Image.fromarray(pixels)
-    image.thumbnail((_WIDEST, _WIDEST), Image.Resampling.LANCZOS)
+    image.thumbnail((widest, widest), Image.Resampling.LANCZOS)
     image.save(file, format="PNG", optimize=True)
-    return Figure(title=title, caption=caption, png=file.getvalue())
+    enlarged = max(1, min(_MOST, _ROOM[0] // image.width, _ROOM[1] // image.height))
+    return Figure(title=title, caption=caption, png=file.getvalue(), width=enlarged * image.width)
 
 
 def new_plot(width: float, height: float, columns: int = 1, *, rows: int = 1) -> tuple["Plot", list["Axes"]]:
@@ -90,7 +106,10 @@ def plot_figure(title: str, caption: str, plot: "Plot") -> Figure:
         nothing = dict.fromkeys(["Date", "Creator", "Format", "Type"])
         plot.savefig(file, format="svg", transparent=True, metadata=nothing)
     text = file.getvalue()
-    return Figure(title=title, caption=caption, svg=text[text.index("<svg") :].replace(_INK, "currentColor"))
+    svg = text[text.index("<svg") :].replace(_INK, "currentColor")
+    figure = Figure(title=title, caption=caption, svg=svg)
+    named = f'<svg role="img" aria-label="{html.escape(figure.alt)}"'
+    return dataclasses.replace(figure, svg=svg.replace("<svg", named, 1))
 
 
 def overlap(mask: NDArray[np.uint8], other: NDArray[np.uint8]) -> RGB:
