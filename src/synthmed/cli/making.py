@@ -175,6 +175,8 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
                                help="Change a setting, such as training.budget=0.1.")] = None,
           device: Device = "cpu",
           dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
+          tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write RUN/tensorboard "
+                                                                                   "(an extra).")] = False,
           as_json: Json = False) -> None:  # fmt: skip
     """Train a recipe. The same command again goes on where it stopped."""
     from synthmed.data.dataset import PreparedDataset
@@ -190,7 +192,8 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
               stages=stages, told=told, model=model, cautions=cautions)  # fmt: skip
         return
     with progress_bar() as bar:
-        model = start(recipe, data, run, overrides=overrides or (), device=device, progress=bar, say=bar.say)
+        model = start(recipe, data, run, overrides=overrides or (), device=device, progress=bar, say=bar.say,
+                      tensorboard=tensorboard)  # fmt: skip
     tell(as_json, f"Next: synthmed generate {model} SAMPLES --num 50", model=model)
 
 
