@@ -40,7 +40,7 @@ def source_with_canaries(out: Path, num: int, canaries: int, times: int, size: i
 
 def main(
     out: Path, num: int = 60, canaries: int = 3, times: int = 20, size: int = 64, samples: int = 200,
-    overrides: tuple[str, ...] = ("training.budget=3",),
+    planted: int = 20, overrides: tuple[str, ...] = ("training.budget=3",),
 ) -> str:  # fmt: skip
     source = source_with_canaries(out, num, canaries, times, size)
     synthmed.prepare(source, out / "data", kind="retina", size=size, holdout=0.3, test=0)
@@ -48,7 +48,7 @@ def main(
     model = synthmed.train("dcgan_tiny", out / "data", out / "twin", overrides=settings)
     synthmed.generate(model, out / "samples", num=samples)
     try:
-        verdict = synthmed.audit(out / "samples", out / "data", out / "audit").verdict
+        verdict = synthmed.audit(out / "samples", out / "data", out / "audit", canaries=planted).verdict
     except GateError as blocked:
         verdict = str(blocked)
     print(verdict)

@@ -25,11 +25,15 @@ _HOOK = install_import_hook(
 
 @pytest.fixture(scope="session", autouse=True)
 def own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keys of pseudonyms go to a place of the tests, and work is done in this process unless a test asks for more."""
+    """Keys of pseudonyms go to a place of the tests, and work is done in this process unless a test asks for more.
+
+    Nothing waits for the disk: no test takes the power away, and waiting for it would be a tenth of all their time.
+    """
     from synthmed.data import work
 
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("settings"))
     work.cores = lambda: 1
+    os.fsync = lambda descriptor: None
 
 
 @pytest.fixture(scope="session")

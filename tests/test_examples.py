@@ -38,7 +38,7 @@ def test_one_mask_many_photographs(tmp_path):
 
 
 def test_canaries_in_training(tmp_path):
-    small = {"num": 12, "canaries": 2, "times": 2, "size": 32, "samples": 8}
+    small = {"num": 12, "canaries": 2, "times": 2, "size": 32, "samples": 8, "planted": 1}
     verdict = load("canaries_in_training").main(tmp_path, **small, overrides=("training.budget=0.01",))
     assert (tmp_path / "audit" / "report.html").is_file()
     assert verdict.startswith(("BLOCKED", "No evidence of copying"))

@@ -27,7 +27,7 @@ from synthmed.training.means import Means
 from synthmed.training.updates import optimizers_of, update
 
 DEVICE = "shapes"
-SIDE = 256  # the published pix2pix halves eight times
+SIDES = (64, 256)  # the published pix2pix halves eight times; what works with less is tried with less
 
 
 def register() -> None:
@@ -117,12 +117,12 @@ def one_step(recipe: str, spec: ImageSpec) -> dict[str, int]:
     return copies.seen
 
 
-def specs_for(recipe: str) -> list[ImageSpec]:
+def specs_for(recipe: str, side: int) -> list[ImageSpec]:
     """Colour images with masks and classes; for a recipe that needs no masks also images without."""
     table = read_recipe(recipe)
-    spec = ImageSpec(channels=3, size=(SIDE, SIDE), classes=("benign", "malignant"), channel_names=("r", "g", "b"))
+    words = {"channels": 3, "size": (side, side), "channel_names": ("r", "g", "b")}
+    spec, bare = ImageSpec(classes=("benign", "malignant"), **words), ImageSpec(num_labels=1, **words)
     kind = find_method(table.method)
-    bare = ImageSpec(channels=3, size=(SIDE, SIDE), num_labels=1, channel_names=("r", "g", "b"))
     try:
         kind(parse(kind.Config, table.config, "config"), bare)
     except ValueError:
@@ -130,18 +130,30 @@ def specs_for(recipe: str) -> list[ImageSpec]:
     return [spec, bare]
 
 
+def told(recipe: str, side: int) -> list[dict[str, object]]:
+    """What is printed of a recipe: for each kind of images the copies of a step, or the error."""
+    found: list[dict[str, object]] = []
+    for spec in specs_for(recipe, side):
+        one: dict[str, object] = {"recipe": recipe, "labels": spec.num_labels}
+        try:
+            one["copies"] = one_step(recipe, spec)
+        except Exception as error:
+            one["error"] = f"{type(error).__name__}: {str(error)[:300]}"
+        found.append(one)
+    return found
+
+
 def main() -> None:
     """Print what each recipe does."""
     warnings.filterwarnings("ignore")
     register()
     for recipe in sys.argv[1:]:
-        for spec in specs_for(recipe):
-            told: dict[str, object] = {"recipe": recipe, "labels": spec.num_labels}
-            try:
-                told["copies"] = one_step(recipe, spec)
-            except Exception as error:
-                told["error"] = f"{type(error).__name__}: {str(error)[:300]}"
-            print(json.dumps(told), flush=True)
+        for side in SIDES:
+            found = told(recipe, side)
+            if not any("error" in one for one in found):
+                break
+        for one in found:
+            print(json.dumps(one), flush=True)
 
 
 if __name__ == "__main__":

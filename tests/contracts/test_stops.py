@@ -1,4 +1,7 @@
-"""Every verb that works long is stopped by a real signal: one sentence, the exit code, nothing left over."""
+"""Every verb that works long is stopped by a real signal: one sentence, the exit code, nothing left over.
+
+The signals come by turns, since one handler takes both; ``test_command_line.py`` tries it with each.
+"""
 
 import signal
 from collections.abc import Callable
@@ -9,7 +12,6 @@ from stopping import stopped
 
 import synthmed
 
-BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 TELLS_OPEN = (
     "import sys; sys.addaudithook(lambda event, words: "
     "print(words[0], flush=True) if event == 'open' and '{}' in str(words[0]) else None)"
@@ -32,20 +34,18 @@ def left(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-@BOTH
-def test_doctor(made: Path, tmp_path: Path, number: int) -> None:
+def test_doctor(made: Path, tmp_path: Path) -> None:
     opened: Callable[[str], bool] = lambda printed: "eyes" in printed  # noqa: E731
-    assert stopped(["doctor", made / "eyes"], opened, number, before=TELLS_OPEN.format("eyes")) == (
+    assert stopped(["doctor", made / "eyes"], opened, signal.SIGINT, before=TELLS_OPEN.format("eyes")) == (
         "Stopped. It writes nothing."
     )
 
 
-@BOTH
-def test_prepare_goes_on(made: Path, tmp_path: Path, number: int) -> None:
+def test_prepare_goes_on(made: Path, tmp_path: Path) -> None:
     synthmed.phantom("cells", tmp_path / "cells", num=60, size=64)
     words = ["prepare", tmp_path / "cells", tmp_path / "data", "--kind", "cells", "--size", 64, "--workers", 2]
     key = ["--key", tmp_path / "key"]
-    said = stopped([*words, *key], lambda _: any(tmp_path.glob(".data.*.preparing/*")), number)
+    said = stopped([*words, *key], lambda _: any(tmp_path.glob(".data.*.preparing/*")), signal.SIGTERM)
     assert said.endswith("was stopped; what was finished is kept. The same command goes on from there.")
     assert not (tmp_path / "data").exists()
     again = synthmed.prepare(tmp_path / "cells", tmp_path / "data", kind="cells", size=64, key=tmp_path / "key")
@@ -53,30 +53,30 @@ def test_prepare_goes_on(made: Path, tmp_path: Path, number: int) -> None:
     assert again.digest == other.digest and not list(tmp_path.glob(".data.*"))
 
 
-@BOTH
-def test_evaluate_keeps_what_was_trained(made: Path, tmp_path: Path, number: int) -> None:
+def test_evaluate_keeps_what_was_trained(made: Path, tmp_path: Path) -> None:
     words = ["evaluate", made / "samples", made / "data", tmp_path / "report", "--metrics", "usefulness"]
     more = ["--seeds", 500, "--steps", 1, "--features", tmp_path / "features"]
-    said = stopped([*words, *more], lambda _: (tmp_path / "report.unfinished.jsonl").is_file(), number)
+    said = stopped([*words, *more], lambda _: (tmp_path / "report.unfinished.jsonl").is_file(), signal.SIGINT)
     assert said == "Stopped. Finished trainings and features are kept; the same command goes on from there."
     assert left(tmp_path) <= {"report.unfinished.jsonl", "features"}
 
 
-@BOTH
-def test_audit(made: Path, tmp_path: Path, number: int) -> None:
+def test_audit(made: Path, tmp_path: Path) -> None:
     words = ["audit", made / "samples", made / "data", tmp_path / "audit", "--features", tmp_path / "features"]
     at_work: Callable[[str], bool] = lambda _: any(tmp_path.glob("features/*"))  # noqa: E731
-    said = stopped([*words, "--canaries", 400], at_work, number)
+    said = stopped([*words, "--canaries", 400], at_work, signal.SIGTERM)
     assert said == "Stopped. Features that were made are kept; the same command goes on from there."
     assert left(tmp_path) <= {"features"} and not list(tmp_path.rglob("*.tmp"))
 
 
-@BOTH
-def test_compare_and_demo_stop_in_their_trainings(made: Path, tmp_path: Path, number: int) -> None:
+def test_compare_stops_in_its_trainings(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "compared"
     words = ["compare", made / "data", out, "--recipes", "pix2pix_tiny", "--images", 10_000]
-    said = stopped(words, lambda _: any(out.glob("runs/*/log.jsonl")), number)
+    said = stopped(words, lambda _: any(out.glob("runs/*/log.jsonl")), signal.SIGINT)
     assert "all of it is saved" in said and not list(out.rglob("*.tmp"))
+
+
+def test_the_demo_stops_in_its_trainings(tmp_path: Path) -> None:
     out = tmp_path / "demo"
-    said = stopped(["demo", out], lambda _: any(out.glob("*/log.jsonl")), number)
+    said = stopped(["demo", out], lambda _: any(out.glob("*/log.jsonl")), signal.SIGTERM)
     assert "all of it is saved" in said and not list(out.rglob("*.tmp"))

@@ -17,6 +17,7 @@ from publishing.conftest import GIVEN, audited, stand_in, unaudited
 
 from synthmed.artifacts import read_manifest
 from synthmed.errors import ArtifactError, ConfigError, DataError, GateError, StorageError
+from synthmed.privacy import copies, identity
 from synthmed.publishing import release, shards
 from synthmed.publishing.contents import holds_pixels_alone
 from synthmed.publishing.release import publish
@@ -140,10 +141,10 @@ def test_a_sample_that_was_changed_after_the_audit_is_refused(made, tmp_path, se
     assert not (tmp_path / "out").exists()
 
 
-def test_a_blocking_audit_and_one_without_a_holdout_are_refused(made, tmp_path):
-    copies = made.data.images()[:16]
+def test_a_blocking_audit_and_one_without_a_holdout_are_refused(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(identity, "SPACES", copies.SPACES)  # bent copies have tests of their own
     with pytest.raises(GateError):
-        audited(tmp_path / "copies", images=copies, canaries=0)
+        audited(tmp_path / "copies", images=made.data.images()[:16], canaries=0)
     with pytest.raises(GateError, match="blocks these samples"):
         publish(tmp_path / "copies" / "samples", tmp_path / "out", audit=tmp_path / "copies" / "audit", **GIVEN)
     less = audited(tmp_path / "less", holdout=0, canaries=0)

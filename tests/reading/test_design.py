@@ -257,7 +257,7 @@ def test_phases_of_one_contrast_share_a_window_and_a_scale(tmp_path):
     from synthmed.reading.design import study_new
     from synthmed.samples import Sample, write_samples
 
-    synthmed.phantom("breast_mr", tmp_path / "source", num=2, seed=1, size=64)
+    synthmed.phantom("breast_mr", tmp_path / "source", num=1, seed=1, size=64)
     synthmed.prepare(tmp_path / "source", tmp_path / "data", kind="breast_mr", size=32, holdout=0, test=0)
     true = PreparedDataset.open(tmp_path / "data")
     drawn = ((Sample(seed=k, label="", lineage="sampled"), true.images([k])[0], None) for k in range(8))

@@ -156,8 +156,7 @@ def test_wrong_observers_are_refused(make):
         study_simulate(make().path, readers=0)
 
 
-@pytest.mark.parametrize(("verb", "number"), [("serve", signal.SIGTERM), ("serve", signal.SIGINT),
-                                              ("simulate", signal.SIGINT), ("simulate", signal.SIGTERM)])  # fmt: skip
+@pytest.mark.parametrize(("verb", "number"), [("serve", signal.SIGTERM), ("simulate", signal.SIGINT)])
 def test_a_study_that_is_stopped_keeps_its_answers_and_goes_on(make, verb, number):
     study = make().path
     if verb == "serve":

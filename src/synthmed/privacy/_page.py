@@ -293,6 +293,8 @@ def _plot(one: Identity, space: Space | None) -> Figure:
                   alpha=0.35 if kind == "stepfilled" else 1, linewidth=1.4)  # fmt: skip
     axis.axvline(one.below, color=COLOURS["synthetic"], linestyle="--", linewidth=1)
     axis.set_yscale("symlog", linthresh=0.1)
+    axis.set_yticks(ticks := [0, 0.1, 1, 10, 100], [f"{tick:g}" for tick in ticks])
+    axis.set_yticks([], minor=True)
     axis.set(xlabel="relative distance: nearest patient / second nearest", ylabel="% of images", xlim=(0, 1), ylim=0)
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
     caption = (

@@ -7,6 +7,7 @@ quotient, the relative distance, is what the audit judges.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -264,18 +265,26 @@ def _slide(patches: Tensor, wide: Tensor) -> Tensor:
 
     An image that was reduced to a quarter has its parts at other fractions of a pixel than the copy of a part.
     """
-    flat = (patches - patches.mean((1, 2), keepdim=True)).flatten(1)
-    length, best = flat.norm(dim=1)[:, None, None], torch.zeros(len(patches))
-    size = 2 * wide.shape[-1] - 1
-    fine = functional.interpolate(wide[:, None], (size, size), mode="bilinear", align_corners=True)[:, 0]
-    for down, right in np.ndindex(2, 2):
-        windows = fine[:, down::2, right::2].unfold(1, PATCH, 1).unfold(2, PATCH, 1).flatten(3)  # [N S S 169]
-        windows = windows - windows.mean(-1, keepdim=True)
-        bottom = windows.norm(dim=-1) * length
-        over = torch.einsum("nijk,nk->nij", windows, flat)
-        value = torch.where(bottom > 1e-3, over / bottom.clamp_min(1e-3), torch.zeros_like(over))
-        best = torch.maximum(best, value.flatten(1).amax(1))
-    return best.clamp(-1, 1)
+    doubled, windows = _half_pixels(wide.shape[-1])
+    patches = patches - patches.mean((1, 2), keepdim=True)
+    fine = doubled @ (wide - wide.mean((1, 2), keepdim=True)) @ doubled.T  # [N 33 33]
+    over = functional.conv2d(fine[None], patches[:, None], dilation=2, groups=len(fine))[0]  # [N 9 9]
+    sums, squares = (windows @ one @ windows.T for one in (fine, fine.square()))
+    spread = (squares - sums.square() / PATCH**2).clamp_min(0).sqrt()
+    bottom = spread * patches.flatten(1).norm(dim=1)[:, None, None]
+    correlation = torch.where(bottom > 1e-3, over / bottom.clamp_min(1e-3), torch.zeros_like(over))
+    return correlation.flatten(1).amax(1).clamp(0, 1)
+
+
+@cache
+def _half_pixels(side: int) -> tuple[Tensor, Tensor]:
+    """What doubles an axis by linear interpolation [2S-1 S], and what sums each window of every second value of it."""
+    size = 2 * side - 1
+    doubled = functional.interpolate(torch.eye(side)[None], size, mode="linear", align_corners=True)[0].T
+    first = torch.arange(size - 2 * (PATCH - 1))[:, None]
+    after = torch.arange(size) - first
+    windows = ((after >= 0) & (after < 2 * PATCH) & (after % 2 == 0)).float()
+    return doubled.contiguous(), windows
 
 
 def _sorted(
