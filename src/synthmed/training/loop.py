@@ -222,7 +222,7 @@ def train(
         page = write_page(run)
         if board:
             board.close()
-    say(f"How it went is told in {page}.")
+    say(f"How it went: {page}.")
     say(f"The model is {model_file}.")
     return model_file
 
