@@ -104,7 +104,8 @@ def copier_table(sets: Mapping[str, Sequence[Measurement]], control: Control) ->
         ])  # fmt: skip
     return Table(
         caption="A copier bends training images until they fit a mask. Where it cannot be distinguished from real "
-        "patients, a good value says nothing about copying. Values at the size of the floor where there is one (95 % interval)",
+        "patients, a good value says nothing about copying. Values at the size of the floor where there is one "
+        "(95 % interval)",
         columns=["", *sets, "copier", "real against real", "distinguished from real",
                  *(f"distinguished from {name}" for name in sets)],
         rows=rows,
