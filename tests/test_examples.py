@@ -1,6 +1,8 @@
 """The examples run as they stand, in small."""
 
 import importlib.util
+import os
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -45,3 +47,18 @@ def test_canaries_in_training(tmp_path):
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_every_example_is_tested(path):
     assert f'load("{path.stem}")' in Path(__file__).read_text(encoding="utf-8")
+
+
+def test_the_notebook_runs_and_shows_pictures_a_training_and_reports(monkeypatch):
+    nbformat = pytest.importorskip("nbformat", reason="the extra test is not installed")
+    nbclient = pytest.importorskip("nbclient", reason="the extra test is not installed")
+    pytest.importorskip("ipykernel", reason="the extra test is not installed")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(EXAMPLES.parent / "src"), *filter(None, sys.path)]))
+    notebook = nbformat.read(EXAMPLES / "first_steps.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "commit it without outputs"
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert sum("image/png" in data for data in shown) == 2
+    pages = [data["text/html"] for data in shown if "text/html" in data]
+    assert len(pages) == 3 and all("iframe" in page for page in pages)
+    assert "Training of pix2pix" in pages[0] and "Privacy audit" in pages[2]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SIZE = 64
 RECIPE = "dual_gan_tiny"
 _SETTINGS = "demo.json"
-_DRAW = 0.3
+_DRAW = 0.09
 """Seconds that one phantom takes a core of the machine on which the parts below were measured, two cores in all."""
 _SECONDS = {
     "source": 12,
@@ -43,7 +43,7 @@ _MEGABYTES = 30
 
 @takes_paths
 def demo(
-    out: Path, *, seed: int = 0, budget: float = 1.0, steps: int = 150, say: Callable[[str], None] = print,
+    out: Path, *, seed: int = 0, budget: float = 1.0, steps: int = 100, say: Callable[[str], None] = print,
     show: bool = True,
 ) -> Path:  # fmt: skip
     """Make phantom retinas, prepare them, train the dual GAN, generate pairs, evaluate and audit them.
@@ -79,7 +79,7 @@ def demo(
     if budget <= 0 or steps <= 0:
         raise ConfigError(f"The demo got budget {budget} and {steps} steps; expected numbers above 0.")
     _claim(out, {"seed": seed, "budget": budget, "steps": steps})
-    say(f"{_takes(out)} Ctrl-C stops it; the same command goes on from there.")
+    say(f"{_takes(out, budget, steps)} Ctrl-C stops it; the same command goes on from there.")
     began = time.monotonic()
 
     def step(number: int, what: str, command: str) -> None:
@@ -137,14 +137,16 @@ def demo(
     return page
 
 
-def _takes(out: Path) -> str:
+def _takes(out: Path, budget: float, steps: int) -> str:
     """What is left to do here takes, by the time in which this processor draws one phantom."""
     from synthmed.phantoms.retina import make_retina
 
     began = time.thread_time()
     make_retina(np.random.default_rng(0), 128)
     slower = (time.thread_time() - began) / _DRAW
-    left = sum(seconds for part, seconds in _SECONDS.items() if not (out / part).exists())
+    scale = {"run/model.safetensors": budget, "report": steps / 100}
+    parts = [part for part in _SECONDS if not (out / part).exists()]
+    left = sum(scale.get(part, 1.0) * _SECONDS[part] for part in parts)
     return f"This takes about {duration(slower * left)} here with nothing else at work, and {_MEGABYTES} MB in {out}."
 
 

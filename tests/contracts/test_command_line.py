@@ -38,7 +38,7 @@ VERBS = {
     ),
     "export": "DATA OUT --format --json --masks-only --split",
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
-    "train": "RECIPE DATA RUN --device --dry-run --json --set",
+    "train": "RECIPE DATA RUN --device --dry-run --json --set --tensorboard",
     "generate": "MODEL OUT --device --dicom-object --format --json --label --leave-out-empty --masks --num --seed "
     "--split --style-weight --styles",
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "

@@ -55,6 +55,7 @@ OWNERS = {
     "monai": {"segmentation/segmenter.py", "segmentation/classifier.py"},
     "sklearn": {"evaluation/_observers.py"},
     "opacus": {"training/private.py"},
+    "tensorboard": {"training/board.py"},
     "highdicom": {"formats/dicom_images.py", "formats/dicom_masks.py"},
     "starlette": {"reading/server.py", "reading/guard.py"},
     "uvicorn": {"reading/serving.py"},

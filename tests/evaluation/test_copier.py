@@ -54,7 +54,7 @@ def test_the_report_shows_the_copier_and_keeps_what_it_found(make_dataset, make_
     assert set(said["measurements"]) == {"one_nn", "kernel_distance"} and not said["reason"]
     assert said["measurements"]["one_nn"]["told_from_real"] in (True, False)
     assert set(said["measurements"]["one_nn"]["told_from"]) == {"synthetic"}
-    assert "told from real" in (report.path / "report.html").read_text()
+    assert "distinguished from real" in (report.path / "report.html").read_text()
     assert "A copier, which bends training images" in report.verdict
     (kept,) = (tmp_path / "features").glob("copier-one_nn-*.json")
     before = kept.stat().st_mtime_ns
@@ -84,5 +84,5 @@ def test_what_tells_a_copier_is_told_by_intervals(make_dataset, make_samples, tm
     assert told_from_real(dataclasses.replace(one, matched=None)) is None
     assert told_apart(one, better) is True and told_apart(one, one) is False
     assert "passes for real patients in 1 of 1" in sentence(Control(measurements=(one,)))
-    assert "is told from real patients" in sentence(Control(measurements=(better,)))
+    assert "is distinguished from real patients" in sentence(Control(measurements=(better,)))
     assert sentence(Control(reason="none")) == ""

@@ -78,10 +78,11 @@ def verify(release: Release, as_json: Json = False) -> None:
     ),
 )
 def site(releases: Annotated[Path, typer.Argument(metavar="RELEASES", help="Folder of releases and tombstones.")],
-         out: Out, title: Annotated[str, typer.Option(help="Of the site.")] = "SynthMed",
+         out: Out, title: Annotated[str, typer.Option(help="Title of the site.")] = "SynthMed",
          address: Annotated[str, typer.Option(metavar="URL", help="Where it will stand, for its feed.")] = "",
          serve: Annotated[bool, typer.Option("--serve", help="Serve it to this machine, until Ctrl-C.")] = False,
-         port: Annotated[int, typer.Option(help="To serve on.")] = 8124, as_json: Json = False) -> None:  # fmt: skip
+         port: Annotated[int, typer.Option(help="Port to serve on.")] = 8124,
+         as_json: Json = False) -> None:  # fmt: skip
     """Write a static site of releases: search, filter, gallery, cards, downloads, feed, tombstones."""
     from synthmed.publishing.site import site as run
 
@@ -100,7 +101,8 @@ def site(releases: Annotated[Path, typer.Argument(metavar="RELEASES", help="Fold
         "synthmed withdraw release tombstone --reason 'A patient withdrew consent.'",
     ),
 )
-def withdraw(release: Release, out: Out, reason: Annotated[str, typer.Option(help="In a sentence; it is shown.")],
+def withdraw(release: Release, out: Out,
+             reason: Annotated[str, typer.Option(help="The reason, in a sentence; it is published.")],
              date: Annotated[str, typer.Option(help="YYYY-MM-DD; today if not given.")] = "",
              as_json: Json = False) -> None:  # fmt: skip
     """Write the tombstone of a release; a site shows it in place of the release."""

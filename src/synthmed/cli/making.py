@@ -27,7 +27,7 @@ from synthmed.running.progress import is_quiet, started
 @app.command(cls=Computing, rich_help_panel=START, epilog=example("synthmed demo"))
 def demo(out: Annotated[Path, typer.Argument(metavar="[OUT]", help="New directory.")] = Path("demo"),
          seed: Seed = 0) -> None:  # fmt: skip
-    """From nothing to a report on phantoms, in about three minutes on two cores."""
+    """Run the full pipeline on phantoms, from nothing to a report and two audits: three minutes on two cores."""
     from synthmed.demonstration import demo as run
 
     def say(line: str) -> None:
@@ -49,7 +49,7 @@ def doctor(source: Annotated[Path | None, typer.Argument(metavar="[SOURCE]", hel
            pixels: Annotated[int, typer.Option(help="Pictures whose pixels are looked at too.")] = 0,
            workers: Annotated[int | None, typer.Option(help="Processes; as many as cores if not given.")] = None,
            as_json: Json = False) -> None:  # fmt: skip
-    """Tell what the machine has and what a folder holds, and the command to prepare it."""
+    """Report on the machine and on a folder, and give the command that prepares it."""
     from synthmed.checkup.doctor import doctor as run
     from synthmed.checkup.tables import show
 
@@ -61,7 +61,7 @@ def doctor(source: Annotated[Path | None, typer.Argument(metavar="[SOURCE]", hel
 @app.command(rich_help_panel=START, epilog=example("synthmed names recipes"))
 def names(what: Annotated[str, typer.Argument(metavar="[WHAT]", help="kinds, phantoms, recipes, metrics, extractors or "
                           "weights; all of them if not given.")] = "", as_json: Json = False) -> None:  # fmt: skip
-    """List what can be asked for by name, each with a sentence."""
+    """List kinds, recipes, metrics and other names, each with a sentence."""
     from synthmed.listing import names as run
 
     found = run(what)
@@ -98,9 +98,9 @@ def phantom(kind: Annotated[str, typer.Argument(metavar="KIND", help="breast_mr,
 def prepare(source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of images and masks.")], out: Out,
             kind: Annotated[str, typer.Option(help="What they show, such as retina or generic.")] = "generic",
             size: Annotated[str, typer.Option(help="Side in pixels, or HEIGHTxWIDTH; empty = the kind's own.")] = "",
-            holdout: Annotated[float | None, typer.Option(help="Share of patients sealed for the audit, of a declared "
-                               "training half too; not given: 0.1 of those without a declared split.")] = None,
-            test: Annotated[float | None, typer.Option(help="Share of patients kept for testing, likewise; not given: "
+            holdout: Annotated[float | None, typer.Option(help="Share of patients sealed for the audit, also from a "
+                               "declared training half; default 0.1 of those without a declared split.")] = None,
+            test: Annotated[float | None, typer.Option(help="Share of patients kept for testing, likewise; default "
                             "0.2.")] = None,
             overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
                                  help="Change a setting of the kind.")] = None,
@@ -150,7 +150,7 @@ def export(data: Data, out: Out,
 )
 def label(photographs: Annotated[Path, typer.Argument(metavar="PHOTOGRAPHS", help="Folder of images without masks.")],
           data: Data, out: Out, seed: Seed = 0, device: Device = "cpu", as_json: Json = False) -> None:  # fmt: skip
-    """Give photographs masks, by a segmenter trained on DATA's labelled training pairs, and add them to DATA's."""
+    """Add photographs without masks to DATA, with masks by a segmenter trained on DATA's training pairs."""
     from synthmed.segmentation.labelling import label as run
 
     with progress_bar("Labelling") as progress:
@@ -175,6 +175,8 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
                                help="Change a setting, such as training.budget=0.1.")] = None,
           device: Device = "cpu",
           dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
+          tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write RUN/tensorboard "
+                                                                                   "(an extra).")] = False,
           as_json: Json = False) -> None:  # fmt: skip
     """Train a recipe. The same command again goes on where it stopped."""
     from synthmed.data.dataset import PreparedDataset
@@ -190,7 +192,8 @@ def train(recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of 
               stages=stages, told=told, model=model, cautions=cautions)  # fmt: skip
         return
     with progress_bar() as bar:
-        model = start(recipe, data, run, overrides=overrides or (), device=device, progress=bar, say=bar.say)
+        model = start(recipe, data, run, overrides=overrides or (), device=device, progress=bar, say=bar.say,
+                      tensorboard=tensorboard)  # fmt: skip
     tell(as_json, f"Next: synthmed generate {model} SAMPLES --num 50", model=model)
 
 

@@ -14,7 +14,7 @@ def study_new(real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepare
                                    help="Sample set, or a folder; may be given again.")],
               paradigm: Annotated[str, typer.Option(help="yes_no, rating5, two_alternative or locate.")] = "yes_no",
               num: Annotated[int, typer.Option(help="Scored images of each synthetic set.")] = 50,
-              readers: Annotated[int, typer.Option(help="Readers that are planned, for the sample size.")] = 2,
+              readers: Annotated[int, typer.Option(help="Planned readers, for the sample size.")] = 2,
               sessions: Annotated[int, typer.Option(help="Sessions of every reader.")] = 1,
               margin: Annotated[float, typer.Option(help="Of the equivalence test, fixed now; 0 = no test.")] = 0.0,
               overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE",
@@ -34,7 +34,7 @@ def study_new(real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepare
 def study_invite(study: Study, reader: Annotated[str, typer.Argument(metavar="READER", help="Name or pseudonym.")],
                  address: Annotated[str, typer.Option(help="Where the server is reached.")] = "http://127.0.0.1:8123",
                  as_json: Json = False) -> None:  # fmt: skip
-    """Make the link of a reader, or a new one in place of the old; it is told once."""
+    """Make a reader's link, or a new one in place of the old; it is shown once."""
     from synthmed.reading.serving import study_invite as run
 
     link = run(study, reader, address=address)
@@ -50,7 +50,7 @@ def study_serve(study: Study,
                 tls_cert: Annotated[Path | None, typer.Option(help="Certificate with its chain, PEM.")] = None,
                 tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
                 behind_proxy: Annotated[bool, typer.Option("--behind-proxy",
-                                        help="A proxy that does TLS stands before it.")] = False) -> None:  # fmt: skip
+                                        help="Behind a proxy that handles TLS.")] = False) -> None:  # fmt: skip
     """Serve a study to browsers until Ctrl-C; answers are on the disk when they are acknowledged."""
     from synthmed.reading.serving import study_serve as run
 
@@ -67,7 +67,7 @@ def study_simulate(study: Study,
                    lapse: Annotated[float, typer.Option(help="Share of trials answered at random.")] = 0.0,
                    consistency: Annotated[float, typer.Option(help="Share of noise that an image keeps.")] = 0.5,
                    think: Annotated[float, typer.Option(help="Seconds before each answer.")] = 0.0,
-                   address: Annotated[str, typer.Option(metavar="URL", help="A server that runs, if any.")] = "",
+                   address: Annotated[str, typer.Option(metavar="URL", help="A running server, if any.")] = "",
                    seed: Seed = 0, as_json: Json = False) -> None:  # fmt: skip
     """Let simulated readers answer through the real interface; reports say so."""
     from synthmed.reading.simulate import study_simulate as run

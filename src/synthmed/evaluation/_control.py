@@ -84,10 +84,10 @@ def sentence(control: Control) -> str:
     passed = [title for title, told in known.items() if not told]
     begins = "A copier, which bends training images until they fit a mask,"
     if not passed:
-        return f"{begins} is told from real patients by each of these {len(known)} measures."
+        return f"{begins} is distinguished from real patients by each of these {len(known)} measures."
     return (
         f"{begins} passes for real patients in {len(passed)} of {len(known)} measures ({', '.join(passed)}): a good "
-        "value there says nothing of copying. Run synthmed audit."
+        "value there says nothing about copying. Run synthmed audit."
     )
 
 
@@ -103,10 +103,11 @@ def copier_table(sets: Mapping[str, Sequence[Measurement]], control: Control) ->
             *map(_yes, apart),
         ])  # fmt: skip
     return Table(
-        caption="A copier bends training images until they fit a mask. Where it cannot be told from real patients, a "
-        "good value says nothing of copying. Values at the size of the floor where there is one (95 % interval)",
-        columns=["", *sets, "copier", "real against real", "told from real",
-                 *(f"told from {name}" for name in sets)],
+        caption="A copier bends training images until they fit a mask. Where it cannot be distinguished from real "
+        "patients, a good value says nothing about copying. Values at the size of the floor where there is one "
+        "(95 % interval)",
+        columns=["", *sets, "copier", "real against real", "distinguished from real",
+                 *(f"distinguished from {name}" for name in sets)],
         rows=rows,
     )  # fmt: skip
 

@@ -113,7 +113,7 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
         direction="no direction",
         n=len(made),
         n_real=len(true),
-        sentence=f"Where masks let one expect insides that differ by 1, those of synthetic images differ by "
+        sentence=f"Where masks predict insides that differ by 1, those of synthetic images differ by "
         f"{number(value)} ({number(low)} to {number(high)}), those of real ones by {number(floor)} "
         f"({number(floor_low)} to {number(floor_high)}).",
         details={

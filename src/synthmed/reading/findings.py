@@ -67,7 +67,7 @@ def warnings_of_study(study: Study, results: StudyResults) -> list[str]:
         told.append("There is one reader; what is found holds for this reader and says little about others.")
     elif len(results.checks) < 5:
         told.append(
-            f"There are {len(results.checks)} readers: how readers differ is known badly, and intervals are wide."
+            f"There are {len(results.checks)} readers: how readers differ is poorly known, and intervals are wide."
         )
     told += [f"Reader {reader} failed {failed} of {total} attention checks."
              for reader, (total, failed) in results.checks.items() if failed]  # fmt: skip

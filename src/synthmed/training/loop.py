@@ -31,6 +31,7 @@ from synthmed.running.progress import Progress, Say, silence, unsaid
 from synthmed.running.threads import kept_by
 from synthmed.training import averages, checkpoint
 from synthmed.training.batches import Batches, class_counts, rows_for
+from synthmed.training.board import Board
 from synthmed.training.checkpoint import Position, State
 from synthmed.training.claim import agrees, claim
 from synthmed.training.log import JsonLines
@@ -67,7 +68,7 @@ class TrainingSettings(Settings):
 @one_at_a_time
 def train(
     recipe: str, data: Path, run: Path, *, overrides: Iterable[str] = (), device: str = "cpu",
-    progress: Progress | None = None, say: Say = unsaid, dry_run: bool = False,
+    progress: Progress | None = None, say: Say = unsaid, dry_run: bool = False, tensorboard: bool = False,
 ) -> Path:  # fmt: skip
     """Train a recipe on a prepared data set; the same command again goes on where it stopped.
 
@@ -82,12 +83,13 @@ def train(
         say: hears what else there is to know, such as where it goes on.
         dry_run: check everything, RUN and the device too; make a few steps to measure what the training will take, say
             it, and write nothing.
+        tensorboard: also write losses and sample grids to ``run/tensorboard``; needs the extra of that name.
 
     Returns:
         The model file; of a dry run, where it would be.
 
     Raises:
-        ConfigError: an unknown setting, or a run directory that belongs to another recipe or data set.
+        ConfigError: an unknown setting, a run directory that belongs to another recipe or data set, or no TensorBoard.
         DataError: the data set lacks what the recipe needs.
         ArtifactError: a damaged data set or checkpoint.
         TrainingError: a loss is not finite; the last good checkpoint stays.
@@ -137,6 +139,7 @@ def train(
         if start:
             checkpoint.load_networks(folder, start, state)
             say(f"Going on from checkpoint {start.name}.")
+        board = Board(run) if tensorboard else None
         log = JsonLines(run / "log.jsonl", *((start.stage, start.images) if start else (-1, 0)))
 
         for number, stage in enumerate(stages):
@@ -182,18 +185,24 @@ def train(
                 if ended or _passes(before, done, settings.log_images):
                     losses = terms.taken(stage.name, done)
                     took = time.monotonic() - began
-                    log.write({
+                    entry = {
                         "stage": number, "name": stage.name, "images": done, "memory": peak_memory(where),
                         "images_per_second": round((done - first) / took, 2), "seconds": round(earlier + took, 2),
-                    } | losses)  # fmt: skip
+                    } | losses  # fmt: skip
+                    log.write(entry)
+                    if board:
+                        board.numbers(entry)
                 progress(done, total, stage.name, unit="images", numbers=losses)
                 stopping = stopped()
                 saving = stopping or _passes(before, done, settings.checkpoint_images)
                 if ended or saving:
                     terms.refuse_non_finite(stage.name, done)
                 if ended or _passes(before, done, settings.sample_images):
+                    shown = run / "samples" / f"s{number}-{done:09d}.png"
                     with _exported(method, state.averages):
-                        write_sample_grid(run / "samples" / f"s{number}-{done:09d}.png", method, training_set, where)
+                        write_sample_grid(shown, method, training_set, where)
+                    if board:
+                        board.grid(shown, stage.name, done)
                 if settings.model_images and not ended and _passes(before, done, settings.model_images):
                     with _exported(method, state.averages), artifacts.storage_errors(run):
                         (run / MODELS).mkdir(exist_ok=True)
@@ -211,7 +220,9 @@ def train(
         with _exported(method, state.averages):
             _write_model(model_file, found, config, method, training_set, privacy)
         page = write_page(run)
-    say(f"How it went is told in {page}.")
+        if board:
+            board.close()
+    say(f"How it went: {page}.")
     say(f"The model is {model_file}.")
     return model_file
 
