@@ -85,7 +85,7 @@ def cases(work: Path, copies: int) -> Iterator[tuple[str, str, Path, Images | Pa
     yield "plain", "the training set itself", work / "data", real["train"], 3
     model = work / "run" / "model.safetensors"
     if not model.is_file():
-        train("dcgan_tiny", work / "data", work / "run", overrides=["training.budget=0.02"])
+        train("dcgan_tiny", work / "data", work / "run", overrides=["config.makes=images", "training.budget=0.02"])
         generate(model, work / "samples", num=40)
     yield (
         "plain",

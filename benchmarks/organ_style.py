@@ -135,9 +135,9 @@ def main() -> int:
             levels.append(torch.where(both, (here - there).abs() * scale, torch.nan))
         wins = np.array(right).sum(0)
         print(
-            f"{arguments.pairs} pairs of {count} patients of {arguments.split}, textures by {arguments.textures}: "
-            f"nearer to the style than to the map's own image {wins[0]}, than to the nearest other patient {wins[1]}, than to "
-            f"the median other patient {wins[2]}; mean distances to style, own image, median other: "
+            f"{arguments.pairs} pairs of {count} patients of {arguments.split}, by {arguments.textures}: "
+            f"nearer to the style than to the map's own image {wins[0]}, than to the nearest other patient {wins[1]}, "
+            f"than to the median other patient {wins[2]}; mean distances to style, own image, median other: "
             f"{np.mean(beside, 0).round(3).tolist()}"
         )
         for name, value in zip(names, torch.stack(levels).nanmean(0).tolist(), strict=True):
@@ -170,7 +170,7 @@ def main() -> int:
                 for one in over
             ]
             print(
-                f"slices of one map lie apart in {name}: over latents {apart[0]:.0f}, over styles and latents {apart[1]:.0f} "
+                f"slices of one map lie apart in {name}: over latents {apart[0]:.0f}, over both {apart[1]:.0f} "
                 f"{data.info.intensity.unit} ({apart[0] / apart[1]:.2f})"
             )
     return 0

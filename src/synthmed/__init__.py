@@ -19,6 +19,7 @@ _HOME = {
     "label": "synthmed.segmentation.labelling",
     "train": "synthmed.training.loop",
     "generate": "synthmed.generation.generate",
+    "perturb": "synthmed.editing.perturb",
     "class_table": "synthmed.comparison.class_table",
     "evaluate": "synthmed.evaluation.report",
     "weights": "synthmed.pretrained.folder",

@@ -41,6 +41,7 @@ VERBS = {
     "train": "RECIPE DATA RUN --device --dry-run --json --set --tensorboard",
     "generate": "MODEL OUT --device --dicom-object --format --json --label --leave-out-empty --masks --num --seed "
     "--split --style-weight --styles",
+    "perturb": "DATA OUT --json --limit --num --seed --smoothness --split --strength",
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
     "--seed --seeds --steps --weights",
     "class-table": "DATA OUT RUN... --channels --device --draws --extractor --json --num --seed --weights",

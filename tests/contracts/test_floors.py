@@ -34,6 +34,7 @@ FLOORS = {
     "evaluation": 9,
     "privacy": 10,
     "comparison": 11,
+    "editing": 11,
     "auditing": 11,
     "demonstration": 12,
     "listing": 12,

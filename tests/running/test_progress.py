@@ -161,6 +161,7 @@ def test_every_verb_that_reports_takes_the_same():
         "label",
         "train",
         "generate",
+        "perturb",
         "evaluate",
         "weights",
         "audit",

@@ -234,3 +234,30 @@ def generate(model: Annotated[str, typer.Argument(metavar="MODEL", help="RUN/mod
                    device=device, progress=progress)  # fmt: skip
     tell(as_json, f"{out} holds {len(made)} images. Next: synthmed evaluate {out} DATA REPORT",
           out=out, digest=made.digest, num=len(made))  # fmt: skip
+
+
+@app.command(
+    rich_help_panel=MAKE,
+    epilog=example(
+        "synthmed perturb data maps --num 40",
+        "synthmed perturb data maps --num 40 --strength 0.05 --limit bone=2",
+    ),
+)
+def perturb(data: Data, out: Out,
+            num: Annotated[int, typer.Option(help="How many maps.")],
+            strength: Annotated[float, typer.Option(help="How far pixels move at most, as a share of the longest "
+                                "side.")] = 0.03,
+            smoothness: Annotated[float, typer.Option(help="Length along which they move alike, as such a "
+                                  "share.")] = 0.12,
+            limit: Annotated[list[str] | None, typer.Option(metavar="LABEL=PIXELS", help="How far a label may move, "
+                             "such as lung=4; repeat it for more.")] = None,
+            split: Annotated[str, typer.Option(help="Split of DATA whose label maps are bent.")] = "train",
+            seed: Seed = 0, as_json: Json = False) -> None:  # fmt: skip
+    """Bend label maps into new anatomy; no organ is torn."""
+    from synthmed.editing.perturb import perturb as run
+
+    with progress_bar("Bending") as progress:
+        made = run(data, out, num=num, strength=strength, smoothness=smoothness, limit=limit or (), split=split,
+                   seed=seed, progress=progress, say=progress.say)  # fmt: skip
+    tell(as_json, f"{out} holds {len(made)} bent maps. Next: synthmed generate MODEL SAMPLES --num {len(made)} --masks "
+         f"{out}", out=out, digest=made.digest, num=len(made))  # fmt: skip
