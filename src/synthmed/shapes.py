@@ -112,12 +112,14 @@ class Given:
         images: real images that something is taken from, such as edges, or that are to be encoded.
         labels: their classes.
         styles: images whose texture they are to have, each with its own label map.
+        style_weights: [N K] how much of the texture of each label is the style's, 0 to 1; None = all of it.
     """
 
     masks: LabelMap | None = None
     images: Image | None = None
     labels: Labels | None = None
     styles: Pairs | None = None
+    style_weights: Float[Tensor, "batch labels"] | None = None
 
     def __getitem__(self, rows: Rows) -> "Given":
         """What some of the images are made under; of a single row the batch of one."""
@@ -129,12 +131,14 @@ class Given:
 
     @property
     def names(self) -> frozenset[Input]:
-        """What is given."""
-        return frozenset(field.name for field in fields(self) if getattr(self, field.name) is not None)  # type: ignore[misc]
+        """What is given; weights are part of the styles."""
+        found = {field.name for field in fields(self) if getattr(self, field.name) is not None}
+        return frozenset(found - {"style_weights"})  # type: ignore[arg-type]
 
     def only(self, names: Collection[Input]) -> "Given":
         """Of what is given the named part."""
-        return replace(self, **{name: None for name in self.names - set(names)})
+        kept = self if "styles" in names else replace(self, style_weights=None)
+        return replace(kept, **{name: None for name in self.names - set(names)})
 
 
 @dataclass(frozen=True, kw_only=True)

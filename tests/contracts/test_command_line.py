@@ -40,7 +40,7 @@ VERBS = {
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
     "train": "RECIPE DATA RUN --device --dry-run --json --set --tensorboard",
     "generate": "MODEL OUT --device --dicom-object --format --json --label --leave-out-empty --masks --num --seed "
-    "--split --styles",
+    "--split --style-weight --styles",
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
     "--seed --seeds --steps --weights",
     "class-table": "DATA OUT RUN... --channels --device --draws --extractor --json --num --seed --weights",

@@ -8,7 +8,7 @@ from synthmed.config import parse, read_recipe
 from synthmed.draws import Draws
 from synthmed.methods import find_method
 from synthmed.methods._contract import Method
-from synthmed.shapes import Batch, Given, ImageSpec
+from synthmed.shapes import Batch, Given, ImageSpec, Pairs
 
 SPEC = ImageSpec(channels=3, size=(32, 32), num_labels=2, classes=("benign", "malignant"))
 
@@ -31,5 +31,6 @@ def toy_batch(size: int = 4, seed: int = 0, spec: ImageSpec = SPEC) -> Batch:
     masks = ((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < 64).to(torch.uint8)
     images = draws.uniform(size, spec.channels, *spec.size) * 2 - 1
     labels = (torch.arange(size) + seed) % len(spec.classes) if spec.classes else None
-    given = Given(masks=masks, labels=labels)
+    styles = Pairs(images=images.roll(1, 0), masks=masks.roll(1, 0))
+    given = Given(masks=masks, labels=labels, styles=styles)
     return Batch(images=images, given=given, fields_of_view=torch.ones_like(masks), draws=draws)

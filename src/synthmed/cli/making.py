@@ -213,6 +213,8 @@ def generate(model: Annotated[str, typer.Argument(metavar="MODEL", help="RUN/mod
                               help="Make images under these masks.")] = None,
              styles: Annotated[Path | None, typer.Option(metavar="DATA|SAMPLES|FOLDER",
                                help="Make images in the texture of these.")] = None,
+             style_weight: Annotated[list[str] | None, typer.Option(metavar="LABEL=SHARE", help="How much of a label's "
+                                     "texture is the style's, such as lung=0.3; repeat it for more.")] = None,
              label: Annotated[str, typer.Option(metavar="CLASS", help="Make images of this class; of all classes in "
                                                 "the proportions of the training set if not given.")] = "",
              split: Annotated[str, typer.Option(help="Split of DATA whose masks and styles are used.")] = "train",
@@ -228,6 +230,7 @@ def generate(model: Annotated[str, typer.Argument(metavar="MODEL", help="RUN/mod
 
     with progress_bar("Generating") as progress:
         made = run(model, out, num=num, seed=seed, masks=masks, styles=styles, label=label, split=split,
+                   style_weight=style_weight or (),
                    leave_out_empty=leave_out_empty, file_format=file_format, dicom_object=dicom_object,
                    device=device, progress=progress)  # fmt: skip
     tell(as_json, f"{out} holds {len(made)} images. Next: synthmed evaluate {out} DATA REPORT",

@@ -25,8 +25,8 @@ _CARRIED = ("method", "recipe", "version", "config", "classes", "data", "privacy
 @takes_paths
 def generate(
     model: Path | str, out: Path, *, num: int, seed: int = 0, masks: Path | None = None, styles: Path | None = None,
-    label: str = "", split: str = "train", leave_out_empty: bool = False, file_format: str = "png",
-    dicom_object: str = "sc", device: str = "cpu", progress: Progress | None = None,
+    label: str = "", split: str = "train", style_weight: Iterable[str] = (), leave_out_empty: bool = False,
+    file_format: str = "png", dicom_object: str = "sc", device: str = "cpu", progress: Progress | None = None,
 ) -> SampleSet:  # fmt: skip
     """Make synthetic images, with their masks where the model makes or takes them.
 
@@ -40,6 +40,8 @@ def generate(
         styles: the same for images whose texture is used, with their label maps.
         label: the class of all images; "" = of each class as many as its share of the training images asks for.
         split: of the data set, whose masks and styles these are.
+        style_weight: how much of a label's texture is the style's, 0 to 1, such as "lung=0.3"; the rest is what is
+            usual in training. All of it is the style's where nothing is said.
         leave_out_empty: go on without masks that are background alone, which are an error otherwise.
         file_format: "png", "tiff", "npy", "nifti" or "dicom". The set always keeps its stored pixels under ``images``
             and ``masks``, PNG where that holds them; the last three are written beside them, in physical units, into a
@@ -58,7 +60,7 @@ def generate(
     refuse_existing(out)
     loaded = load_model(model, device)
     source = read_given(loaded, most=num, masks=masks, styles=styles, label=label, split=split,
-                        leave_out_empty=leave_out_empty)  # fmt: skip
+                        leave_out_empty=leave_out_empty, style_weights=style_weight)  # fmt: skip
     inputs = {"model": loaded.digest} | source.inputs
     meaning = Meaning.of_model(loaded.header)
     facts: dict[str, Any] = {

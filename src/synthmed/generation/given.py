@@ -1,6 +1,6 @@
 """What images are made under, and whose it is: masks, images and styles of a data set, a sample set or a folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -51,12 +51,14 @@ class Source:
         styles: the images whose texture is taken, or None.
         takes_images: whether the images of the masks are taken as well.
         label: place of the one class, or None.
+        style_weights: how much of each label's texture is the style's; None = all of it.
     """
 
     masks: Shapes | None = None
     styles: Shapes | None = None
     takes_images: bool = False
     label: int | None = None
+    style_weights: list[float] | None = None
     inputs: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -71,7 +73,8 @@ class Source:
             rows = [number % len(self.styles.names) for number in numbers]
             styles = Pairs(images=self.styles.images(rows), masks=torch.from_numpy(self.styles.masks[rows]))
         labels = None if self.label is None else torch.full((len(numbers),), self.label)
-        return Given(masks=masks, images=images, labels=labels, styles=styles)
+        weights = None if self.style_weights is None else torch.tensor([self.style_weights] * len(numbers))
+        return Given(masks=masks, images=images, labels=labels, styles=styles, style_weights=weights)
 
     def names(self, number: int) -> dict[str, str]:
         """Which mask and which style an image takes, for its row of ``samples.csv``."""
@@ -90,7 +93,7 @@ class Source:
 
 def read_given(
     model: Model, *, most: int, masks: Path | None = None, styles: Path | None = None, label: str = "",
-    split: str = "train", leave_out_empty: bool = False,
+    split: str = "train", leave_out_empty: bool = False, style_weights: Iterable[str] = (),
 ) -> Source:  # fmt: skip
     """Read what a model is to make images under.
 
@@ -102,10 +105,12 @@ def read_given(
         label: the one class of all images; "" = not said.
         split: of a data set.
         leave_out_empty: go on without masks and label maps that hold nothing but background.
+        style_weights: how much of a label's texture is the style's, such as "lung=0.3".
 
     Raises:
-        DataError: an unknown split; something missing, not taken, empty, or of another size or meaning than the
-            model's.
+        ConfigError: a weight that is no number from 0 to 1.
+        DataError: an unknown split or label; something missing, not taken, empty, or of another size or meaning than
+            the model's.
         ArtifactError: a data set or sample set is damaged, or a path is something else of ours.
     """
     taken = model.method.needs | model.method.accepts
@@ -124,11 +129,12 @@ def read_given(
             f"{masks} holds masks without images; this model is given edges of real images inside their masks. "
             "Give a data set."
         )
+    weights = model.style_weights(style_weights)
     both = {name: one for name, one in (("masks", shapes), ("styles", textures)) if one}
     return Source(
-        masks=shapes, styles=textures, takes_images="images" in taken, label=place,
+        masks=shapes, styles=textures, takes_images="images" in taken, label=place, style_weights=weights,
         inputs={name: one.digest for name, one in both.items()},
-        facts={name: one.about for name, one in both.items()},
+        facts={name: one.about for name, one in both.items()} | ({"style_weights": weights} if weights else {}),
     )  # fmt: skip
 
 

@@ -5,7 +5,8 @@ digests of what it was trained on). There is no code in the file, no discriminat
 those would tell more about the patients than the images do.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,31 @@ class Model:
             )
         return self.spec.classes.index(name)
 
+    def style_weights(self, words: Iterable[str]) -> list[float] | None:
+        """How much of each label's texture is the style's, of words such as "lung=0.3"; None = all of all.
+
+        Raises:
+            DataError: the model takes no styles, or has no such label.
+            ConfigError: no number from 0 to 1.
+        """
+        names = self.header["mask_labels"]
+        weights = {int(place): 1.0 for place in names}
+        for word in words:
+            if "styles" not in self.method.needs | self.method.accepts:
+                raise DataError(f"A {self.header['method']} model takes no styles; generate without --style-weight.")
+            name, equals, share = word.partition("=")
+            places = [int(place) for place, known in names.items() if known == name.strip()]
+            if not places:
+                near, known = did_you_mean(name, names.values()), ", ".join(names.values())
+                raise DataError(f"--style-weight names {name!r}{near}; the model's labels are {known}.")
+            try:
+                weights[places[0]] = float(share) if equals else -1.0
+            except ValueError:
+                weights[places[0]] = -1.0
+            if not 0 <= weights[places[0]] <= 1:
+                raise ConfigError(f"--style-weight got {word!r}; expected LABEL=SHARE, a share from 0 to 1.")
+        return [weights[place] for place in sorted(weights)] if set(weights.values()) != {1.0} else None
+
     def completed(self, given: Given, num: int, seed: int, first: int) -> Given:
         """What is given, with classes in the proportions of the training set where they are needed and missing.
 
@@ -140,7 +166,7 @@ class Model:
         offset = seed_of("classes", seed) / 2**63
         places = (torch.arange(first, first + num, dtype=torch.float64) * _GOLDEN + offset) % 1
         labels = torch.searchsorted(counts.cumsum(0) / counts.sum(), places, right=True)
-        return Given(masks=given.masks, images=given.images, styles=given.styles, labels=labels)
+        return replace(given, labels=labels)
 
     def check(self, given: Given, num: int) -> None:
         """Refuse what the images cannot be made under.

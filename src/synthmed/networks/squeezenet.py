@@ -40,11 +40,16 @@ class SqueezeNet(nn.Module):
         """[N 3 227 227] -> logits [N 1000] of the classes of ImageNet."""
         return functional.relu(self.conv10(self._maps(images))).mean((2, 3))
 
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """What conv1, fire3, fire5, fire7 and fire9 give."""
+        first = functional.relu(self.conv1(images))
+        second = self.fire3(self.fire2(_pool(first)))
+        third = self.fire5(self.fire4(_pool(second)))
+        fourth = self.fire7(self.fire6(_pool(third)))
+        return [first, second, third, fourth, self.fire9(self.fire8(fourth))]
+
     def _maps(self, images: Tensor) -> Tensor:
-        maps = _pool(functional.relu(self.conv1(images)))
-        maps = _pool(self.fire3(self.fire2(maps)))
-        maps = _pool(self.fire5(self.fire4(maps)))
-        return self.fire9(self.fire8(self.fire7(self.fire6(maps))))
+        return self.maps(images)[-1]
 
 
 def _pool(maps: Tensor) -> Tensor:
