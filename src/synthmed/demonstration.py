@@ -29,13 +29,13 @@ _SETTINGS = "demo.json"
 _DRAW = 0.09
 """Seconds that one phantom takes a core of the machine on which the parts below were measured, two cores in all."""
 _SECONDS = {
-    "source": 12,
-    "data": 5,
-    "run/model.safetensors": 100,
-    "samples": 5,
-    "report": 50,
-    "audit": 15,
-    "audit-with-a-copy": 10,
+    "source": 4,
+    "data": 3,
+    "run/model.safetensors": 120,
+    "samples": 4,
+    "report": 67,
+    "audit": 18,
+    "audit-with-a-copy": 9,
 }
 """What each part takes there, by what stands when it is finished."""
 _MEGABYTES = 30

@@ -135,7 +135,8 @@ def export(data: Data, out: Out,
     """Write prepared images and masks as files for other tools, with names that bring their results back."""
     from synthmed.data.export import export as run
 
-    num = run(data, out, split=split, masks_only=masks_only, file_format=file_format)  # type: ignore[arg-type]
+    with progress_bar("Writing"):
+        num = run(data, out, split=split, masks_only=masks_only, file_format=file_format)  # type: ignore[arg-type]
     what = "masks" if masks_only else "images"
     tell(as_json, f"{out} holds {num} {what} of the split {split}. Let the other tool write images/ID-1.png and so on "
                   f"beside masks/ID.png, then: synthmed evaluate FOLDER {data} REPORT", out=out, num=num)  # fmt: skip

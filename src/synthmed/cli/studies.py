@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from synthmed.cli._app import Json, Out, Seed, Study, study, tell
+from synthmed.cli._app import Json, Out, Seed, Study, progress_bar, study, tell
 
 
 @study.command("new")
@@ -23,8 +23,9 @@ def study_new(real: Annotated[Path, typer.Argument(metavar="REAL", help="Prepare
     """Choose images, audit the blinding and freeze the protocol."""
     from synthmed.reading.design import study_new as run
 
-    made = run(real, out, synthetic=synthetic, paradigm=paradigm, num=num, readers=readers, sessions=sessions,
-               margin=margin, overrides=overrides or (), seed=seed)  # fmt: skip
+    with progress_bar("Choosing images"):
+        made = run(real, out, synthetic=synthetic, paradigm=paradigm, num=num, readers=readers, sessions=sessions,
+                   margin=margin, overrides=overrides or (), seed=seed)  # fmt: skip
     tell(as_json, f"{made.summary}\nNext: synthmed study invite {out} NAME, and synthmed study serve {out}", out=out,
           digest=made.study.digest, cases=len(made.study.cases), half_width=made.size.one_reader,
           cues=list(made.cues))  # fmt: skip
@@ -72,8 +73,9 @@ def study_simulate(study: Study,
     """Let simulated readers answer through the real interface; reports say so."""
     from synthmed.reading.simulate import study_simulate as run
 
-    courses = run(study, readers=readers, d_prime=d_prime, criterion=criterion, drift=drift, lapse=lapse,
-                  consistency=consistency, think=think, address=address, seed=seed)  # fmt: skip
+    with progress_bar("Reading"):
+        courses = run(study, readers=readers, d_prime=d_prime, criterion=criterion, drift=drift, lapse=lapse,
+                      consistency=consistency, think=think, address=address, seed=seed)  # fmt: skip
     answers = sum(len(course.acknowledged) for course in courses)
     tell(as_json, f"{readers} simulated readers gave {answers} answers. Next: synthmed study report {study} REPORT",
           readers=readers, answers=answers)  # fmt: skip
@@ -86,7 +88,8 @@ def study_report(study: Annotated[Path, typer.Argument(metavar="STUDY|CSV", help
     """Analyse the answers so far: report.html, report.json, tables for other programs."""
     from synthmed.reading.report import study_report as run
 
-    report = run(study, out)
+    with progress_bar("Analysing"):
+        report = run(study, out)
     tell(as_json, f"{report.verdict}\nThe report is {out / 'report.html'}.", out=out, verdict=report.verdict)
 
 
