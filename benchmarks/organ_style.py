@@ -21,7 +21,7 @@ from torch import Tensor
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_unit_range
 from synthmed.generation.model import load_model
-from synthmed.networks.organ_style import TextureNetwork
+from synthmed.networks.textures import TextureNetwork
 from synthmed.objectives.organ_texture import LEAST, organ_grams, organ_levels, reduced, style_distance
 from synthmed.pretrained.folder import checked_file
 from synthmed.pretrained.reading import read_tensors

@@ -7,7 +7,8 @@ from contracts.toys import tiny_method, toy_batch
 
 import synthmed
 from synthmed.errors import ConfigError, DataError
-from synthmed.networks.organ_style import OrganGenerator, OrganJudge, TextureNetwork
+from synthmed.networks.organ_style import OrganGenerator, OrganJudge
+from synthmed.networks.textures import TextureNetwork
 from synthmed.shapes import Given, Pairs
 
 

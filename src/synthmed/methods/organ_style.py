@@ -30,12 +30,12 @@ from synthmed.methods._adversarial import (
 from synthmed.methods._contract import Adam, Method, Stage
 from synthmed.networks.layers import Norm
 from synthmed.networks.organ_style import (
-    FeatureNetwork,
     OrganEncoder,
     OrganGenerator,
     OrganJudge,
     PublishedGenerator,
 )
+from synthmed.networks.textures import FeatureNetwork
 from synthmed.objectives import augment, losses
 from synthmed.objectives.organ_texture import (
     content_distance,

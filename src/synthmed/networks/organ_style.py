@@ -1,7 +1,6 @@
 """Networks that make an image of a label map whose every organ has a texture of its own (Krishna and Mueller 2019)."""
 
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +17,8 @@ from synthmed.networks.layers import (
     widths,
 )
 from synthmed.networks.patchgan import PatchDiscriminator
-from synthmed.networks.squeezenet import SqueezeNet
-from synthmed.networks.vgg import Vgg
+from synthmed.networks.textures import FeatureNetwork, TextureNetwork
 from synthmed.shapes import Batch, Image, ImageSpec, Latent, Logits, OneHot, Pairs
-
-FeatureNetwork = Literal["random", "squeezenet", "vgg19"]
-"""What textures are compared by: a small network with fixed random weights, or one of ImageNet from a file."""
 
 _MEMORY = 0.01
 """Share of a training step in the usual codes."""
@@ -185,57 +180,6 @@ class _OrganBlock(nn.Module):
         scale, shift, roughness = planes.chunk(3, dim=1)
         noise = draws.normal(1, *features.shape[2:]).to(features)
         return features * (1 + scale) + shift + 0.3 * (1 + roughness) * noise
-
-
-class TextureNetwork(nn.Module):
-    """Feature maps for textures [N C h w] of five depths, and for content. Nothing learns: its weights are buffers.
-
-    Args:
-        name: "random" draws its weights from a fixed seed; those of the others are read.
-    """
-
-    def __init__(self, name: FeatureNetwork) -> None:
-        super().__init__()
-        self.body: Vgg | SqueezeNet | nn.Sequential
-        if name == "vgg19":
-            self.body = Vgg(19, dense=False)
-        elif name == "squeezenet":
-            self.body = SqueezeNet()
-        else:
-            layers = [nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise((1, 16, 32, 48, 64, 64))]
-            generator = torch.Generator().manual_seed(0)
-            with torch.no_grad():
-                for layer in layers:
-                    spread = (2 / layer.weight[0].numel()) ** 0.5
-                    layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * spread)
-                    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-            self.body = nn.Sequential(*layers)
-        for part in self.body.modules():
-            for key, weight in list(part.named_parameters(recurse=False)):
-                delattr(part, key)
-                part.register_buffer(key, weight.detach())
-
-    def read(self, weights: dict[str, Tensor]) -> None:
-        """Take the convolutions' weights from those of a published file."""
-        own = self.body.state_dict()
-        self.body.load_state_dict({name: weights[name].to(own[name]) for name in own})
-
-    def forward(self, images: Image) -> tuple[list[Tensor], Tensor]:
-        """Images [N C H W] in [-1, 1] -> maps of textures, coarser and coarser, and a map of content."""
-        if isinstance(self.body, nn.Sequential):
-            maps, found = images.mean(1, keepdim=True), []
-            for number, layer in enumerate(self.body):
-                maps = functional.relu(layer(functional.avg_pool2d(maps, 2) if number else maps))
-                found.append(maps)
-            return found, found[3]
-        colours = images if images.shape[1] == 3 else images.mean(1, keepdim=True).expand(-1, 3, -1, -1)
-        shares = (colours + 1) / 2
-        if isinstance(self.body, Vgg):  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1; relu4_2
-            mean, spread = shares.new_tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[:, :, None, None]
-            *found, content = self.body.maps((shares - mean) / spread, (1, 6, 11, 20, 29, 22))
-            return found, content
-        found = self.body.maps(shares.flip(1) * 255 - shares.new_tensor([104.0, 117.0, 123.0])[:, None, None])
-        return found, found[3]
 
 
 class OrganJudge(nn.Module):
