@@ -1,5 +1,7 @@
 """S3: organs take the texture that was asked for, latents vary it, and a style may be mixed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,10 @@ from contracts.toys import tiny_method, toy_batch
 
 import synthmed
 from synthmed.errors import ConfigError, DataError
+from synthmed.generation.given import read_given
 from synthmed.networks.organ_style import OrganGenerator, OrganJudge
 from synthmed.networks.textures import TextureNetwork
+from synthmed.pictures import save_png
 from synthmed.shapes import Given, Pairs
 
 
@@ -43,15 +47,65 @@ def test_image_style_and_latents_each_change_what_is_made_and_nothing_else_does(
     torch.testing.assert_close(single, first[2:3], rtol=1e-4, atol=1e-5)
 
 
-def test_a_style_that_lacks_an_organ_leaves_it_as_it_usually_is():
-    generator = OrganGenerator(organs=2, channels=1, latent_size=3, code_size=4, features=8, cap=8, levels=1)
-    generator.usual.copy_(torch.tensor([[1.0] * 4, [2.0] * 4]))
-    codes, shares = torch.full((1, 2, 4), 5.0), torch.zeros(1, 2, 8, 8)
-    shares[:, 0] = 1
-    assert generator.mixed(codes, shares)[0, :, 0].tolist() == [5.0, 2.0]
-    assert generator.mixed(codes, shares, torch.tensor([[0.25, 1.0]]))[0, :, 0].tolist() == [2.0, 2.0]
+def test_an_organ_that_a_style_lacks_takes_the_code_of_the_one_that_looks_most_like_it():
+    generator = OrganGenerator(organs=3, channels=1, latent_size=3, code_size=4, features=8, cap=8, levels=1)
+    generator.usual.copy_(torch.tensor([[1.0] * 4, [7.0] * 4, [8.0] * 4]))
+    codes, shares = torch.tensor([[[5.0] * 4, [6.0] * 4, [0.0] * 4]]), torch.zeros(1, 3, 8, 8)
+    shares[:, 0, :4], shares[:, 1, 4:] = 1, 1
+    assert generator.mixed(codes, shares)[0, :, 0].tolist() == [5.0, 6.0, 6.0]
+    assert generator.mixed(codes, shares, torch.tensor([[0.25, 1.0, 0.5]]))[0, :, 0].tolist() == [2.0, 6.0, 7.0]
+    assert generator.mixed(codes, shares * 0)[0, :, 0].tolist() == [1.0, 7.0, 8.0]
     generator.remember(codes, shares)
-    assert generator.usual[0, 0] > 1 and generator.usual[1, 0] == 2
+    assert generator.usual[0, 0] > 1 and generator.usual[1, 0] < 7 and generator.usual[2, 0] == 8
+
+
+def test_a_style_without_an_organ_of_the_map_is_refused_or_told_as_the_user_chooses(thorax, tmp_path):
+    data, model = thorax
+    styles, said = tmp_path / "styles", []
+    opened = synthmed.PreparedDataset.open(data).split("test")
+    names = {name: int(number) for number, name in opened.info.mask_labels.items()}
+    maps = opened.masks([0])
+    maps[maps == names["lung"]] = names["soft tissue"]
+    bone = np.flatnonzero(maps == names["bone"])
+    maps.reshape(-1)[bone[3:]] = names["soft tissue"]
+    for folder, stored in (("images", opened.images([0])[0, 0]), ("masks", maps[0])):
+        (styles / folder).mkdir(parents=True)
+        save_png(styles / folder / "a.png", stored)
+    with pytest.raises(DataError, match=r"shows no lung, and 2 of 2 images need it.*--missing-organ nearest"):
+        synthmed.generate(model, tmp_path / "x", num=2, masks=data, styles=styles, split="test")
+    synthmed.generate(model, tmp_path / "x", num=2, masks=data, styles=styles, split="test",
+                      missing_organ="nearest", say=said.append)  # fmt: skip
+    told = [sentence.split(":")[0] for sentence in said]
+    assert told[:2] == ["lung", "bone"]
+    assert "texture of another organ" in said[0] and "fewer than 16 pixels" in said[1]
+    usual = [f"{name}=0" for name in told]
+    synthmed.generate(model, tmp_path / "y", num=2, masks=data, styles=styles, split="test", style_weight=usual,
+                      say=said.append)  # fmt: skip
+    assert len(said) == len(told)
+    with pytest.raises(ConfigError, match="expected refuse or nearest"):
+        synthmed.generate(model, tmp_path / "z", num=1, masks=data, styles=styles, missing_organ="any")
+
+
+@pytest.mark.parametrize(
+    ("owner", "trained_on", "lineage"),
+    [
+        ("real", "", "texture_from_real"),
+        ("phantom", "", "texture_from_real"),
+        ("sampled", "", "texture_from_real"),
+        ("real", "thorax", "mask_from_real"),
+        ("sampled", "thorax", "mask_from_phantom"),
+    ],
+)
+def test_images_of_a_model_that_holds_one_patients_texture_are_of_that_patient(
+    thorax, tmp_path, owner, trained_on, lineage
+):
+    data, _ = thorax
+    settings = ["config.images=4", "config.levels=3", "config.features=8", "config.discriminator_features=8"]
+    model = synthmed.load_model(synthmed.train("organ_style_paper", data, tmp_path / "run", overrides=settings))
+    assert model.method.keeps_texture and model.header["data"]["phantom"] == "thorax"
+    model.header["data"]["phantom"] = trained_on
+    source = read_given(model, most=2, masks=data)
+    assert replace(source, masks=replace(source.masks, owner=owner)).lineage == lineage
 
 
 def test_what_judges_is_in_no_model_file_and_learns_nothing():

@@ -8,7 +8,10 @@ from synthmed.data.dataset import PreparedDataset as PreparedDataset
 from synthmed.data.export import export as export
 from synthmed.data.prepare import prepare as prepare
 from synthmed.demonstration import demo as demo
+from synthmed.editing.interpolate import interpolate as interpolate
+from synthmed.editing.invert import invert as invert
 from synthmed.editing.perturb import perturb as perturb
+from synthmed.editing.splice import splice as splice
 from synthmed.evaluation.report import evaluate as evaluate
 from synthmed.generation.generate import generate as generate
 from synthmed.generation.model import load_model as load_model

@@ -21,8 +21,8 @@ from synthmed.pictures import pairs_grid, save_png
 from synthmed.sources.exact import described, read_pixels, stacked, write_pixels
 from synthmed.sources.foreign import find_samples, mask_values, read_labels
 
-Lineage = Literal["sampled", "mask_from_phantom", "mask_from_real", "texture_from_real", "real_inverted",
-                  "real_spliced", "real_bent", "unknown"]  # fmt: skip
+Lineage = Literal["sampled", "mask_from_phantom", "mask_from_real", "texture_from_real", "inverted_from_real",
+                  "spliced_from_real", "bent_from_real", "unknown"]  # fmt: skip
 """Where an image comes from."""
 
 OF_NOBODY = frozenset({"sampled", "mask_from_phantom"})

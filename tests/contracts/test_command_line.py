@@ -39,8 +39,13 @@ VERBS = {
     "export": "DATA OUT --format --json --masks-only --split",
     "label": "PHOTOGRAPHS DATA OUT --device --json --seed",
     "train": "RECIPE DATA RUN --device --dry-run --json --set --tensorboard",
-    "generate": "MODEL OUT --device --dicom-object --format --json --label --leave-out-empty --masks --num --seed "
-    "--split --style-weight --styles",
+    "generate": "MODEL OUT --codes --device --dicom-object --format --json --label --leave-out-empty --masks "
+    "--missing-organ --num --seed --split --style-weight --styles",
+    "invert": "MODEL DATA|SAMPLES|FOLDER OUT --device --extractor --fine-tune --json --rate --seed --split --steps "
+    "--weights",
+    "interpolate": "MODEL OUT [ANCHOR]... --along --continua --device --even --extractor --json --loop --seed --steps "
+    "--through --weights",
+    "splice": "MODEL OUT --device --extractor --json --mask --rate --shift --steps --template --texture --weights",
     "perturb": "DATA OUT --json --limit --num --seed --smoothness --split --strength",
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "
     "--seed --seeds --steps --weights",

@@ -108,7 +108,7 @@ def test_maps_of_patients_stay_theirs(tmp_path, toy_dataset):
         Image.fromarray(shade.astype(np.uint8)).save(source / "images" / f"{number}.png")
         Image.fromarray((body() > 1).astype(np.uint8) * 255).save(source / "masks" / f"{number}.png")
     real = synthmed.prepare(source, tmp_path / "real", kind="generic", size=96, test=0, holdout=0)
-    assert {one.lineage for one in perturb(real.path, tmp_path / "bent", num=2).samples} == {"real_bent"}
+    assert {one.lineage for one in perturb(real.path, tmp_path / "bent", num=2).samples} == {"bent_from_real"}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_an_outline_is_carried_into_another_and_the_image_with_it():
 def test_it_copies_other_patients_under_masks_of_the_test_split_and_is_made_once(make_dataset, tmp_path):
     real = make_dataset(train=6, test=3)
     made = copier_of(real, tmp_path / "kept")
-    assert len(made) == 9 and made.has_masks and {sample.lineage for sample in made.samples} == {"real_bent"}
+    assert len(made) == 9 and made.has_masks and {sample.lineage for sample in made.samples} == {"bent_from_real"}
     assert [sample.mask_from for sample in made.samples[:3]] == [f"test/{row.id}" for row in real.split("test").rows]
     assert {sample.style_from.partition("/")[0] for sample in made.samples} == {"train"}
     under_one = [sample.style_from for sample in made.samples if sample.mask_from == made.samples[0].mask_from]

@@ -53,5 +53,5 @@ def test_given_masks_must_be_those_of_the_data_set(make_dataset, make_samples):
             real.images([0]), name=name, trained_on=real, lineage="mask_from_real", inputs={"masks": digest}
         )
         assert prove(made, real).shown is shown
-    spliced = make_samples(real.images([0]), name="spliced", trained_on=real, lineage="real_spliced")
+    spliced = make_samples(real.images([0]), name="spliced", trained_on=real, lineage="spliced_from_real")
     assert not prove(spliced, real).shown

@@ -19,6 +19,9 @@ from synthmed.errors import InputError, Interrupted, SynthmedError
 from synthmed.running.progress import hush, started
 
 # isort: split
+from synthmed.cli import changing  # noqa: F401
+
+# isort: split
 from synthmed.cli import judging  # noqa: F401
 
 # isort: split

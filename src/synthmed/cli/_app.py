@@ -27,7 +27,7 @@ class Computing(TyperCommand):
 
 
 _HELP = {"help_option_names": ["-h", "--help"]}
-START, MAKE, JUDGE, HAND_ON = "Start here", "Make images", "Judge them", "Hand them on"
+START, MAKE, CHANGE, JUDGE, HAND_ON = "Start here", "Make images", "Change them", "Judge them", "Hand them on"
 """The groups in which the verbs are listed."""
 
 app = typer.Typer(

@@ -215,11 +215,15 @@ def generate(model: Annotated[str, typer.Argument(metavar="MODEL", help="RUN/mod
                                help="Make images in the texture of these.")] = None,
              style_weight: Annotated[list[str] | None, typer.Option(metavar="LABEL=SHARE", help="How much of a label's "
                                      "texture is the style's, such as lung=0.3; repeat it for more.")] = None,
+             missing_organ: Annotated[str, typer.Option(metavar="refuse|nearest", help="What to do where a style lacks "
+                                      "a label of its map: stop, or take its most similar label.")] = "refuse",
              label: Annotated[str, typer.Option(metavar="CLASS", help="Make images of this class; of all classes in "
                                                 "the proportions of the training set if not given.")] = "",
              split: Annotated[str, typer.Option(help="Split of DATA whose masks and styles are used.")] = "train",
              leave_out_empty: Annotated[bool, typer.Option("--leave-out-empty", help="Go on without masks that are "
                                         "empty.")] = False,
+             codes: Annotated[Path | None, typer.Option(metavar="FOLDER|FILE", help="Make the images of codes that "
+                              "invert, interpolate or splice wrote.")] = None,
              file_format: Annotated[str, typer.Option("--format", help="png, tiff, npy, nifti or dicom; the last three "
                                                       "beside the stored pixels, in physical units.")] = "png",
              dicom_object: Annotated[str, typer.Option(metavar="OBJECT", help="What DICOM files become: sc (secondary "
@@ -230,35 +234,8 @@ def generate(model: Annotated[str, typer.Argument(metavar="MODEL", help="RUN/mod
 
     with progress_bar("Generating") as progress:
         made = run(model, out, num=num, seed=seed, masks=masks, styles=styles, label=label, split=split,
-                   style_weight=style_weight or (),
-                   leave_out_empty=leave_out_empty, file_format=file_format, dicom_object=dicom_object,
-                   device=device, progress=progress)  # fmt: skip
+                   style_weight=style_weight or (), missing_organ=missing_organ,
+                   leave_out_empty=leave_out_empty, codes=codes, file_format=file_format, dicom_object=dicom_object,
+                   device=device, progress=progress, say=progress.say)  # fmt: skip
     tell(as_json, f"{out} holds {len(made)} images. Next: synthmed evaluate {out} DATA REPORT",
           out=out, digest=made.digest, num=len(made))  # fmt: skip
-
-
-@app.command(
-    rich_help_panel=MAKE,
-    epilog=example(
-        "synthmed perturb data maps --num 40",
-        "synthmed perturb data maps --num 40 --strength 0.05 --limit bone=2",
-    ),
-)
-def perturb(data: Data, out: Out,
-            num: Annotated[int, typer.Option(help="How many maps.")],
-            strength: Annotated[float, typer.Option(help="How far pixels move at most, as a share of the longest "
-                                "side.")] = 0.03,
-            smoothness: Annotated[float, typer.Option(help="Length along which they move alike, as such a "
-                                  "share.")] = 0.12,
-            limit: Annotated[list[str] | None, typer.Option(metavar="LABEL=PIXELS", help="How far a label may move, "
-                             "such as lung=4; repeat it for more.")] = None,
-            split: Annotated[str, typer.Option(help="Split of DATA whose label maps are bent.")] = "train",
-            seed: Seed = 0, as_json: Json = False) -> None:  # fmt: skip
-    """Bend label maps into new anatomy; no organ is torn."""
-    from synthmed.editing.perturb import perturb as run
-
-    with progress_bar("Bending") as progress:
-        made = run(data, out, num=num, strength=strength, smoothness=smoothness, limit=limit or (), split=split,
-                   seed=seed, progress=progress, say=progress.say)  # fmt: skip
-    tell(as_json, f"{out} holds {len(made)} bent maps. Next: synthmed generate MODEL SAMPLES --num {len(made)} --masks "
-         f"{out}", out=out, digest=made.digest, num=len(made))  # fmt: skip

@@ -28,6 +28,8 @@ _TOGETHER, _ALONE = 2, 2
 """How often a job may lose its worker beside others, and then alone, before it is given up."""
 _CHUNK = 64
 """Values in one job of ``map``."""
+_PATIENCE = 5.0
+"""Seconds in which a pool whose processes are dead has ended."""
 
 
 class Died:
@@ -187,10 +189,13 @@ class Workers:
         if executor is None:
             return
         processes = list((getattr(executor, "_processes", None) or {}).values())
+        manager = getattr(executor, "_executor_manager_thread", None)
         executor.shutdown(wait=False)
         for process in processes:
             process.terminate()
             process.join()
+        if manager is not None:  # it closes its pipes, and Python ends the pool a second time when it exits
+            manager.join(_PATIENCE)
 
 
 def _next(fresh: Iterator[_Job], again: deque[_Job], running: dict[Future[Any], _Job]) -> _Job | None:

@@ -93,7 +93,7 @@ def perturb(
     names = {int(number): name for number, name in opened.info.mask_labels.items()}
     limits = _limits(limit, names)
     phantom = bool(opened.info.provenance.get("phantom", ""))
-    lineage: Lineage = "mask_from_phantom" if phantom else "real_bent"
+    lineage: Lineage = "mask_from_phantom" if phantom else "bent_from_real"
     told: list[tuple[object, ...]] = []
 
     def drawn() -> Iterator[Drawn]:

@@ -146,7 +146,9 @@ def _at_random(train: PreparedDataset) -> Iterator[Drawn]:
 
 def _sample(source: Row, about: Row | None = None) -> Sample:
     under = "" if about is None else f"{about.split}/{about.id}"
-    return Sample(seed=0, label=source.label, lineage="real_bent", mask_from=under, style_from=f"train/{source.id}")
+    return Sample(
+        seed=0, label=source.label, lineage="bent_from_real", mask_from=under, style_from=f"train/{source.id}"
+    )
 
 
 def _some(images: PreparedDataset, most: int) -> PreparedDataset:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -13,12 +13,18 @@ from numpy.typing import NDArray
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_unit_range
 from synthmed.data.split import SPLITS
-from synthmed.errors import DataError
+from synthmed.errors import ConfigError, DataError
 from synthmed.generation.model import Model
 from synthmed.phantoms import phantom_kind
+from synthmed.running.progress import Say, unsaid
 from synthmed.samples import OF_NOBODY, Lineage, SampleSet
 from synthmed.shapes import Given, Image, ImageSpec, Pairs
 from synthmed.sources.pixels import read_image, read_mask
+
+MissingOrgan = Literal["refuse", "nearest"]
+"""What becomes of a label that a style lacks: nothing is made, or it takes the texture of the most similar organ."""
+_FEW = 16
+"""Pixels of an organ below which its texture is hardly known: one cell of the features that read it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +56,7 @@ class Source:
         masks: the shapes, or None.
         styles: the images whose texture is taken, or None.
         takes_images: whether the images of the masks are taken as well.
+        kept_texture: whose texture the model's own weights hold: "" of nobody's alone, "phantom" or "real".
         label: place of the one class, or None.
         style_weights: how much of each label's texture is the style's; None = all of it.
     """
@@ -57,6 +64,7 @@ class Source:
     masks: Shapes | None = None
     styles: Shapes | None = None
     takes_images: bool = False
+    kept_texture: str = ""
     label: int | None = None
     style_weights: list[float] | None = None
     inputs: dict[str, str] = field(default_factory=dict)
@@ -84,16 +92,17 @@ class Source:
     @property
     def lineage(self) -> Lineage:
         """Of the images that are made under it."""
-        textures = [self.masks] if self.takes_images and self.masks else []
-        if any(one.owner == "real" for one in [*textures, *([self.styles] if self.styles else [])]):
+        owners = {one.owner for one in (self.masks, self.styles) if one} | ({self.kept_texture} - {""})
+        textures = {one.owner for one in (self.masks if self.takes_images else None, self.styles) if one}
+        if "real" in textures | {self.kept_texture}:
             return "texture_from_real"
-        owners = {one.owner for one in (self.masks, self.styles) if one}
         return "mask_from_real" if "real" in owners else "mask_from_phantom" if "phantom" in owners else "sampled"
 
 
 def read_given(
     model: Model, *, most: int, masks: Path | None = None, styles: Path | None = None, label: str = "",
     split: str = "train", leave_out_empty: bool = False, style_weights: Iterable[str] = (),
+    missing_organ: str = "refuse", say: Say = unsaid,
 ) -> Source:  # fmt: skip
     """Read what a model is to make images under.
 
@@ -106,9 +115,11 @@ def read_given(
         split: of a data set.
         leave_out_empty: go on without masks and label maps that hold nothing but background.
         style_weights: how much of a label's texture is the style's, such as "lung=0.3".
+        missing_organ: "refuse" a style that lacks a label of its map, or give it the texture of the "nearest".
+        say: hears of labels that a style lacks, or shows too little of.
 
     Raises:
-        ConfigError: a weight that is no number from 0 to 1.
+        ConfigError: a weight that is no number from 0 to 1, or an unknown choice for missing organs.
         DataError: an unknown split or label; something missing, not taken, empty, or of another size or meaning than
             the model's.
         ArtifactError: a data set or sample set is damaged, or a path is something else of ours.
@@ -130,12 +141,51 @@ def read_given(
             "Give a data set."
         )
     weights = model.style_weights(style_weights)
+    if missing_organ not in get_args(MissingOrgan):
+        raise ConfigError(f"--missing-organ is {missing_organ!r}; expected {' or '.join(get_args(MissingOrgan))}.")
+    if shapes and textures:
+        _compare_organs(shapes, textures, model, most, weights, missing_organ == "nearest", say)
+    whose = "phantom" if model.header.get("data", {}).get("phantom", "") else "real"
+    kept = model.header.get("tuned_on", {}).get("owner", whose if model.method.keeps_texture else "")
     both = {name: one for name, one in (("masks", shapes), ("styles", textures)) if one}
     return Source(
-        masks=shapes, styles=textures, takes_images="images" in taken, label=place, style_weights=weights,
+        masks=shapes, styles=textures, takes_images="images" in taken, kept_texture=kept, label=place,
+        style_weights=weights,
         inputs={name: one.digest for name, one in both.items()},
         facts={name: one.about for name, one in both.items()} | ({"style_weights": weights} if weights else {}),
     )  # fmt: skip
+
+
+def _compare_organs(
+    masks: Shapes, styles: Shapes, model: Model, most: int, weights: list[float] | None, nearest: bool, say: Say
+) -> None:
+    """Refuse a style that lacks a label of its map, or say which takes the texture of another; say what is small."""
+    names = {int(place): name for place, name in model.header["mask_labels"].items()}
+    wanted = [set(np.unique(one).tolist()) for one in masks.masks]
+    shown = [np.bincount(one.ravel(), minlength=model.spec.num_labels) for one in styles.masks]
+    lacking: dict[int, list[str]] = {}
+    scarce: dict[int, list[str]] = {}
+    for number in range(most):
+        pixels = shown[number % len(shown)]
+        for label in wanted[number % len(wanted)]:
+            if pixels[label] < _FEW and (weights is None or weights[label] > 0):
+                told = lacking if not pixels[label] else scarce
+                told.setdefault(label, []).append(
+                    f"{styles.names[number % len(styles.names)]} (for map {masks.names[number % len(masks.names)]})"
+                )
+    for label, places in sorted(lacking.items()):
+        name = names.get(label, f"label {label}")
+        if not nearest:
+            raise DataError(
+                f"The style {places[0]} shows no {name}, and {len(places)} of {most} images need it. Give other "
+                f"styles; or take the most similar organ of the style by --missing-organ nearest, or the usual look of "
+                f"{name} by --style-weight {name}=0."
+            )
+        say(f"{name}: {len(places)} of {most} images take the texture of another organ; the first style without "
+            f"it is {places[0]}.")  # fmt: skip
+    for label, places in sorted(scarce.items()):
+        say(f"{names.get(label, f'label {label}')}: {len(places)} of {most} styles show fewer than {_FEW} pixels of "
+            f"it, too few to tell its texture; the first is {places[0]}.")  # fmt: skip
 
 
 def filled(masks: Callable[[Sequence[int]], NDArray[np.uint8]], count: int, most: int | None = None) -> list[int]:

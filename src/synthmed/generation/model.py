@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from synthmed import artifacts
 from synthmed.config import did_you_mean, parse
@@ -18,9 +19,9 @@ from synthmed.draws import Draws, seed_of
 from synthmed.errors import ArtifactError, ConfigError, DataError, TrainingError
 from synthmed.generation import model_file
 from synthmed.methods import find_method
-from synthmed.methods._contract import Method, build
+from synthmed.methods._contract import Codes, Encodes, Method, build
 from synthmed.running.devices import find_device
-from synthmed.shapes import Given, ImageSpec, LabelMap, Latent, Pairs
+from synthmed.shapes import Given, Image, ImageSpec, LabelMap, Latent, Pairs
 from synthmed.zoo.folder import find_model
 
 _GROUP = 8
@@ -86,13 +87,8 @@ class Model:
                 f"settings takes {shape}."
             )
         self.check(given, num)
-        start = first % _GROUP
-        rows = torch.arange(-start, -(-(start + num) // _GROUP) * _GROUP - start).clamp(0, max(num - 1, 0))
-        parts = [
-            self.method.generate(latents[group].to(self._device), given[group].to(self._device))
-            for group in rows.split(_GROUP)
-        ]
-        wanted = slice(start, start + num)
+        groups, wanted = _groups(num, first)
+        parts = [self.method.generate(latents[group].to(self.device), given[group].to(self.device)) for group in groups]
         images = torch.cat([part.images for part in parts])[wanted].cpu()
         for place in (~torch.isfinite(images.flatten(1)).all(1)).nonzero().flatten().tolist():
             raise TrainingError(
@@ -104,6 +100,57 @@ class Model:
             images=images,
             masks=torch.cat(masks)[wanted].cpu() if masks else None,
         )
+
+    @property
+    def encoder(self) -> Encodes:
+        """The method, where it finds the codes of images.
+
+        Raises:
+            DataError: it does not.
+        """
+        if not isinstance(self.method, Encodes):
+            raise DataError(
+                f"A {self.header['method']} model has no encoder, so no image can be found in it. Train "
+                "style_inversion."
+            )
+        return self.method
+
+    @torch.no_grad()
+    def codes(self, latents: Latent) -> Tensor:
+        """The codes of drawn latents, in groups of eight, on the CPU: ``decode`` makes their images of them.
+
+        Raises:
+            DataError: the model has no encoder.
+        """
+        method, (groups, wanted) = self.encoder, _groups(len(latents))
+        if not isinstance(method, Codes):
+            return latents
+        return torch.cat([method.codes(latents[rows].to(self.device), Given()).cpu() for rows in groups])[wanted]
+
+    @torch.no_grad()
+    def encode(self, images: Image) -> Tensor:
+        """The codes of images [N C H W] in [-1, 1], in groups of eight, on the CPU.
+
+        Raises:
+            DataError: the model has no encoder, or makes images of another shape.
+        """
+        encoder, expected = self.encoder, (self.spec.channels, *self.spec.size)
+        if tuple(images.shape[1:]) != expected:
+            raise DataError(
+                f"The images are {tuple(images.shape[1:])}; the model makes {expected}. Prepare them alike."
+            )
+        groups, wanted = _groups(len(images))
+        return torch.cat([encoder.encode(images[rows].to(self.device), Given()).cpu() for rows in groups])[wanted]
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor) -> Image:
+        """The images of codes, in groups of eight, on the CPU.
+
+        Raises:
+            DataError: the model has no encoder.
+        """
+        encoder, (groups, wanted) = self.encoder, _groups(len(codes))
+        return torch.cat([encoder.decode(codes[rows].to(self.device), Given()).cpu() for rows in groups])[wanted]
 
     def latents(self, num: int, *, seed: int = 0, first: int = 0) -> Latent:
         """The latents [num *latent_shape] of images number ``first`` on."""
@@ -202,8 +249,16 @@ class Model:
                 )
 
     @property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
+        """Where its networks are."""
         return next(self.method.networks.parameters()).device
+
+
+def _groups(num: int, first: int = 0) -> tuple[list[Tensor], slice]:
+    """Rows in whole groups of eight, the missing ones in the place of which others stand, and which are wanted."""
+    start = first % _GROUP
+    rows = torch.arange(-start, -(-(start + num) // _GROUP) * _GROUP - start).clamp(0, max(num - 1, 0))
+    return list(rows.split(_GROUP)), slice(start, start + num)
 
 
 def _check_masks(masks: LabelMap, spec: ImageSpec, num: int) -> None:

@@ -110,6 +110,7 @@ class Method(ABC):
     Attributes:
         needs: what ``generate`` must be given beside latents.
         accepts: what it may be given besides; what is in neither is refused.
+        keeps_texture: whether its weights hold the texture of one training image, which every image of it shows.
         spec: as it was built with.
         networks: all networks by name; what a checkpoint holds.
         generator_networks: names of those that a model file holds; never a discriminator.
@@ -119,6 +120,7 @@ class Method(ABC):
     Config: ClassVar[type[Settings]]
     needs: frozenset[Input] = frozenset()
     accepts: frozenset[Input] = frozenset()
+    keeps_texture: bool = False
 
     spec: ImageSpec
     networks: nn.ModuleDict
@@ -158,6 +160,14 @@ class Encodes(Protocol):
 
     def decode(self, latents: Latent, given: Given) -> Image:
         """The images of encoded latents."""
+
+
+@runtime_checkable
+class Codes(Encodes, Protocol):
+    """An encoder whose codes are not the latents that are drawn: those become codes, and ``decode`` takes codes."""
+
+    def codes(self, latents: Latent, given: Given) -> Latent:
+        """The codes of drawn latents."""
 
 
 def prefixed(stage: Stage, prefix: str) -> Stage:

@@ -111,6 +111,7 @@ class OrganStyle(Method):
         self.networks = nn.ModuleDict()
         if published:
             self.needs, self.generator_networks = frozenset({"masks"}), ("generator",)
+            self.keeps_texture = True
             self.networks["generator"] = PublishedGenerator(height=spec.height, width=spec.width, **common)
         else:
             self.generator_networks = ("generator", "encoder")

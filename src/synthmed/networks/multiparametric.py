@@ -23,7 +23,7 @@ from synthmed.networks.layers import (
     white_noise,
     widths,
 )
-from synthmed.networks.residual import Modulation, ShrinkingBlock
+from synthmed.networks.residual import GrowingBlock, Modulation, ShrinkingBlock
 from synthmed.shapes import Image, Latent, Logits
 
 _FULL = 16
@@ -97,7 +97,7 @@ class ClassGenerator(nn.Module):
         layers = (nn.Sequential(nn.Linear(numbers, numbers), nn.LeakyReLU(0.2)) for _ in range(mapping))
         self.mapping = nn.Sequential(*layers, PixelNorm())
         self.project = nn.Linear(numbers, sizes[0] * self.base[0] * self.base[1])
-        self.blocks = nn.ModuleList(_GrowingBlock(before, after, numbers) for before, after in pairwise(sizes))
+        self.blocks = nn.ModuleList(GrowingBlock(before, after, numbers) for before, after in pairwise(sizes))
         self.narrow = nn.Conv2d(sizes[-1], _FULL, 3, padding=1)
         self.refine = nn.Conv2d(_FULL + 1, _FULL, 3, padding=1)
         self.modulate = Modulation(_FULL, numbers, noise=0.0)  # grain is learned, not born
@@ -118,7 +118,7 @@ class ClassGenerator(nn.Module):
         numbers = self.mapping(torch.cat([latents, self.normalise(self.embed(classes))], dim=1))
         features = self.project(numbers).reshape(len(latents), -1, *self.base)
         for block in self.blocks:
-            features = block(features, numbers, draws)
+            features = block(features, numbers, numbers, draws)
         features = self.resize(self.narrow(features))  # [N C' H W]
         features = self.refine(torch.cat([features, white_noise(features[:, :1], draws)], dim=1))
         return torch.tanh(self.to_image(self.modulate(features, numbers, draws)))
@@ -168,22 +168,3 @@ class ClassDiscriminator(nn.Module):
         if self.of_class is None or classes is None:
             return logits
         return logits + (features * self.of_class(classes)).sum(1, keepdim=True)  # w . f + e_y . f
-
-
-class _GrowingBlock(nn.Module):
-    """A modulated convolution, up, another one; beside them a straight way."""
-
-    def __init__(self, before: int, after: int, numbers: int) -> None:
-        super().__init__()
-        self.resize = Upsample()
-        self.straight = nn.Conv2d(before, after, 1, bias=False)
-        self.first = nn.Conv2d(before, after, 3, padding=1)
-        self.second = nn.Conv2d(after, after, 3, padding=1)
-        self.modulate_first, self.modulate_second = Modulation(after, numbers), Modulation(after, numbers)
-
-    def forward(self, features: Tensor, numbers: Tensor, draws: ImageDraws) -> Tensor:
-        inner = self.modulate_first(self.first(features), numbers, draws)
-        both = self.resize(torch.cat([inner, self.straight(features)], dim=1))  # [N 2C' 2H 2W]
-        inner, straight = both.chunk(2, dim=1)
-        inner = self.modulate_second(self.second(inner), numbers, draws)
-        return (straight + inner) * 0.5**0.5

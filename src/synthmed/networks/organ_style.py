@@ -152,15 +152,22 @@ class OrganGenerator(nn.Module):
         self.usual.lerp_(torch.where(there.any(0)[:, None], mean, self.usual), _MEMORY)
 
     def mixed(self, codes: Tensor, shares: OneHot, weights: Tensor | None = None) -> Tensor:
-        """Codes as the style has them, as they usually are where it lacks the organ, or between the two.
+        """Codes as the style has them, as they usually are, or between the two.
+
+        An organ that the style lacks takes the code of the organ of the style that usually looks most like it.
 
         Args:
             codes: [N K D] of the style.
             shares: [N K H W] of its organs.
             weights: [N K] share of the style, 0 to 1; None = all of it.
         """
-        there = (shares.sum((2, 3)) >= 1).to(codes)[..., None]
-        share = there if weights is None else there * weights.to(codes)[..., None]
+        there = shares.sum((2, 3)) >= 1
+        apart = (self.usual[:, None] - self.usual).square().sum(2)
+        nearest = apart.expand(len(codes), -1, -1).masked_fill(~there[:, None], torch.inf).argmin(2)
+        nearest = torch.where(there, torch.arange(there.shape[1], device=there.device), nearest)
+        codes = codes.gather(1, nearest[..., None].expand_as(codes))
+        share = there.any(1)[:, None, None].to(codes)
+        share = share if weights is None else share * weights.to(codes)[..., None]
         return share * codes + (1 - share) * self.usual
 
 

@@ -1,11 +1,11 @@
-"""Residual blocks that several networks share: features scaled and shifted by numbers, and a halving beside a mean."""
+"""Residual blocks that several networks share: features scaled and shifted by numbers, doubled and halved."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from synthmed.draws import ImageDraws
-from synthmed.networks.layers import PixelNorm, white_noise
+from synthmed.networks.layers import PixelNorm, Upsample, white_noise
 
 
 class Modulation(nn.Module):
@@ -22,6 +22,26 @@ class Modulation(nn.Module):
         scale, shift = self.modulate(numbers)[:, :, None, None].chunk(2, dim=1)
         features = self.normalise(features) * (1 + scale) + shift
         return functional.leaky_relu(features + self.noise_strength * white_noise(features[:, :1], draws), 0.2)
+
+
+class GrowingBlock(nn.Module):
+    """A modulated convolution, up, another one; beside them a straight way."""
+
+    def __init__(self, before: int, after: int, numbers: int) -> None:
+        super().__init__()
+        self.resize = Upsample()
+        self.straight = nn.Conv2d(before, after, 1, bias=False)
+        self.first = nn.Conv2d(before, after, 3, padding=1)
+        self.second = nn.Conv2d(after, after, 3, padding=1)
+        self.modulate_first, self.modulate_second = Modulation(after, numbers), Modulation(after, numbers)
+
+    def forward(self, features: Tensor, first: Tensor, second: Tensor, draws: ImageDraws) -> Tensor:
+        """[N C H W] and the numbers [N M] that each convolution hears -> [N C' 2H 2W]."""
+        inner = self.modulate_first(self.first(features), first, draws)
+        both = self.resize(torch.cat([inner, self.straight(features)], dim=1))  # [N 2C' 2H 2W]
+        inner, straight = both.chunk(2, dim=1)
+        inner = self.modulate_second(self.second(inner), second, draws)
+        return (straight + inner) * 0.5**0.5
 
 
 class ShrinkingBlock(nn.Module):

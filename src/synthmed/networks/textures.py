@@ -11,8 +11,11 @@ from synthmed.networks.squeezenet import SqueezeNet
 from synthmed.networks.vgg import Vgg
 from synthmed.shapes import Image
 
-FeatureNetwork = Literal["random", "squeezenet", "vgg19"]
+FeatureNetwork = Literal["random", "squeezenet", "vgg16", "vgg19"]
 """What textures are compared by: a small network with fixed random weights, or one of ImageNet from a file."""
+_LAYERS = {"vgg16": (1, 6, 11, 18, 25, 22), "vgg19": (1, 6, 11, 20, 29, 22)}
+"""relu1_1, relu2_1, relu3_1, relu4_1, relu5_1; for content relu4_3 of VGG-16 and relu4_2 of VGG-19."""
+_YARDSTICK = (1, 1, 64, 64)
 
 
 class TextureNetwork(nn.Module):
@@ -25,8 +28,9 @@ class TextureNetwork(nn.Module):
     def __init__(self, name: FeatureNetwork) -> None:
         super().__init__()
         self.body: Vgg | SqueezeNet | nn.Sequential
-        if name == "vgg19":
-            self.body = Vgg(19, dense=False)
+        self.name = name
+        if name in ("vgg16", "vgg19"):
+            self.body = Vgg(16 if name == "vgg16" else 19, dense=False)
         elif name == "squeezenet":
             self.body = SqueezeNet()
         else:
@@ -58,9 +62,22 @@ class TextureNetwork(nn.Module):
             return found, found[3]
         colours = images if images.shape[1] == 3 else images.mean(1, keepdim=True).expand(-1, 3, -1, -1)
         shares = (colours + 1) / 2
-        if isinstance(self.body, Vgg):  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1; relu4_2
+        if isinstance(self.body, Vgg):
             mean, spread = shares.new_tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[:, :, None, None]
-            *found, content = self.body.maps((shares - mean) / spread, (1, 6, 11, 20, 29, 22))
+            *found, content = self.body.maps((shares - mean) / spread, _LAYERS[self.name])
             return found, content
         found = self.body.maps(shares.flip(1) * 255 - shares.new_tensor([104.0, 117.0, 123.0])[:, None, None])
         return found, found[3]
+
+    def embed(self, images: Image) -> Tensor:
+        """Images [N C H W] in [-1, 1] -> features [N D], whose Euclidean distance says how unlike two images look.
+
+        Each depth counts the same: its map is divided by its size on a fixed image of noise, and by its own length.
+        """
+        noise = torch.rand(_YARDSTICK, generator=torch.Generator().manual_seed(0)).to(images) * 2 - 1
+        with torch.no_grad():
+            sizes = [maps.square().mean().sqrt() for maps in self(noise)[0]]
+        maps = self(images)[0]
+        return torch.cat([
+            one.flatten(1) / (size * (one[0].numel() * len(maps)) ** 0.5) for one, size in zip(maps, sizes, strict=True)
+        ], dim=1)  # fmt: skip

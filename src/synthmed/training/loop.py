@@ -348,6 +348,7 @@ def _write_model(
         "classes": class_counts(training_set),
         "data": {
             "digest": training_set.digest,
+            "phantom": info.provenance.get("phantom", ""),
             "splits": {name: split.model_dump() for name, split in info.splits.items()},
         },
     } | ({"privacy": privacy} if privacy else {})
