@@ -25,7 +25,7 @@ TINY = {"usefulness": {"segmenter": {"width": 4, "crop": 0}}, **FEW}
 
 
 def test_metrics_are_found_by_their_files():
-    assert set(known_metrics()) == set(ORDER) and len(ORDER) == 17
+    assert set(known_metrics()) == set(ORDER) and len(ORDER) == 18
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_report_is_complete_in_itself(both):
     assert not re.search(r"""["'(]\s*(?:https?:)?//(?!www\.w3\.org)""", html)
     assert "<script" not in html
     assert report.verdict.split(".")[0] in html
-    assert set(data["measurements"]) == set(ORDER) - {"mask_diversity", "mask_dependence", "class_usefulness"}
+    assert set(data["measurements"]) == set(ORDER) - {"mask_diversity", "mask_dependence", "class_usefulness", "mask_topology"}
     assert "several under each" in data["skipped"]["mask_diversity"]  # every mask has one image here
     for name, one in data["measurements"].items():
         assert one["n"] > 0 and one["n_real"] > 0 and one["floor"] is not None, name
@@ -80,7 +80,7 @@ def test_without_masks_the_report_says_what_was_not_measured(make_dataset, make_
     real = make_dataset()
     synthetic = make_samples(real.images())
     report = evaluate(synthetic.path, real.path, tmp_path / "report", settings=FEW)
-    masks = {"mask_diversity", "mask_fidelity", "mask_dependence", "nearest_mask", "usefulness"}
+    masks = {"mask_topology", "mask_diversity", "mask_fidelity", "mask_dependence", "nearest_mask", "usefulness"}
     assert set(report.skipped) == masks | ONE_GREY_CLASS
     assert "usefulness was not measured" in (report.path / "report.html").read_text()
     with pytest.raises(DataError, match="no masks"):

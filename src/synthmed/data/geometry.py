@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from synthmed.data.reduction import reduce_labels
 from synthmed.data.resampling import resize_planes
 
 
@@ -59,8 +60,18 @@ def fit_image(image: np.ndarray, fit: Fit, height: int, width: int) -> np.ndarra
 
 
 def fit_mask(mask: np.ndarray, fit: Fit, height: int, width: int) -> np.ndarray:
-    """Resize a mask or field [h w] by nearest neighbour and pad it with 0 or cut it, to [height width]."""
-    return _placed(_resize_nearest(mask, *fit.inner), fit, height, width)
+    """Resize a label map [h w] and pad it with 0 or cut it, to [height width].
+
+    A smaller one keeps the area of every label and what hangs together (``reduction``); a larger one repeats pixels.
+    """
+    smaller = fit.inner[0] <= mask.shape[0] and fit.inner[1] <= mask.shape[1]
+    resized = reduce_labels(mask, *fit.inner) if smaller else _resize_nearest(mask, *fit.inner)
+    return _placed(resized, fit, height, width)
+
+
+def fit_field(field: np.ndarray, fit: Fit, height: int, width: int) -> np.ndarray:
+    """Resize a field of view [h w] by nearest neighbour and pad it with 0 or cut it, to [height width]."""
+    return _placed(_resize_nearest(field, *fit.inner), fit, height, width)
 
 
 def image_to_source(stored: np.ndarray, fit: Fit) -> np.ndarray:

@@ -68,6 +68,7 @@ ORDER = (
     "one_nn",
     "coherence",
     "two_sample_test",
+    "mask_topology",
     "mask_fidelity",
     "mask_diversity",
     "mask_dependence",

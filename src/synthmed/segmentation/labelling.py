@@ -18,7 +18,7 @@ from torch import nn
 from synthmed import artifacts
 from synthmed.data.brightness import brightened
 from synthmed.data.dataset import PreparedDataset
-from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
+from synthmed.data.geometry import Fit, fit_field, fit_image, fit_of
 from synthmed.data.index import Row
 from synthmed.data.keyed_names import keep_names, list_file, without_names
 from synthmed.data.kinds import find_kind
@@ -214,7 +214,7 @@ def _read(image: FoundImage, known: PreparedDataset) -> _Photograph:
         digest=artifacts.file_digest(image.path),
         fit=fit,
         image=fit_image(shown, fit, info.height, info.width),
-        field=None if field is None else fit_mask(field, fit, info.height, info.width),
+        field=None if field is None else fit_field(field, fit, info.height, info.width),
     )
 
 

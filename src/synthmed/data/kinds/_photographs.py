@@ -12,7 +12,7 @@ from pydantic import Field
 from synthmed import sources
 from synthmed.data.brightness import PICTURES, Span, brightened, is_dim, range_of, span_of
 from synthmed.data.dataset import DatasetInfo, Intensity
-from synthmed.data.geometry import fit_image, fit_mask, fit_of
+from synthmed.data.geometry import fit_field, fit_image, fit_mask, fit_of
 from synthmed.data.index import LOOK_AT
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map, Rejection
 from synthmed.data.kinds._folders import NO_PATIENT, in_name, rejections_of
@@ -191,7 +191,7 @@ def make(item: Item, info: DatasetInfo, settings: PhotographSettings, *, field_o
             Made(
                 image=fit_image(frame, fit, info.height, info.width),
                 mask=None if mask is None else fit_mask(mask, fit, info.height, info.width),
-                field=None if field is None else fit_mask(field, fit, info.height, info.width),
+                field=None if field is None else fit_field(field, fit, info.height, info.width),
                 fit=fit,
                 part=f"frame {number + 1:04d}" if len(stored) > 1 else "",
                 spacing_mm=tuple(length / fit.scale for length in source.header.spacing_mm[:2]),

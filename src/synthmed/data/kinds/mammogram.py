@@ -18,7 +18,7 @@ from synthmed import sources
 from synthmed.data.breast import WORKING_SIDE, Breast, find_breast, find_outline, mirrored, without
 from synthmed.data.brightness import Span, is_dim, range_of, span_in
 from synthmed.data.dataset import DatasetInfo, Intensity
-from synthmed.data.geometry import Fit, fit_image, fit_mask, fit_of
+from synthmed.data.geometry import Fit, fit_field, fit_image, fit_mask, fit_of
 from synthmed.data.index import LOOK_AT
 from synthmed.data.kinds._contract import Found, Item, KindSettings, Made, Map
 from synthmed.data.kinds._display import is_shown_by_range, show
@@ -164,7 +164,7 @@ def make(item: Item, info: DatasetInfo, settings: Settings) -> list[Made]:
         ("edges", breast.frame, settings.remove_edges),
     ):
         if wished and removed.any() and not breast.doubtful:
-            image = without(image, fit_mask(removed, fit, info.height, info.width), breast.air)
+            image = without(image, fit_field(removed, fit, info.height, info.width), breast.air)
             notes.append(f"{what} removed ({removed.mean():.2%})")
     if breast.doubtful and (settings.remove_markers or settings.remove_edges):
         notes.append(f"{LOOK_AT}{_DOUBT}")
