@@ -47,7 +47,12 @@ def test_a_report_is_complete_in_itself(both):
     assert not re.search(r"""["'(]\s*(?:https?:)?//(?!www\.w3\.org)""", html)
     assert "<script" not in html
     assert report.verdict.split(".")[0] in html
-    assert set(data["measurements"]) == set(ORDER) - {"mask_diversity", "mask_dependence", "class_usefulness", "mask_topology"}
+    assert set(data["measurements"]) == set(ORDER) - {
+        "mask_diversity",
+        "mask_dependence",
+        "class_usefulness",
+        "mask_topology",
+    }
     assert "several under each" in data["skipped"]["mask_diversity"]  # every mask has one image here
     for name, one in data["measurements"].items():
         assert one["n"] > 0 and one["n_real"] > 0 and one["floor"] is not None, name

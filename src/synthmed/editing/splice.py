@@ -39,10 +39,11 @@ Region = NDArray[np.bool_]
 """[H W], what is taken of the texture image, where it comes to lie."""
 
 _TABLE, _PICTURE = "splices.csv", "splices.png"
-_SOFT = 1.5
-"""Pixels over which the region fades out in the optimisation."""
-_OUTSIDE = 0.3
-"""How much a pixel outside of the region counts beside one inside."""
+_WITHIN, _BEYOND = 3 / 64, 8 / 64
+"""Widths of the ring on both sides of the border in which nothing is asked for, by the short side of the image: there
+the generator leads from one image to the other."""
+_OUTSIDE = 0.1
+"""How much a pixel outside of region and ring counts beside one inside."""
 _SHOWN = 8
 
 
@@ -116,9 +117,8 @@ def splice(
     begin = loaded.encode(made["stitched"])
     made["encoder"] = loaded.decode(begin)
     told = titled(progress, "Splicing")
-    soft = torch.from_numpy(np.stack([ndimage.gaussian_filter(one.astype(np.float32), _SOFT) for one in regions]))
     search = Search(steps=steps, rate=rate, code=0.0)
-    counted = _OUTSIDE + (1 - _OUTSIDE) * soft[:, None]
+    counted = torch.from_numpy(np.stack([_counted(one) for one in regions]))[:, None]
     codes, again = optimised(loaded, made["stitched"], begin, search, network, counted,
                              told=lambda done: told(done, len(given)))  # fmt: skip
     for place in again:
@@ -203,6 +203,15 @@ def _region(texture: Originals, region: Region | None, move: tuple[int, int]) ->
     return moved
 
 
+def _counted(region: Region) -> NDArray[np.float32]:
+    """How much each pixel counts in the optimisation: all of it inside, some outside, nothing along the border."""
+    side = min(region.shape)
+    inner = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+    outer = ndimage.distance_transform_edt(~region)
+    within = min(_WITHIN * side, 0.4 * inner.max())  # of a small region some is left
+    return ((inner > within) + _OUTSIDE * (outer > _BEYOND * side)).astype(np.float32)
+
+
 def _moved(planes: Region, move: tuple[int, int]) -> Region:
     """A region moved by rows and columns; what comes in is empty."""
     out = np.zeros_like(planes)
@@ -233,8 +242,10 @@ def _blended(given: Image, donors: Image, regions: Sequence[Region]) -> Image | 
 @torch.no_grad()
 def _numbers(made: Image, given: Image, donors: Image, shares: Tensor, network: TextureNetwork) -> list[Numbers]:
     network = network.cpu()
-    texture = style_distance(network(made)[0], shares, network(donors)[0], shares)[:, 0]
     outside = 1 - shares
+    level = (donors * shares).sum((2, 3), keepdim=True) / shares.sum((2, 3), keepdim=True)
+    alone = [network(shares * images + outside * level)[0] for images in (made, donors)]  # the same grey around both
+    texture = style_distance(alone[0], shares, alone[1], shares)[:, 0]
     shape = ((made - given).abs().mean(1, keepdim=True) * outside).sum((1, 2, 3)) / outside.sum((1, 2, 3)) / 2
     regions = shares[:, 0].numpy() > 0
     real = np.mean([_steps(both, regions) for both in (given, donors)], axis=0)
