@@ -23,6 +23,20 @@ _HOOK = install_import_hook(
 )
 
 
+_LONGEST = (
+    "training/test_loop", "reading/test_simulate", "contracts/test_stops", "reading/test_browser",
+    "contracts/test_devices", "test_examples", "privacy/test_audit", "privacy/test_identity", "comparison/test_compare",
+    "training/test_discriminators", "running/test_threads", "privacy/test_copies", "contracts/test_seals",
+)  # fmt: skip
+"""Files that take a tenth of a minute and more, which begin first, so that no worker ends long after the others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    names = {item: item.path.with_suffix("").as_posix() for item in items}
+    items.sort(key=lambda item: next((at for at, name in enumerate(_LONGEST) if names[item].endswith(name)), 99))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keys of pseudonyms go to a place of the tests, and work is done in this process unless a test asks for more.

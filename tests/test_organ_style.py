@@ -119,9 +119,22 @@ def test_what_judges_is_in_no_model_file_and_learns_nothing():
 
 
 def test_published_networks_of_others_give_five_maps():
-    for name, sides in (("squeezenet", [31, 15, 7, 3, 3]), ("vgg19", [64, 32, 16, 8, 4])):
+    for name, sides in (
+        ("squeezenet", [31, 15, 7, 3, 3]),
+        ("vgg16", [64, 32, 16, 8, 4]),
+        ("vgg19", [64, 32, 16, 8, 4]),
+    ):
         maps, _ = TextureNetwork(name)(torch.rand(1, 1, 64, 64) * 2 - 1)
         assert [one.shape[2] for one in maps] == sides
+
+
+def test_distances_of_images_are_of_all_depths_or_of_conv4_3():
+    network, images = TextureNetwork("random"), torch.rand(3, 1, 32, 32) * 2 - 1
+    features = network.embed(images)
+    assert features.shape == (3, 16 * 32**2 + 32 * 16**2 + 48 * 8**2 + 64 * 4**2 + 64 * 2**2)
+    near = network.embed(images + 0.01)
+    assert (features - near).norm(dim=1).max() < (features[0] - features[1]).norm() / 5
+    assert TextureNetwork("vgg16").embed(images).shape == (3, 512 * 4 * 4)
 
 
 def test_the_published_method_has_one_style_and_keeps_it():

@@ -72,12 +72,17 @@ class TextureNetwork(nn.Module):
     def embed(self, images: Image) -> Tensor:
         """Images [N C H W] in [-1, 1] -> features [N D], whose Euclidean distance says how unlike two images look.
 
-        Each depth counts the same: its map is divided by its size on a fixed image of noise, and by its own length.
+        The maps of all depths, each counting the same: it is divided by its size on a fixed image of noise, and by its
+        own length. Of VGG-16 conv4_3 alone, as published.
         """
         noise = torch.rand(_YARDSTICK, generator=torch.Generator().manual_seed(0)).to(images) * 2 - 1
         with torch.no_grad():
-            sizes = [maps.square().mean().sqrt() for maps in self(noise)[0]]
-        maps = self(images)[0]
+            sizes = [maps.square().mean().sqrt() for maps in self._compared(noise)]
+        maps = self._compared(images)
         return torch.cat([
             one.flatten(1) / (size * (one[0].numel() * len(maps)) ** 0.5) for one, size in zip(maps, sizes, strict=True)
         ], dim=1)  # fmt: skip
+
+    def _compared(self, images: Image) -> list[Tensor]:
+        maps, content = self(images)
+        return [content] if self.name == "vgg16" else maps
