@@ -68,6 +68,7 @@ ORDER = (
     "one_nn",
     "coherence",
     "two_sample_test",
+    "style_transfer",
     "mask_topology",
     "mask_fidelity",
     "mask_diversity",
