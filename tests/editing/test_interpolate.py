@@ -46,6 +46,7 @@ def test_inverted_images_are_anchors_and_what_lies_between_is_theirs(styled, tmp
     made = synthmed.interpolate(model, tmp_path / "path", [f"{inverted.path}:0", f"{inverted.path}:1", "3"], steps=3)
     assert {one.lineage for one in made.samples} == {"mask_from_phantom"}
     assert np.array_equal(made.images([0]), inverted.images([0]))
+    assert set(made.inputs) == {"model", "codes_0"}
     with pytest.raises(DataError, match="holds 4 codes, 0 to 3; there is no 9"):
         synthmed.interpolate(model, tmp_path / "x", ["0", f"{inverted.path}:9"])
     with pytest.raises(ConfigError, match="is a code and has no latents"):

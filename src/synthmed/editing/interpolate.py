@@ -49,11 +49,13 @@ class Anchor:
         name: for the table.
         point: latents [Z] or codes [L D].
         lineage: whose it is.
+        source: digest of the file of codes that it is from; "" = it is sampled.
     """
 
     name: str
     point: Tensor
     lineage: Lineage
+    source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +166,7 @@ def interpolate(
         },
     }  # fmt: skip
     return write_samples(out, drawn(), file_format=ending,
-                         inputs={"model": loaded.digest}, facts=facts, beside=beside)  # fmt: skip
+                         inputs={"model": loaded.digest, **_sources(known)}, facts=facts, beside=beside)  # fmt: skip
 
 
 def walk(
@@ -226,7 +228,13 @@ def _anchor(name: str, model: Model, latents: bool, seed: int) -> Anchor:
     file = CodeFile.read(Path(place), model=model.digest)
     if int(row) >= len(file):
         raise DataError(f"{place} holds {len(file)} codes, 0 to {len(file) - 1}; there is no {row}.")
-    return Anchor(name=name, point=file.values[int(row)], lineage=file.lineages[int(row)])
+    return Anchor(name=name, point=file.values[int(row)], lineage=file.lineages[int(row)], source=file.digest)
+
+
+def _sources(anchors: Sequence[Anchor]) -> dict[str, str]:
+    """Digests of the files of codes that anchors are from."""
+    found = dict.fromkeys(one.source for one in anchors if one.source)
+    return {f"codes_{place}": digest for place, digest in enumerate(found)}
 
 
 def _codes_at(model: Model, points: Sequence[Tensor], positions: NDArray[np.float64], along: str) -> Tensor:
