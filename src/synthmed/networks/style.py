@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from synthmed.draws import ImageDraws
 from synthmed.networks.layers import (
+    EqualisedConv2d,
+    EqualisedLinear,
     PixelNorm,
     Upsample,
     coordinates,
@@ -23,6 +25,8 @@ from synthmed.shapes import Image, Latent, Logits
 
 _MEMORY = 0.005
 """Share of a training step in the mean code."""
+_SLOWLY = 0.01
+"""Pace of the published mapping network."""
 _FULL = 16
 """Channels of ours at full resolution, where a channel is dear."""
 
@@ -40,9 +44,15 @@ class StyleGenerator(nn.Module):
 
     def __init__(self, *, latent_size: int, mapping: int, synthesis: "PublishedSynthesis | ResidualSynthesis") -> None:
         super().__init__()
-        dense = (nn.Sequential(nn.Linear(latent_size, latent_size), nn.LeakyReLU(0.2)) for _ in range(mapping))
-        self.mapping = nn.Sequential(PixelNorm(), *dense)
-        kaiming_initialisation(self.mapping)
+        published = isinstance(synthesis, PublishedSynthesis)
+        self.mapping = nn.Sequential(PixelNorm())
+        for _ in range(mapping):
+            dense = (
+                EqualisedLinear(latent_size, latent_size, _SLOWLY) if published else nn.Linear(latent_size, latent_size)
+            )
+            self.mapping.extend([dense, nn.LeakyReLU(0.2)])
+        if not published:
+            kaiming_initialisation(self.mapping)
         self.synthesis = synthesis
         self.register_buffer("mean_code", torch.zeros(latent_size))
 
@@ -64,6 +74,8 @@ class StyleGenerator(nn.Module):
 class PublishedSynthesis(nn.Module):
     """Codes [N L D] -> image, as published: a learned constant, two styled convolutions a level, doubling.
 
+    Weights are equalised and the image is what the last convolution gives, which is not held within [-1, 1].
+
     Args:
         code_size: D.
         channels: C.
@@ -80,11 +92,11 @@ class PublishedSynthesis(nn.Module):
         pairs = [(sizes[0], sizes[0]), *((one, two) for pair in pairwise(sizes) for one, two in (pair, pair[1:] * 2))]
         self.styled = nn.ModuleList(_AdaptiveLayer(*pair, code_size) for pair in pairs)
         self.layers = len(pairs)
-        self.to_image = nn.Conv2d(sizes[-1], channels, 1)
+        self.to_image = EqualisedConv2d(sizes[-1], channels, 1)
+        for layer in (self.to_image, *(one.style for one in self.styled if isinstance(one, _AdaptiveLayer))):
+            layer.scale *= 0.5**0.5  # no ReLU follows it
         self.resize = Upsample()
-        kaiming_initialisation(self)
-        _begin(self.to_image, [layer.style for layer in self.styled if isinstance(layer, _AdaptiveLayer)])
-        nn.init.normal_(self.constant)
+        nn.init.ones_(self.constant)
 
     def forward(self, codes: Tensor, draws: ImageDraws) -> Image:
         """One image a row of codes."""
@@ -93,7 +105,7 @@ class PublishedSynthesis(nn.Module):
             if number % 2:
                 features = self.resize(features)
             features = layer(features, codes[:, number], draws)
-        return torch.tanh(self.to_image(features))
+        return self.to_image(features)
 
 
 class _AdaptiveLayer(nn.Module):
@@ -101,10 +113,10 @@ class _AdaptiveLayer(nn.Module):
 
     def __init__(self, before: int, after: int, code_size: int) -> None:
         super().__init__()
-        self.convolve = nn.Conv2d(before, after, 3, padding=1)
+        self.convolve = EqualisedConv2d(before, after, 3, padding=1)
         self.noise_strength = nn.Parameter(torch.zeros(after, 1, 1))
         self.normalise = nn.InstanceNorm2d(after)
-        self.style = nn.Linear(code_size, 2 * after)
+        self.style = EqualisedLinear(code_size, 2 * after)
 
     def forward(self, features: Tensor, codes: Tensor, draws: ImageDraws) -> Tensor:
         features = self.convolve(features)
