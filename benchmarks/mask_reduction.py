@@ -4,9 +4,9 @@
 
 DRIVE holds ``training`` and ``test`` with ``images``, ``1st_manual`` and ``mask``. For each side the masks of the
 training half are reduced both ways, and told is the mean of pieces, area and holes beside those of the source. With
-``--steps`` a U-Net is trained on ten of the twenty with either kind of masks. Its probabilities, brought back to the size
-of the source, are compared with the masks of the source inside the field of view: F1 on the other ten at the threshold
-that is best on those it learned from (no test patient is looked at).
+``--steps`` a U-Net is trained on ten of the twenty with either kind of masks. Its probabilities, brought back to the
+size of the source, are compared with the masks of the source inside the field of view: F1 on the other ten at the
+threshold that is best on those it learned from (no test patient is looked at).
 """
 
 import argparse

@@ -23,8 +23,8 @@ from synthmed.config import parse, read_recipe
 from synthmed.data.dataset import PreparedDataset
 from synthmed.data.intensity import to_unit_range
 from synthmed.draws import Draws
-from synthmed.editing._images import perception
 from synthmed.editing._optimise import Search, optimised
+from synthmed.evaluation.features.perception import perception
 from synthmed.generation.model import load_model
 from synthmed.methods import find_method
 from synthmed.methods._contract import build

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import synthmed
-from synthmed.editing._images import perception
 from synthmed.editing.interpolate import _between, _equal, walk
 from synthmed.errors import ConfigError, DataError
+from synthmed.evaluation.features.perception import perception
 
 
 def test_steps_are_made_even_and_a_loop_closes(styled, tmp_path):

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 import synthmed
-from synthmed.editing._images import perception, read_one
+from synthmed.editing._images import read_one
 from synthmed.editing._optimise import Search, optimised
 from synthmed.errors import ArtifactError, ConfigError, DataError
+from synthmed.evaluation.features.perception import perception
 from synthmed.generation.codes import CodeFile, of_all
 from synthmed.pictures import image_to_rgb, save_png
 from synthmed.shapes import Given

@@ -36,7 +36,7 @@ def real(slices):
             for place in range(6)]  # fmt: skip
     info = SimpleNamespace(mask_labels={"0": "air", "1": "lung", "2": "fat"},
                            intensity=SimpleNamespace(low=-1000, high=1000, unit="HU"))  # fmt: skip
-    return SimpleNamespace(rows=rows, info=info, images=lambda: images, masks=lambda: masks, __len__=lambda: 6)
+    return SimpleNamespace(rows=rows, info=info, images=lambda: images, masks=lambda: masks)
 
 
 class Stub:
@@ -44,6 +44,10 @@ class Stub:
 
     def __init__(self, real):
         self.__dict__.update(vars(real))
+
+    def where(self, predicate):
+        assert all(predicate(row) for row in self.rows)
+        return self
 
     def __len__(self):
         return len(self.rows)

@@ -12,9 +12,6 @@ from synthmed.data.intensity import to_unit_range
 from synthmed.data.split import SPLITS
 from synthmed.errors import ConfigError, DataError
 from synthmed.generation.model import Model
-from synthmed.networks.textures import FeatureNetwork, TextureNetwork
-from synthmed.pretrained.folder import checked_file
-from synthmed.pretrained.reading import read_tensors
 from synthmed.samples import OF_NOBODY, SampleSet
 from synthmed.shapes import Image
 
@@ -107,27 +104,6 @@ def read_one(reference: str, model: Model) -> Originals:
         between = f"; it has {known[0]} to {known[-1]}" if known else ""
         raise DataError(f"{place} has no image {name!r}{between}. Name another.")
     return read_images(path, model, split=split, rows=[known.index(name)])
-
-
-def perception(name: str, weights: Path | None = None) -> TextureNetwork:
-    """The fixed network by which images are compared, with its weights.
-
-    Args:
-        name: "random", "squeezenet", "vgg16" or "vgg19".
-        weights: folder of pretrained weights; None = where ``weights fetch`` puts them.
-
-    Raises:
-        ConfigError: another name.
-        WeightsError: the weights are absent or not the published ones.
-    """
-    known: dict[str, FeatureNetwork] = {"random": "random", "squeezenet": "squeezenet", "vgg16": "vgg16",
-                                        "vgg19": "vgg19"}  # fmt: skip
-    if name not in known:
-        raise ConfigError(f"--extractor is {name!r}; expected one of {', '.join(known)}.")
-    network = TextureNetwork(known[name]).eval()
-    if name != "random":
-        network.read(read_tensors(checked_file(name, weights).path))
-    return network
 
 
 def _of_dataset(path: Path, model: Model, split: str, rows: Sequence[int] | None) -> Originals:

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from synthmed.artifacts import refuse_existing, write_file
 from synthmed.data.intensity import to_stored
-from synthmed.editing._images import perception
 from synthmed.errors import ConfigError, DataError
+from synthmed.evaluation.features.perception import perception
 from synthmed.files.paths import takes_paths
 from synthmed.files.tables import write_csv
 from synthmed.formats.meaning import Meaning

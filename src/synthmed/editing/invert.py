@@ -19,9 +19,10 @@ from torch import Tensor
 
 from synthmed.artifacts import refuse_existing
 from synthmed.data.intensity import to_stored
-from synthmed.editing._images import Originals, perception, read_images
+from synthmed.editing._images import Originals, read_images
 from synthmed.editing._optimise import Search, optimised
 from synthmed.errors import ConfigError
+from synthmed.evaluation.features.perception import perception
 from synthmed.files.paths import takes_paths
 from synthmed.files.tables import write_csv
 from synthmed.formats.meaning import Meaning

@@ -27,12 +27,11 @@ from synthmed.evaluation._contract import (
     some_rows,
 )
 from synthmed.evaluation._intervals import percentiles, resampled
+from synthmed.evaluation.features.perception import perception
 from synthmed.networks.textures import TextureNetwork
 from synthmed.objectives.organ_texture import organ_levels, style_distance
 from synthmed.pages.figures import Figure, picture
 from synthmed.pictures import RGB, grid, image_to_rgb
-from synthmed.pretrained.folder import checked_file
-from synthmed.pretrained.reading import read_tensors
 from synthmed.samples import SampleSet
 from synthmed.shapes import Image, OneHot, to_one_hot
 
@@ -67,11 +66,10 @@ class Config(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class _Real:
-    """The real images: pixels, organs [N K H W], feature maps, the patient of each, and their places by name."""
+    """The real images: pixels, organs [N K H W], the patient of each, and their places by name."""
 
     images: Image
     organs: OneHot
-    maps: list[Tensor]
     people: NDArray[np.str_]
     places: dict[str, int]
 
@@ -90,19 +88,19 @@ def measure(synthetic: SampleSet, real: "PreparedDataset", config: Config, setup
         MasksMissing: one of the sides has no label maps.
         StylesMissing: no image names a style that is in the set.
     """
+    splits = {one.partition("/")[0] for sample in synthetic.samples for one in (sample.style_from, sample.mask_from)}
+    real = real.where(lambda row: row.split in splits)  # no other, so that a sealed holdout is not looked at
     places = {f"{row.split}/{row.id}": place for place, row in enumerate(real.rows)}
     asked = [place for place, one in enumerate(synthetic.samples) if one.style_from in places]
     if not asked:
         raise StylesMissing("No synthetic image names a style of this data set. Leave out style_transfer.")
     require_masks(synthetic, real, "style_transfer")
     rows = [asked[place] for place in some_rows(len(asked), config.most, setup.numbers(40))]
-    network = TextureNetwork(config.textures)
-    if config.textures != "random":
-        network.read(read_tensors(checked_file(config.textures, setup.weights).path))
+    network = perception(config.textures, setup.weights)
     labels = max(2, len(real.info.mask_labels))
     images = to_unit_range(real.images())
     known = _Real(
-        images=images, organs=to_one_hot(torch.from_numpy(real.masks()), labels), maps=network(images)[0],
+        images=images, organs=to_one_hot(torch.from_numpy(real.masks()), labels),
         people=np.array([row.patient_id for row in real.rows]), places=places,
     )  # fmt: skip
     made = to_unit_range(synthetic.images(rows))
@@ -163,7 +161,7 @@ def _distances(
         own = organs[place : place + 1].expand(len(rows), -1, -1, -1)
         maps = [one.expand(len(rows), -1, -1, -1) for one in network(made[place : place + 1])[0]]
         theirs = known.organs[rows]
-        apart = style_distance(maps, own, [one[rows] for one in known.maps], theirs).double().numpy()
+        apart = style_distance(maps, own, network(known.images[rows])[0], theirs).double().numpy()
         both = (own.sum((2, 3)) >= _FEW) & (theirs.sum((2, 3)) >= _FEW)
         apart = np.where(both.numpy(), apart, np.nan)
         missing = np.full(apart.shape[1], np.nan)
