@@ -43,8 +43,8 @@ VERBS = {
     "--missing-organ --num --seed --split --style-weight --styles",
     "invert": "MODEL DATA|SAMPLES|FOLDER OUT --device --extractor --fine-tune --json --rate --seed --split --steps "
     "--weights",
-    "interpolate": "MODEL OUT [ANCHOR]... --along --continua --device --even --extractor --json --loop --seed --steps "
-    "--through --weights",
+    "interpolate": "MODEL OUT [ANCHOR]... --along --continua --device --even --extractor --json --label --loop "
+    "--masks --seed --split --steps --through --weights",
     "splice": "MODEL OUT --device --extractor --json --mask --rate --shift --steps --template --texture --weights",
     "perturb": "DATA OUT --json --limit --num --seed --smoothness --split --strength",
     "evaluate": "SYNTHETIC REAL OUT --channels --compare --device --extractor --features --json --metrics --reference "

@@ -11,6 +11,7 @@ import synthmed
 from synthmed.editing.interpolate import _between, _equal, walk
 from synthmed.errors import ConfigError, DataError
 from synthmed.evaluation.features.perception import perception
+from synthmed.shapes import Given
 
 
 def test_steps_are_made_even_and_a_loop_closes(styled, tmp_path):
@@ -51,6 +52,29 @@ def test_inverted_images_are_anchors_and_what_lies_between_is_theirs(styled, tmp
         synthmed.interpolate(model, tmp_path / "x", ["0", f"{inverted.path}:9"])
     with pytest.raises(ConfigError, match="is a code and has no latents"):
         synthmed.interpolate(model, tmp_path / "x", ["0", f"{inverted.path}:0"], along="latents")
+
+
+def test_a_model_of_masks_samples_anchors_under_masks(styled, tmp_path):
+    data, _ = styled
+    settings = ["config.images=16", "config.encoder_images=16", "config.latent_size=8", "config.under=masks"]
+    model = synthmed.train("style_inversion_tiny", data, tmp_path / "run", overrides=settings)
+    made = synthmed.interpolate(model, tmp_path / "path", ["0", "3"], steps=3, masks=data)
+    assert {one.lineage for one in made.samples} == {"mask_from_phantom"}
+    alone = synthmed.generate(model, tmp_path / "four", num=4, masks=data)
+    assert len(alone) == 4 and {one.lineage for one in alone.samples} == {"mask_from_phantom"}
+    loaded = synthmed.load_model(model)
+    masks = [torch.zeros(1, 32, 32, dtype=torch.uint8) for _ in range(2)]
+    masks[0][:, :16], masks[1][:, 16:] = 1, 1
+    one, other = (loaded.codes(loaded.latents(1), Given(masks=mask)) for mask in masks)
+    assert not torch.equal(one, other)
+    inverted = synthmed.invert(model, data, tmp_path / "inverted", steps=0)  # codes hold the shape: no mask is asked
+    synthmed.interpolate(model, tmp_path / "own", [f"{inverted.path}:0", f"{inverted.path}:1"], steps=2)
+    with pytest.raises(DataError, match="makes images under masks; give some by --masks"):
+        synthmed.interpolate(model, tmp_path / "x", ["0", "1"])
+    with pytest.raises(ConfigError, match="lead along codes"):
+        synthmed.interpolate(model, tmp_path / "x", ["0", "1"], masks=data, along="latents")
+    with pytest.raises(ConfigError, match="No anchor is sampled"):
+        synthmed.interpolate(model, tmp_path / "x", [f"{inverted.path}:0", f"{inverted.path}:1"], masks=data)
 
 
 def test_along_latents_the_way_follows_the_sphere(styled):

@@ -78,6 +78,10 @@ def interpolate(model: Model, out: Out,
                 along: Annotated[str, typer.Option(help="What a path is straight in: codes, or latents, where it "
                                  "follows the sphere.")] = "codes",
                 even: Annotated[bool, typer.Option("--even/--uneven", help="Whether steps are to look alike.")] = True,
+                masks: Annotated[Path | None, typer.Option(help="Where the masks of sampled anchors are, for a model "
+                                 "that makes images under masks.")] = None,
+                label: Annotated[str, typer.Option(help="Class of sampled anchors, for a model of classes.")] = "",
+                split: Annotated[str, typer.Option(help="Split of a data set that --masks names.")] = "train",
                 extractor: Features = "random", weights: Weights = None, seed: Seed = 0, device: Device = "cpu",
                 as_json: Json = False) -> None:  # fmt: skip
     """Make the images between images, in steps that look alike."""
@@ -85,8 +89,8 @@ def interpolate(model: Model, out: Out,
 
     with progress_bar("Interpolating") as progress:
         made = run(model, out, anchors or (), steps=steps, loop=loop, continua=continua, through=through, along=along,
-                   even=even, extractor=extractor, weights=weights, seed=seed, device=device,
-                   progress=progress)  # fmt: skip
+                   even=even, masks=masks, label=label, split=split, extractor=extractor, weights=weights,
+                   seed=seed, device=device, progress=progress)  # fmt: skip
     found = made.facts["continua"]
     tell(as_json, f"{out} holds {len(made)} images of {continua} continu{'um' if continua == 1 else 'a'}. Their steps "
          f"vary by {found['variation_before']:.0%} before and {found['variation_after']:.0%} after they were placed "

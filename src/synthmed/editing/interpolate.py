@@ -25,6 +25,7 @@ from synthmed.files.paths import takes_paths
 from synthmed.files.tables import write_csv
 from synthmed.formats.meaning import Meaning
 from synthmed.generation.codes import CODES, CodeFile, of_all
+from synthmed.generation.given import Source, read_given
 from synthmed.generation.model import Model, load_model
 from synthmed.networks.textures import TextureNetwork
 from synthmed.running.progress import Progress, silence
@@ -81,8 +82,9 @@ class Continuum:
 @takes_paths
 def interpolate(
     model: Path | str, out: Path, anchors: Iterable[str] = (), *, steps: int = 20, loop: bool = False,
-    continua: int = 1, through: int = 3, along: str = "codes", even: bool = True, extractor: str = "random",
-    weights: Path | None = None, seed: int = 0, device: str = "cpu", progress: Progress | None = None,
+    continua: int = 1, through: int = 3, along: str = "codes", even: bool = True, masks: Path | None = None,
+    label: str = "", split: str = "train", extractor: str = "random", weights: Path | None = None, seed: int = 0,
+    device: str = "cpu", progress: Progress | None = None,
 ) -> SampleSet:  # fmt: skip
     """Make the images between images, in steps that look alike.
 
@@ -98,6 +100,9 @@ def interpolate(
         through: anchors of each.
         along: "codes", straight; or "latents", along the sphere, between sampled anchors only.
         even: place images at equal distances of features; otherwise at equal steps of codes or latents.
+        masks: of a model that makes images under masks: where those of sampled anchors are, as for ``generate``.
+        label: of a model that makes images of classes: the class of all sampled anchors; "" = as in training.
+        split: of a data set whose masks these are.
         extractor: features by which steps are measured: "random", "squeezenet", "vgg16" or "vgg19".
         weights: folder of pretrained weights.
         seed: whose sampled images the anchors are.
@@ -106,7 +111,8 @@ def interpolate(
 
     Raises:
         ConfigError: fewer than two anchors, a number out of range, unknown words.
-        DataError: the model has no encoder, codes are of another model, or an anchor is not there.
+        DataError: the model has no encoder, codes are of another model, an anchor is not there, or masks are missing
+            or do not fit.
         ArtifactError: the model or codes are damaged, or ``out`` exists.
         WeightsError: the extractor's weights are absent.
     """
@@ -125,7 +131,8 @@ def interpolate(
     progress, loaded, network = progress or silence, load_model(model, device), perception(extractor, weights)
     loaded.encoder  # noqa: B018 - refuses a model without one before anything is made
     every = names or [str(number) for number in range(continua * through)]
-    known = [_anchor(name, loaded, along == "latents", seed) for name in every]
+    source = _source(loaded, every, along, masks, label, split)
+    known = [_anchor(name, loaded, source, along == "latents", seed) for name in every]
     paths: list[Continuum] = []
     for number in range(continua):
         some = known[number * count : (number + 1) * count]
@@ -165,8 +172,8 @@ def interpolate(
             "closed": sum(path.closes is True for path in paths),
         },
     }  # fmt: skip
-    return write_samples(out, drawn(), file_format=ending,
-                         inputs={"model": loaded.digest, **_sources(known)}, facts=facts, beside=beside)  # fmt: skip
+    inputs = {"model": loaded.digest, **source.inputs, **_sources(known)}
+    return write_samples(out, drawn(), file_format=ending, inputs=inputs, facts=facts | source.facts, beside=beside)
 
 
 def walk(
@@ -216,10 +223,22 @@ def walk(
     return Continuum(positions=kept, codes=codes_at(kept), distances=found, before=before, after=after, closes=closes)
 
 
-def _anchor(name: str, model: Model, latents: bool, seed: int) -> Anchor:
+def _source(model: Model, names: Sequence[str], along: str, masks: Path | None, label: str, split: str) -> Source:
+    """What sampled anchors are made under; number i as image i of ``generate``."""
+    numbers = [int(name) for name in names if name.isdecimal()]
+    if not numbers and (masks or label):
+        raise ConfigError("No anchor is sampled; --masks and --label are for those that are.")
+    if along == "latents" and (needed := sorted(model.method.needs)):
+        raise ConfigError(f"The model makes images under {needed[0]}, and latents alone make none; lead along codes.")
+    return read_given(model, most=max(numbers) + 1, masks=masks, label=label, split=split) if numbers else Source()
+
+
+def _anchor(name: str, model: Model, source: Source, latents: bool, seed: int) -> Anchor:
     if name.isdecimal():
-        drawn = model.latents(1, seed=seed, first=int(name))
-        return Anchor(name=name, point=drawn[0] if latents else model.codes(drawn)[0], lineage="sampled")
+        number = int(name)
+        drawn = model.latents(1, seed=seed, first=number)
+        given = model.completed(source.at(range(number, number + 1)), 1, seed, number)
+        return Anchor(name=name, point=drawn[0] if latents else model.codes(drawn, given)[0], lineage=source.lineage)
     place, colon, row = name.rpartition(":")
     if not colon or not row.isdecimal():
         raise ConfigError(f"{name!r} names no image; expected a number such as 12, or PLACE:NUMBER such as inverted:3.")

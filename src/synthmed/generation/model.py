@@ -116,16 +116,22 @@ class Model:
         return self.method
 
     @torch.no_grad()
-    def codes(self, latents: Latent) -> Tensor:
+    def codes(self, latents: Latent, given: Given = Given()) -> Tensor:
         """The codes of drawn latents, in groups of eight, on the CPU: ``decode`` makes their images of them.
 
+        Args:
+            latents: [N *latent_shape].
+            given: what the images are made under, N rows.
+
         Raises:
-            DataError: the model has no encoder.
+            DataError: the model has no encoder, or what it makes images under is missing or does not fit.
         """
         method, (groups, wanted) = self.encoder, _groups(len(latents))
+        self.check(given, len(latents))
         if not isinstance(method, Codes):
             return latents
-        return torch.cat([method.codes(latents[rows].to(self.device), Given()).cpu() for rows in groups])[wanted]
+        moved = ((latents[rows].to(self.device), given[rows].to(self.device)) for rows in groups)
+        return torch.cat([method.codes(*both).cpu() for both in moved])[wanted]
 
     @torch.no_grad()
     def encode(self, images: Image) -> Tensor:

@@ -8,13 +8,17 @@ it and trains an encoder into W+ by pixels, features and a discriminator that go
 Ours (``blocks = "residual"``): residual blocks normalised by pixel, relativistic pairing with R1 and R2 for both, bands
 of equal size for the discriminator, patches like real ones, warps; the encoder also finds the codes of sampled images,
 which are known, so that what it gives lies where the generator is at home.
+
+Where the data have classes or masks, the mapping network and the discriminator can be told them (``under``). Codes then
+hold the class or the shape: whoever has codes needs neither.
 """
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.nn import functional
 
 from synthmed.config import Settings
 from synthmed.draws import ImageDraws
@@ -25,7 +29,7 @@ from synthmed.methods._adversarial import (
     generator_loss,
     slope_terms,
 )
-from synthmed.methods._contract import Adam, Method, Phase, Stage
+from synthmed.methods._contract import Adam, MaskSource, Method, Phase, Stage
 from synthmed.networks.layers import detail_bands, frequency_bands
 from synthmed.networks.style import PublishedSynthesis, ResidualSynthesis, StyleEncoder, StyleGenerator, StyleJudge
 from synthmed.networks.textures import FeatureNetwork
@@ -34,7 +38,7 @@ from synthmed.objectives.organ_texture import content_distance
 from synthmed.objectives.patch_distance import patch_distance
 from synthmed.pretrained.folder import checked_file
 from synthmed.pretrained.reading import read_tensors
-from synthmed.shapes import Batch, Given, Image, ImageSpec, Latent, Logits, Pairs
+from synthmed.shapes import Batch, Given, Image, ImageSpec, Latent, Logits, Pairs, to_one_hot
 
 
 class StyleInversionConfig(Settings):
@@ -43,6 +47,9 @@ class StyleInversionConfig(Settings):
     blocks: Literal["published", "residual"] = Field("published", description="As published, or ours.")
     latent_size: int = Field(512, gt=0, description="Numbers that make one image, and of each layer's code.")
     mapping: int = Field(8, gt=0, description="Dense layers between latents and codes.")
+    under: Literal["nothing", "labels", "masks"] = Field(
+        "nothing", description="What the codes of sampled images are made of beside latents: classes or masks."
+    )
     features: int = Field(
         16, gt=0, description="Channels of the generator at full resolution; of residual blocks at half of it."
     )
@@ -79,8 +86,12 @@ class StyleInversionConfig(Settings):
         return self
 
 
+_COARSE = 8
+"""Shorter side of the grid of shares by which the mapping network is told a mask."""
+
+
 class StyleInversion(Method):
-    """Latents -> images, and images -> codes -> images."""
+    """Latents, told a class or mask or nothing -> images; images -> codes -> images."""
 
     Config = StyleInversionConfig
     generator_networks = ("generator", "encoder")
@@ -89,16 +100,18 @@ class StyleInversion(Method):
         self.config, self.spec, self.latent_shape = config, spec, (config.latent_size,)
         size = {"height": spec.height, "width": spec.width}
         bands = 1 + detail_bands(spec.height, spec.width) if config.detail else 1
+        planes, self.grid = self._asked()
         synthesis = (PublishedSynthesis if config.blocks == "published" else ResidualSynthesis)(
             code_size=config.latent_size, channels=spec.channels, features=config.features, cap=config.cap, **size
         )
-        generator = StyleGenerator(latent_size=config.latent_size, mapping=config.mapping, synthesis=synthesis)
+        generator = StyleGenerator(latent_size=config.latent_size, mapping=config.mapping, synthesis=synthesis,
+                                   told=planes * self.grid[0] * self.grid[1])  # fmt: skip
         encoder = StyleEncoder(
             channels=spec.channels, layers=synthesis.layers, code_size=config.latent_size,
             features=config.discriminator_features, cap=config.cap, **size,
         )  # fmt: skip
-        judge = StyleJudge(channels=bands * spec.channels, features=config.discriminator_features, cap=config.cap,
-                           textures=config.textures, **size)  # fmt: skip
+        judge = StyleJudge(channels=bands * spec.channels + planes, features=config.discriminator_features,
+                           cap=config.cap, textures=config.textures, **size)  # fmt: skip
         self.networks = nn.ModuleDict({"generator": generator, "encoder": encoder, "discriminator": judge})
 
     @property
@@ -113,17 +126,50 @@ class StyleInversion(Method):
         assert isinstance(judge, StyleJudge)
         return judge
 
-    def _seen(self, images: Image, batch: Batch) -> Image:
-        """What the discriminator sees: the image in changed colours, in bands of equal size."""
-        changed = augment.differentiable(images, self.config.changes, batch.draws)
-        return frequency_bands(changed, self.config.detail) if self.config.detail else changed
+    def _asked(self) -> tuple[int, tuple[int, int]]:
+        """Planes of what images are made under, and the grid of their shares that the mapping network is told."""
+        under, spec = self.config.under, self.spec
+        planes = {"nothing": 0, "labels": len(spec.classes), "masks": spec.num_foreground}[under]
+        if under == "nothing":
+            return 0, (1, 1)
+        if not planes:
+            raise ValueError(f"The images have no {under}; the recipe makes images under {under}")
+        self.needs = frozenset({under})
+        halvings = max(0, (min(spec.size) // _COARSE).bit_length() - 1)
+        return planes, (1, 1) if under == "labels" else (spec.height >> halvings, spec.width >> halvings)
+
+    def _planes(self, given: Given) -> Tensor | None:
+        """[N P H W] the mask, a plane a label, or the class, a plane a class and the same everywhere."""
+        if self.config.under == "masks":
+            assert given.masks is not None, "this recipe makes images under masks; none were given"
+            return to_one_hot(given.masks, self.spec.num_labels)
+        if self.config.under == "labels":
+            assert given.labels is not None, "this recipe makes images of classes; none were given"
+            one_hot = functional.one_hot(given.labels, len(self.spec.classes)).float()
+            return one_hot[:, :, None, None].expand(-1, -1, *self.spec.size)
+        return None
+
+    def _told(self, given: Given) -> Tensor | None:
+        """[N T] the shares of the planes in each cell of the grid."""
+        planes = self._planes(given)
+        return None if planes is None else functional.adaptive_avg_pool2d(planes, self.grid).flatten(1)
+
+    def _seen(self, images: Image, batch: Batch, changes: tuple[augment.Change, ...] | None = None) -> Image:
+        """What the discriminator sees: changed images in bands of equal size; planes of what they are under."""
+        planes, channels = self._planes(batch.given), self.spec.channels
+        beside = images[:, :0] if planes is None else planes
+        stack = augment.stacked(images, beside, self.config.changes if changes is None else changes, batch.draws)
+        images, beside = stack[:, :channels], stack[:, channels:]
+        bands = frequency_bands(images, self.config.detail) if self.config.detail else images
+        return torch.cat([bands, beside], dim=1)
 
     def _sampled(self, batch: Batch) -> tuple[Image, Tensor]:
         """Images of fresh latents, the layers of some with the codes of two, and these codes."""
         generator, latents = self._generator, batch.latents(self.latent_shape)
-        codes = generator.codes(latents)
+        told = self._told(batch.given)
+        codes = generator.codes(latents, told)
         if self.config.mixing:
-            others = generator.codes(batch.latents(self.latent_shape))
+            others = generator.codes(batch.latents(self.latent_shape), told)
             layers = torch.arange(codes.shape[1], device=codes.device)
             cut = batch.draws.integers(codes.shape[1] - 1, len(batch)) + 1
             cut = torch.where(batch.draws.uniform(len(batch)) < self.config.mixing, cut, codes.shape[1])
@@ -155,10 +201,10 @@ class StyleInversion(Method):
 
         terms = {"adversarial": generator_loss(self.config.loss, real_logits, self._judge(self._seen(fake, batch)))}
         if self.config.patches:
-            nothing = fake[:, :1].detach() * 0
-            terms["patches"] = self.config.patches * patch_distance(
-                fake, batch.images, nothing, batch.fields_of_view, batch.draws
-            )
+            planes = self._planes(batch.given)
+            beside = fake[:, :1].detach() * 0 if planes is None else planes
+            distance = patch_distance(fake, batch.images, beside, batch.fields_of_view, batch.draws, together=True)
+            terms["patches"] = self.config.patches * distance
         return terms
 
     def _reconstructed(self, images: Image) -> Image:
@@ -200,8 +246,7 @@ class StyleInversion(Method):
 
     def discriminate(self, batch: Batch) -> dict[str, Logits]:
         """What the discriminator says of real images."""
-        bands = frequency_bands(batch.images, self.config.detail) if self.config.detail else batch.images
-        return {"discriminator": self._judge(bands)}
+        return {"discriminator": self._judge(self._seen(batch.images, batch, changes=()))}
 
     def stages(self) -> list[Stage]:
         """The generator, then, with it frozen, the encoder."""
@@ -220,8 +265,9 @@ class StyleInversion(Method):
 
     def _stage(self, name: str, phases: tuple[Phase, ...], images: int) -> Stage:
         config = self.config
+        sources = frozenset(get_args(MaskSource)) if config.under == "masks" else frozenset()
         return Stage(name=name, phases=phases, images=images, batch_size=config.batch_size,
-                     average_images=config.average_images, cooling=config.adam.cooling,
+                     mask_sources=sources, average_images=config.average_images, cooling=config.adam.cooling,
                      transform=lambda batch: augment.warp(batch, config.warp))  # fmt: skip
 
     def generate(self, latents: Latent, given: Given) -> Pairs:
@@ -230,7 +276,7 @@ class StyleInversion(Method):
 
     def codes(self, latents: Latent, given: Given) -> Latent:
         """The codes [N L D] of drawn latents."""
-        return self._generator.codes(latents, truncation=self.config.truncation)
+        return self._generator.codes(latents, self._told(given), truncation=self.config.truncation)
 
     def encode(self, images: Image, given: Given) -> Latent:
         """The codes [N L D] of images, as the encoder finds them."""

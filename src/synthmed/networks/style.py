@@ -38,27 +38,37 @@ class StyleGenerator(nn.Module):
         latent_size: Z, and D.
         mapping: dense layers between latents and codes.
         synthesis: what paints an image of codes; L is its ``layers``.
+        told: numbers that the mapping is told beside latents; 0 = none.
     """
 
     mean_code: Tensor
 
-    def __init__(self, *, latent_size: int, mapping: int, synthesis: "PublishedSynthesis | ResidualSynthesis") -> None:
+    def __init__(
+        self, *, latent_size: int, mapping: int, synthesis: "PublishedSynthesis | ResidualSynthesis", told: int = 0
+    ) -> None:
         super().__init__()
         published = isinstance(synthesis, PublishedSynthesis)
         self.mapping = nn.Sequential(PixelNorm())
-        for _ in range(mapping):
-            dense = (
-                EqualisedLinear(latent_size, latent_size, _SLOWLY) if published else nn.Linear(latent_size, latent_size)
-            )
+        sizes = [latent_size * (2 if told else 1), *[latent_size] * mapping]
+        for pair in pairwise(sizes):
+            dense = EqualisedLinear(*pair, _SLOWLY) if published else nn.Linear(*pair)
             self.mapping.extend([dense, nn.LeakyReLU(0.2)])
+        self.embed = nn.Linear(told, latent_size) if told else None
         if not published:
             kaiming_initialisation(self.mapping)
         self.synthesis = synthesis
         self.register_buffer("mean_code", torch.zeros(latent_size))
 
-    def codes(self, latents: Latent, *, truncation: float = 1.0) -> Tensor:
-        """The codes [N L D] of latents, all layers alike; drawn towards the mean code by less than 1."""
-        codes = self.mapping(latents)
+    def codes(self, latents: Latent, told: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
+        """The codes [N L D] of latents and what is told [N T]; drawn towards the mean code by less than 1.
+
+        All layers have the same code.
+        """
+        normalise, *dense = self.mapping
+        numbers = normalise(latents)
+        if self.embed is not None:
+            numbers = torch.cat([numbers, normalise(self.embed(told))], dim=1)
+        codes = nn.Sequential(*dense)(numbers)
         if self.training and torch.is_grad_enabled():
             with torch.no_grad():
                 self.mean_code.lerp_(codes.mean(0), _MEMORY)
@@ -212,7 +222,7 @@ class StyleJudge(nn.Module):
     """The discriminator, and the fixed features by which reconstructions are compared; no model file holds them.
 
     Args:
-        channels: of what it sees, all bands of an image.
+        channels: of what it sees: all bands of an image, and planes of its mask or class where it is told them.
         height, width, features, cap: of the discriminator.
         textures: which fixed network.
     """
