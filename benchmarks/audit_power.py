@@ -1,11 +1,12 @@
 """Which altered copies does the audit find on a data set, kind by kind, and how often does it block a clean set?
 
-    python benchmarks/audit_power.py DATA [--copies 20] [--resplits 20] [--spaces overlays,parts] [--outside 0.25]
+    python benchmarks/audit_power.py DATA [--copies 20] [--resplits 20] [--spaces overlays,parts] [--outside 0.25] [--one]
 
 A quarter of the patients is set aside: they stand for a clean synthetic set, and for what copies are mixed with. Of the
 others, all taken as real, copies are altered at stated strengths and looked for as ``audit`` does. Found is a copy that
 some space takes for its own patient's, by the threshold of a set of as many images as were planted. With --resplits the
-division is drawn anew so many times, and it is counted how often a clean set has an image that is flagged.
+division is drawn anew so many times, and it is counted how often a clean set has an image that is flagged. With --one the
+first image of each patient is all there is.
 """
 
 import argparse
@@ -123,10 +124,14 @@ def main() -> int:
     parser.add_argument("--spaces", default=",".join(name for name in SPACES if name != "masks"))
     parser.add_argument("--outside", type=float, default=0.25)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--one", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     names = arguments.spaces.split(",")
-    data, look = PreparedDataset.open(arguments.data), Look(extractor=random_filters(), channels=["grey"])
+    data = PreparedDataset.open(arguments.data)
+    if arguments.one:
+        first = {row.patient_id: row.id for row in reversed(data.rows)}
+        data = data.where(lambda row: first[row.patient_id] == row.id)
     pixels = data.images()
     if pixels.dtype != np.uint8:
         raise SystemExit("images of 8 bits are expected")

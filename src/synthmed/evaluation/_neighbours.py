@@ -17,6 +17,10 @@ _ROUNDING = 1e-5
 """Share of the squared lengths by which squared distances of 32 bits may be wrong."""
 PRODUCTS = 2**23
 """Products that are held at once by ``nearest_groups``."""
+_HELD = 2**26
+"""Numbers of its queries in all variants."""
+SHORTLIST = 16
+"""Groups that it compares by all columns where a part of them chose."""
 
 Features = NDArray[np.float32]
 """[N D]: one image a row."""
@@ -139,8 +143,11 @@ def nearest_groups(
     groups: NDArray[np.intp],
     own: NDArray[np.intp] | None,
     count: int,
+    *,
+    every: int = 1,
+    each: int = 1,
 ) -> tuple[Features, NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """The nearest groups (groups) of each query, by the highest product with a row of theirs.
+    """The nearest groups of each query, by the highest product with a row of theirs.
 
     Args:
         variants: [N D] each, the queries as they are, turned, moved; the best variant counts.
@@ -148,31 +155,40 @@ def nearest_groups(
         groups: [M].
         own: [N] the group of each query, which is left out; None = none is.
         count: how many groups, at most.
+        every: look at every so-manieth of D alone first, and at all of them for the ``SHORTLIST`` groups then nearest.
+        each: E, how many rows of each group; its best again where it has fewer.
 
     Returns:
-        Products, groups, reference rows and numbers of the variants, each [N count], the nearest first.
+        Products, groups, reference rows and numbers of the variants, each [N count*E], the nearest group first, and its
+        rows together.
     """
-    chunk = max(1, PRODUCTS // len(references))
+    chunk = max(1, min(PRODUCTS // len(references), _HELD // (len(variants) * references.shape[1])))
     parts = []
     stored = torch.from_numpy(references)
+    glanced = stored[:, ::every].contiguous()
     for first in range(0, len(variants[0]), chunk):
         part = slice(first, first + chunk)
         asked = [torch.from_numpy(variant[part]) for variant in variants]
-        scores = asked[0] @ stored.T  # [n M]
+        scores = asked[0][:, ::every] @ glanced.T  # [n M]
         for other in asked[1:]:
-            torch.maximum(scores, other @ stored.T, out=scores)
-        best, who, rows = _best_groups(scores.numpy(), groups, None if own is None else own[part], count)
-        chosen = stored[torch.from_numpy(rows)]  # [n count D]
-        number = torch.stack([torch.einsum("nd,ncd->nc", one, chosen) for one in asked]).argmax(0)
-        parts.append((best, who, rows, number.numpy()))
-    best, who, rows, numbers = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return best, who, rows, numbers
+            torch.maximum(scores, other[:, ::every] @ glanced.T, out=scores)
+        wanted = count if every == 1 else max(count, SHORTLIST)
+        who, rows = _best_groups(scores.numpy(), groups, None if own is None else own[part], wanted, each)
+        chosen = stored[torch.from_numpy(rows).flatten(1)]  # [n KE D]
+        products = (torch.stack(asked, 1) @ chosen.transpose(1, 2)).unflatten(2, rows.shape[1:])  # [n V K E]
+        best, which = (found.numpy() for found in products.max(1))
+        order = np.argsort(-best.max(2), axis=1, kind="stable")[:, :count]
+        who = np.broadcast_to(who[..., None], rows.shape)
+        ordered = (np.take_along_axis(found, order[..., None], 1) for found in (best, who, rows, which))
+        parts.append([found.reshape(len(found), -1) for found in ordered])
+    best, who, rows, which = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return best, who, rows, which
 
 
 def _best_groups(
-    scores: Features, groups: NDArray[np.intp], own: NDArray[np.intp] | None, count: int
-) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp]]:
-    """Scores [n M] of references in order of their groups -> scores, groups and rows of the best, each [n count]."""
+    scores: Features, groups: NDArray[np.intp], own: NDArray[np.intp] | None, count: int, each: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Scores [n M] of references in order of their groups -> the best groups [n K], and their best rows [n K E]."""
     starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
     names, ends = groups[starts], np.r_[starts[1:], len(groups)]
     by_group = scores if len(starts) == len(groups) else np.maximum.reduceat(scores, starts, axis=1)
@@ -180,15 +196,15 @@ def _best_groups(
         by_group = np.where(own[:, None] == names[None], -np.inf, by_group)
     count = min(count, len(names) - (own is not None))
     top = np.argpartition(-by_group, count - 1, axis=1)[:, :count]
-    best = np.take_along_axis(by_group, top, 1)
-    order = np.argsort(-best, axis=1, kind="stable")
-    top, best = np.take_along_axis(top, order, 1), np.take_along_axis(best, order, 1)
-    rows = starts[top]
+    order = np.argsort(-np.take_along_axis(by_group, top, 1), axis=1, kind="stable")
+    top = np.take_along_axis(top, order, 1)
+    rows = np.repeat(starts[top][..., None], each, 2)
     if len(starts) != len(groups):
         for place in np.ndindex(*top.shape):
             first, last = starts[top[place]], ends[top[place]]
-            rows[place] = first + scores[place[0], first:last].argmax()
-    return best, names[top], rows
+            best = first + np.argsort(-scores[place[0], first:last], kind="stable")[:each]
+            rows[place][: len(best)], rows[place][len(best) :] = best, best[0]
+    return names[top], rows
 
 
 def _drawn(

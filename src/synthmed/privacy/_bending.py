@@ -26,8 +26,8 @@ _MOVES = (-1, 0, 1)
 """Cells, each way."""
 _COARSE = 32
 """Longest side of the coarse image; a cell is two by two of its pixels."""
-_CANDIDATES, _FINALISTS = 16, 4
-"""Patients that are aligned by affine maps, and those that are bent as well."""
+_CANDIDATES, _FINALISTS, _EACH = 16, 4, 2
+"""Patients that are aligned by affine maps, those that are bent as well, and images of each: breasts come in pairs."""
 _QUERIES, _PAIRS = 64, 256
 _VARIANTS = tuple(product(_ANGLES, _SIZES, _MOVES, _MOVES))
 _UPRIGHT = _VARIANTS.index((0, 1.0, 0, 0))
@@ -82,7 +82,8 @@ def _search(
     variants = [row for code in known for row in _moved_cells(orient(coarse, code))]
     # The negative of an image is looked for as well, as it is, turned or mirrored.
     variants += [-variants[place * len(_VARIANTS) + _UPRIGHT] for place in range(len(known))]
-    _, who, rows, which = nearest_groups(variants, stored, patients, own, _CANDIDATES)
+    each = min(_EACH, int(np.unique(patients, return_counts=True)[1].max()))
+    _, who, rows, which = nearest_groups(variants, stored, patients, own, _CANDIDATES, each=each)
     negative = which >= len(known) * len(_VARIANTS)
     place, variant = np.divmod(which, len(_VARIANTS))
     place = np.where(negative, which - len(known) * len(_VARIANTS), place)
@@ -92,7 +93,9 @@ def _search(
     turned *= torch.from_numpy(np.where(negative, -1, 1).astype(np.float32)).reshape(-1, 1, 1, 1)
     starts = torch.cat([_start(queries, _VARIANTS[one]) for one in variant.ravel()])
     positions, rough, softness = _in_parts(aligned, turned, references, rows.ravel(), starts)
-    chosen = np.argsort(rough.reshape(len(queries), count).numpy(), axis=1, kind="stable")[:, :_FINALISTS]
+    images = rough.reshape(len(queries), -1, each).numpy()  # [n K E]
+    order = np.argsort(images.min(2), axis=1, kind="stable")[:, :_FINALISTS]
+    chosen = order * each + np.take_along_axis(images.argmin(2), order, 1)
     flat = (np.arange(len(queries))[:, None] * count + chosen).ravel()
     positions, final, _ = _in_parts(bent, turned[flat], references, rows.ravel()[flat], positions[flat], softness[flat])
     take = lambda array: np.take_along_axis(array, chosen, 1)  # noqa: E731
@@ -104,14 +107,17 @@ def _in_parts(
     register: Callable[[Tensor, Tensor, Tensor], Tensor], queries: Tensor, references: Tensor, rows: NDArray[np.intp],
     starts: Tensor, softness: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Positions, distances and softness of pairs, some at a time; they are registered to references of a softness."""
+    """Positions, distances and softness of pairs, some at a time.
+
+    They are registered to references of a softness; without one to the references as they are, and compared roughly.
+    """
     found = []
     for first in range(0, len(queries), _PAIRS):
         part = slice(first, first + _PAIRS)
         theirs = references[torch.from_numpy(rows[part])]
         soft = theirs if softness is None else _softened(theirs, softness[part])
         positions = register(queries[part], soft, starts[part])
-        found.append((positions, *unlikeness(queries[part], theirs, positions)))
+        found.append((positions, *unlikeness(queries[part], theirs, positions, roughly=softness is None)))
     positions, distances, softer = (torch.cat(tensors) for tensors in zip(*found, strict=True))
     return positions, distances, softer
 

@@ -24,6 +24,8 @@ _PLACES = (-2, 0, 2)
 _FAINT = 0.5
 """Strength of a part, in strengths of the whole image, below which it counts less: an empty corner is nobody's."""
 _NEAREST = 4
+_EVERY = 4
+"""Of so many columns of pixels one chooses the patients who are compared by all."""
 _QUERIES = 32
 
 Found = tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
@@ -42,7 +44,7 @@ def nearest_whole(
         own: [N] the patient of each query, who is left out; None = nobody is.
     """
     height, width = queries.shape[-2:]
-    return _nearest(queries, references, patients, own, (0, height, 0, width), _PLACES)
+    return _nearest(_finest(queries), _finest(references), patients, own, (0, height, 0, width), _PLACES)
 
 
 def nearest_parts(
@@ -50,23 +52,25 @@ def nearest_parts(
 ) -> Iterator[Found]:
     """The same for each of nine parts of half the sides, which overlap; see ``nearest_whole``."""
     height, width = queries.shape[-2:]
+    asked, known = _finest(queries), _finest(references)
     for down, right in product(range(3), range(3)):
         top, left = down * height // 4, right * width // 4
-        yield _nearest(queries, references, patients, own, (top, top + height // 2, left, left + width // 2), (0,))
+        yield _nearest(asked, known, patients, own, (top, top + height // 2, left, left + width // 2), (0,))
 
 
 def _nearest(
     queries: Tensor, references: Tensor, patients: NDArray[np.intp], own: NDArray[np.intp] | None,
     box: tuple[int, int, int, int], places: Sequence[int],
 ) -> Found:  # fmt: skip
-    known, stored = orientations(*queries.shape[-2:]), _part(_finest(references), box)
+    """The nearest patients by one part of images in their finest structure."""
+    known, stored = orientations(*queries.shape[-2:]), _part(references, box)
     codes = np.repeat(known, len(places) ** 2)
     parts = []
     for first in range(0, len(queries), _QUERIES):
-        asked = _finest(queries[first : first + _QUERIES])
+        asked = queries[first : first + _QUERIES]
         variants = [_part(one, box) for code in known for one in moved(orient(asked, code), places)]
         mine = None if own is None else own[first : first + _QUERIES]
-        products, who, rows, which = nearest_groups(variants, stored, patients, mine, _NEAREST)
+        products, who, rows, which = nearest_groups(variants, stored, patients, mine, _NEAREST, every=_EVERY)
         parts.append((np.sqrt(np.maximum(0, 2 - 2 * products)), who, rows, codes[which]))
     distances, who, rows, turned = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return distances.astype(np.float32), who, rows, turned

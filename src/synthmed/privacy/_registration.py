@@ -7,7 +7,6 @@ goes from coarse to fine: six numbers of an affine map by Gauss-Newton steps (Lu
 """
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -17,13 +16,13 @@ from synthmed.evaluation.features.reduction import gaussian, smooth
 
 _FLAT = 0.1
 """Spread of the surroundings, in spreads of the image, below which structure counts less."""
-_BANDS = ((0.5, 3.0), (1.2, 5.0), (2.5, 8.0))
-"""Resolutions at which aligned images are compared: smoothing, and reach of the surroundings, in pixels."""
+_BANDS = ((1, 0.5, 3.0), (2, 1.2, 5.0), (2, 2.5, 8.0))
+"""Resolutions at which aligned images are compared: reduction, smoothing, and reach of the surroundings, in pixels."""
 SOFT = (0.0, 1.0, 2.0, 4.0)
 """Smoothing of the references, in pixels: a copy may be softer than its original."""
-_AFFINE = ((0.25, 8), (0.5, 5))
-"""Scale of the images and steps, from coarse to fine."""
-_ELASTIC = ((0.5, 6.0, 3), (1.0, 10.0, 3))
+_AFFINE = ((0.25, 4), (0.25, 4), (0.5, 3), (0.5, 3))
+"""Scale of the images and steps, from coarse to fine; each row lays the queries anew."""
+_ELASTIC = ((0.5, 6.0, 2), (0.5, 6.0, 2), (1.0, 10.0, 3))
 """Scale, reach of the surroundings that move together, and steps."""
 _REACH, _BLUR = 4.0, 0.8
 _STIFF = 0.05
@@ -65,70 +64,104 @@ def sampled(images: Tensor, positions: Tensor) -> Tensor:
 def aligned(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
     """Positions at which affine maps of the queries [N 1 H W] lie best over the references, from rough ones."""
     for scale, steps in _AFFINE:
-        one, other, positions, unit = _at_scale(queries, references, positions, scale)
+        laid = _Laid(queries, references, positions, scale)
+        unit = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in laid.size), indexing="ij")
         basis = torch.linalg.qr(torch.stack([torch.ones_like(unit[0]), *unit]).flatten(1).T)[0]  # [P 3]
         for _ in range(steps):
-            moved, inside = sampled(one, positions), _inside(one, positions)
-            across, down = (slope.flatten(2) for slope in _slopes(moved, inside))
+            across, down, gap = (one.flatten(2) for one in laid.slopes_and_gap())
             turns = torch.cat([across * basis.T, down * basis.T], 1)  # [N 6 P]
             normal = turns @ turns.transpose(1, 2)
             loading = 0.01 * normal.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] + 1e-6
-            right = turns @ (other - moved).flatten(2).transpose(1, 2)
-            step = torch.linalg.solve(normal + loading * torch.eye(6), right)[..., 0].reshape(-1, 2, 3)
-            away = (step @ basis.T).reshape(positions.shape)
+            step = torch.linalg.solve(normal + loading * torch.eye(6), turns @ gap.transpose(1, 2))[..., 0]
+            away = (step.reshape(-1, 2, 3) @ basis.T).reshape(laid.moves.shape)
             longest = away.abs().amax((1, 2, 3), keepdim=True)
-            positions = positions + away * (_BORDER / longest.clamp_min(_BORDER))
-        positions = to_size(positions, references.shape[-2:])
+            laid.moves += away * (_BORDER / longest.clamp_min(_BORDER))
+        positions = laid.positions()
     return positions
 
 
 def bent(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
     """The same with a smooth field of displacements upon the positions [N 2 H W]."""
     for scale, reach, steps in _ELASTIC:
-        one, other, positions, _ = _at_scale(queries, references, positions, scale)
-        window = gaussian(reach)
+        laid, window = _Laid(queries, references, positions, scale), gaussian(reach)
         for _ in range(steps):
-            moved, inside = sampled(one, positions), _inside(one, positions)
-            (across, down), gap = _slopes(moved, inside), other - moved
+            across, down, gap = laid.slopes_and_gap()
             products = [across * across, across * down, down * down, across * gap, down * gap]
             xx, xy, yy, by_x, by_y = smooth(torch.cat(products, 1), window).split(1, 1)
             loading = _STIFF * (xx + yy).mean((1, 2, 3), keepdim=True) + 1e-6
             xx, yy = xx + loading, yy + loading
             bottom = xx * yy - xy.square()
             step = torch.cat([(yy * by_x - xy * by_y) / bottom, (xx * by_y - xy * by_x) / bottom], 1)
-            positions = positions + step.clamp(-1.5, 1.5)
-        positions = to_size(positions, references.shape[-2:])
+            laid.moves += step.clamp(-1.5, 1.5)
+        positions = laid.positions()
     return positions
 
 
+class _Laid:
+    """Queries laid over references at one scale, and how they are moved from there.
+
+    Structure is taken once the query lies there: taken before, its surroundings would be as much larger as the query
+    is, and would hold what lies beyond the reference.
+
+    Attributes:
+        size: height and width at this scale.
+        moves: [N 2 h w] where the laid query is read, from the grid on.
+    """
+
+    def __init__(self, queries: Tensor, references: Tensor, positions: Tensor, scale: float) -> None:
+        self._full = (references.shape[-2], references.shape[-1])
+        self.size = max(8, round(self._full[0] * scale)), max(8, round(self._full[1] * scale))
+        asked, known = _resized(queries, self.size), _resized(references, self.size)
+        self._start = to_size(positions, self.size)
+        laid, self._inside = _filled(asked, known, self._start)
+        self._one, self._other = (structure(smooth(images, gaussian(_BLUR)), _REACH) for images in (laid, known))
+        self._grid = grid(*self.size)
+        self.moves = self._grid.expand(len(queries), -1, -1, -1).clone()
+
+    def slopes_and_gap(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Slopes across and down of the moved query, 0 where nothing lies, and what it lacks to the reference."""
+        moved = sampled(self._one, self.moves)
+        return (*_slopes(moved, self._inside), self._other - moved)
+
+    def positions(self) -> Tensor:
+        """[N 2 H W] where the queries are read, at full size."""
+        found = self.moves + sampled(self._start - self._grid, self.moves)
+        return to_size(found, self._full)
+
+
 def unlikeness(
-    queries: Tensor, references: Tensor, positions: Tensor, softness: Sequence[float] = SOFT
+    queries: Tensor, references: Tensor, positions: Tensor, *, roughly: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The distance of queries that are read at positions [N 2 H W] from references: 0 = the same, 1.41 = unrelated.
 
     The geometric mean over three resolutions of sqrt(2 - 2 correlation) of fine structure, where both images lie; the
-    references made as soft as it needs: smoothed by one of ``softness``, in pixels.
+    references made as soft as it needs: smoothed by one of ``SOFT``.
+
+    Args:
+        queries: [N 1 H W].
+        references: of the same size.
+        positions: where the queries are read.
+        roughly: leave out the finest resolution, which costs most.
 
     Returns:
         Distances [N], and the softness [N] of each.
     """
     height, width = references.shape[-2:]
-    moved = sampled(queries, positions)
-    inside = _inside(queries, positions)
+    moved, inside = _filled(queries, references, positions)
     edge = min(_BORDER, (min(height, width) - 1) // 4)
     inside = functional.pad(inside[..., edge : height - edge, edge : width - edge], (edge,) * 4)
-    # Where the query does not reach the reference stands for it, in the query's own brightness and contrast: so no
-    # border of black is compared.
-    moved = torch.where(inside > 0, moved, _like(references, moved, inside))
-    asked = [structure(smooth(moved, gaussian(blur)), reach) for blur, reach in _BANDS]
-    found = []
-    for sigma in softness:
-        softer = softened(references, sigma)
-        pairs = zip(asked, [structure(smooth(softer, gaussian(blur)), reach) for blur, reach in _BANDS], strict=True)
-        logs = [(2 - 2 * _correlation(*pair, inside)).clamp_min(1e-8).log() / 2 for pair in pairs]
-        found.append(torch.stack(logs).mean(0).exp())
-    best = torch.stack(found).min(0)
-    return best.values, torch.tensor(softness)[best.indices]
+    bands = _BANDS[1:] if roughly else _BANDS
+    found = torch.zeros(len(SOFT), len(queries))
+    for step, blur, reach in bands:
+        size = max(8, height // step), max(8, width // step)
+        one, theirs, seen = (_resized(images, size) for images in (moved, references, inside))
+        one = structure(smooth(one, gaussian(blur / step)), reach / step)
+        for place, sigma in enumerate(SOFT):
+            softer = smooth(theirs, gaussian(math.hypot(blur, sigma) / step))
+            alike = _correlation(one, structure(softer, reach / step), (seen == 1).float())
+            found[place] += (2 - 2 * alike).clamp_min(1e-8).log() / (2 * len(bands))
+    best = found.exp().min(0)
+    return best.values, torch.tensor(SOFT)[best.indices]
 
 
 def softened(images: Tensor, sigma: float) -> Tensor:
@@ -154,14 +187,14 @@ def _correlation(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
     return torch.where(bottom > 1e-2, over / bottom.clamp_min(1e-2), torch.zeros_like(over)).clamp(-1, 1)
 
 
-def _at_scale(
-    queries: Tensor, references: Tensor, positions: Tensor, scale: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Structure of both images at a scale, positions there, and the grid from -1 to 1."""
-    size = max(8, round(references.shape[-2] * scale)), max(8, round(references.shape[-1] * scale))
-    pair = [structure(smooth(_resized(images, size), gaussian(_BLUR)), _REACH) for images in (queries, references)]
-    unit = torch.stack(torch.meshgrid(*(torch.linspace(-1, 1, side) for side in size), indexing="ij")).flip(0)
-    return pair[0], pair[1], to_size(positions, size), unit
+def _filled(queries: Tensor, references: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Queries read at positions, and where they lie, 1 or 0.
+
+    Where a query does not reach the reference stands for it, in the query's own brightness and contrast: so no border
+    of black is compared.
+    """
+    moved, inside = sampled(queries, positions), _inside(queries, positions)
+    return torch.where(inside > 0, moved, _like(references, moved, inside)), inside
 
 
 def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
