@@ -1,12 +1,12 @@
 """Which altered copies does the audit find on a data set, kind by kind, and how often does it block a clean set?
 
-    python benchmarks/audit_power.py DATA [--copies 20] [--resplits 20] [--spaces overlays,parts] [--outside 0.25] [--one]
+    python benchmarks/audit_power.py DATA [--copies 20] [--resplits 20] [--spaces overlays,parts] [--one]
 
 A quarter of the patients is set aside: they stand for a clean synthetic set, and for what copies are mixed with. Of the
 others, all taken as real, copies are altered at stated strengths and looked for as ``audit`` does. Found is a copy that
 some space takes for its own patient's, by the threshold of a set of as many images as were planted. With --resplits the
-division is drawn anew so many times, and it is counted how often a clean set has an image that is flagged. With --one the
-first image of each patient is all there is.
+division is drawn anew so many times, and it is counted how often a clean set has an image that is flagged. With --one
+the first image of each patient is all there is.
 """
 
 import argparse

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 CHUNK_BYTES = 128 << 20
 """Memory of one block of distances."""
@@ -19,6 +20,8 @@ PRODUCTS = 2**23
 """Products that are held at once by ``nearest_groups``."""
 _HELD = 2**26
 """Numbers of its queries in all variants."""
+_BLOCK = 2048
+"""References whose products are made at once."""
 SHORTLIST = 16
 """Groups that it compares by all columns where a part of them chose."""
 
@@ -169,9 +172,7 @@ def nearest_groups(
     for first in range(0, len(variants[0]), chunk):
         part = slice(first, first + chunk)
         asked = [torch.from_numpy(variant[part]) for variant in variants]
-        scores = asked[0][:, ::every] @ glanced.T  # [n M]
-        for other in asked[1:]:
-            torch.maximum(scores, other[:, ::every] @ glanced.T, out=scores)
+        scores = _highest([one[:, ::every] for one in asked], glanced)
         wanted = count if every == 1 else max(count, SHORTLIST)
         who, rows = _best_groups(scores.numpy(), groups, None if own is None else own[part], wanted, each)
         chosen = stored[torch.from_numpy(rows).flatten(1)]  # [n KE D]
@@ -183,6 +184,18 @@ def nearest_groups(
         parts.append([found.reshape(len(found), -1) for found in ordered])
     best, who, rows, which = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return best, who, rows, which
+
+
+def _highest(variants: Sequence[Tensor], references: Tensor) -> Tensor:
+    """The highest product [n M] of any variant, some references at a time, so that products stay in the cache."""
+    scores = torch.empty(len(variants[0]), len(references))
+    for first in range(0, len(references), _BLOCK):
+        some = references[first : first + _BLOCK].T
+        best = variants[0] @ some
+        for other in variants[1:]:
+            torch.maximum(best, other @ some, out=best)
+        scores[:, first : first + _BLOCK] = best
+    return scores
 
 
 def _best_groups(
