@@ -172,7 +172,7 @@ def nearest_groups(
     for first in range(0, len(variants[0]), chunk):
         part = slice(first, first + chunk)
         asked = [torch.from_numpy(variant[part]) for variant in variants]
-        scores = _highest([one[:, ::every] for one in asked], glanced)
+        scores = _highest([one[:, ::every].contiguous() for one in asked], glanced)
         wanted = count if every == 1 else max(count, SHORTLIST)
         who, rows = _best_groups(scores.numpy(), groups, None if own is None else own[part], wanted, each)
         chosen = stored[torch.from_numpy(rows).flatten(1)]  # [n KE D]

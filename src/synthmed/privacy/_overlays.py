@@ -5,7 +5,7 @@ search that bends would find a better fit elsewhere. The finest structure tells 
 patients are hardly alike at all. Whole images are compared in every orientation and nine places, parts where they are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -28,6 +28,8 @@ _EVERY = 4
 """Of so many columns of pixels one chooses the patients who are compared by all."""
 _QUERIES = 32
 
+Box = tuple[int, int, int, int]
+"""Top, bottom, left and right of a part of an image."""
 Found = tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
 """Distances, patients, reference rows and orientations, each [N K], the nearest first."""
 
@@ -44,47 +46,61 @@ def nearest_whole(
         own: [N] the patient of each query, who is left out; None = nobody is.
     """
     height, width = queries.shape[-2:]
-    return _nearest(_finest(queries), _finest(references), patients, own, (0, height, 0, width), _PLACES)
+    (found,) = _nearest(queries, references, patients, own, [(0, height, 0, width)], _PLACES)
+    return found
 
 
 def nearest_parts(
     queries: Tensor, references: Tensor, patients: NDArray[np.intp], own: NDArray[np.intp] | None
-) -> Iterator[Found]:
+) -> list[Found]:
     """The same for each of nine parts of half the sides, which overlap; see ``nearest_whole``."""
     height, width = queries.shape[-2:]
-    asked, known = _finest(queries), _finest(references)
-    for down, right in product(range(3), range(3)):
-        top, left = down * height // 4, right * width // 4
-        yield _nearest(asked, known, patients, own, (top, top + height // 2, left, left + width // 2), (0,))
+    corners = [(down * height // 4, right * width // 4) for down, right in product(range(3), range(3))]
+    boxes = [(top, top + height // 2, left, left + width // 2) for top, left in corners]
+    return _nearest(queries, references, patients, own, boxes, (0,))
 
 
 def _nearest(
     queries: Tensor, references: Tensor, patients: NDArray[np.intp], own: NDArray[np.intp] | None,
-    box: tuple[int, int, int, int], places: Sequence[int],
-) -> Found:  # fmt: skip
-    """The nearest patients by one part of images in their finest structure."""
-    known, stored = orientations(*queries.shape[-2:]), _part(references, box)
+    boxes: Sequence[Box], places: Sequence[int],
+) -> list[Found]:  # fmt: skip
+    """The nearest patients by each of some parts of images in their finest structure."""
+    known, fine = orientations(*queries.shape[-2:]), _finest(references)
+    stored = [_part(fine, _strength(fine), box) for box in boxes]
     codes = np.repeat(known, len(places) ** 2)
-    parts = []
+    parts: list[list[Found]] = [[] for _ in boxes]
     for first in range(0, len(queries), _QUERIES):
-        asked = queries[first : first + _QUERIES]
-        variants = [_part(one, box) for code in known for one in moved(orient(asked, code), places)]
+        asked = _finest(queries[first : first + _QUERIES])
+        strength = _strength(asked)
+        whole = [one for code in known for one in moved(orient(asked, code), places)]
         mine = None if own is None else own[first : first + _QUERIES]
-        products, who, rows, which = nearest_groups(variants, stored, patients, mine, _NEAREST, every=_EVERY)
-        parts.append((np.sqrt(np.maximum(0, 2 - 2 * products)), who, rows, codes[which]))
+        for box, rows_of_box, found in zip(boxes, stored, parts, strict=True):
+            variants = [_part(one, strength, box) for one in whole]
+            products, who, rows, which = nearest_groups(variants, rows_of_box, patients, mine, _NEAREST, every=_EVERY)
+            distances = np.sqrt(np.maximum(0, 2 - 2 * products)).astype(np.float32)
+            found.append((distances, who, rows, codes[which]))
+    return [_joined(found) for found in parts]
+
+
+def _joined(parts: Sequence[Found]) -> Found:
     distances, who, rows, turned = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return distances.astype(np.float32), who, rows, turned
+    return distances, who, rows, turned
 
 
 def _finest(images: Tensor) -> Tensor:
     return structure(smooth(images, gaussian(_BLUR)), _REACH)
 
 
-def _part(images: Tensor, box: tuple[int, int, int, int]) -> NDArray[np.float32]:
+def _strength(images: Tensor) -> Tensor:
+    """[N] length of whole images as rows."""
+    return images.flatten(1).norm(dim=1)
+
+
+def _part(images: Tensor, strength: Tensor, box: tuple[int, int, int, int]) -> NDArray[np.float32]:
     """A part of images as rows of length 1, or less where it is faint."""
     top, bottom, left, right = box
     part = images[..., top:bottom, left:right].flatten(1)
     part = part - part.mean(1, keepdim=True)
-    length = torch.maximum(part.norm(dim=1), _FAINT * images.flatten(1).norm(dim=1))
+    length = torch.maximum(part.norm(dim=1), _FAINT * strength)
     # A constant image has no structure; rounding leaves it a tiny one.
     return (part / length.clamp_min(1e-1)[:, None]).numpy()

@@ -83,16 +83,17 @@ def aligned(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
 def bent(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
     """The same with a smooth field of displacements upon the positions [N 2 H W]."""
     for scale, reach, steps in _ELASTIC:
-        laid, window = _Laid(queries, references, positions, scale), gaussian(reach)
+        laid, window = _Laid(queries, references, positions, scale), gaussian(reach / 2)
         for _ in range(steps):
             across, down, gap = laid.slopes_and_gap()
             products = [across * across, across * down, down * down, across * gap, down * gap]
-            xx, xy, yy, by_x, by_y = smooth(torch.cat(products, 1), window).split(1, 1)
+            # They are smoothed so much that half the size is enough.
+            xx, xy, yy, by_x, by_y = smooth(functional.avg_pool2d(torch.cat(products, 1), 2), window).split(1, 1)
             loading = _STIFF * (xx + yy).mean((1, 2, 3), keepdim=True) + 1e-6
             xx, yy = xx + loading, yy + loading
             bottom = xx * yy - xy.square()
             step = torch.cat([(yy * by_x - xy * by_y) / bottom, (xx * by_y - xy * by_x) / bottom], 1)
-            laid.moves += step.clamp(-1.5, 1.5)
+            laid.moves += functional.interpolate(step.clamp(-1.5, 1.5), laid.size, mode="bilinear")
         positions = laid.positions()
     return positions
 
@@ -146,15 +147,16 @@ def unlikeness(
     Returns:
         Distances [N], and the softness [N] of each.
     """
-    height, width = references.shape[-2:]
-    moved, inside = _filled(queries, references, positions)
-    edge = min(_BORDER, (min(height, width) - 1) // 4)
-    inside = functional.pad(inside[..., edge : height - edge, edge : width - edge], (edge,) * 4)
     bands = _BANDS[1:] if roughly else _BANDS
+    finest, (height, width) = bands[0][0], references.shape[-2:]
+    sizes = {step: (max(8, height // step), max(8, width // step)) for step, _, _ in bands}
+    queries, references = (_resized(images, sizes[finest]) for images in (queries, references))
+    moved, inside = _filled(queries, references, to_size(positions, sizes[finest]))
+    edge = min(-(-_BORDER // finest), (min(sizes[finest]) - 1) // 4)
+    inside = functional.pad(inside[..., edge:-edge, edge:-edge], (edge,) * 4) if edge else inside
     found = torch.zeros(len(SOFT), len(queries))
     for step, blur, reach in bands:
-        size = max(8, height // step), max(8, width // step)
-        one, theirs, seen = (_resized(images, size) for images in (moved, references, inside))
+        one, theirs, seen = (_resized(images, sizes[step]) for images in (moved, references, inside))
         one = structure(smooth(one, gaussian(blur / step)), reach / step)
         for place, sigma in enumerate(SOFT):
             softer = smooth(theirs, gaussian(math.hypot(blur, sigma) / step))

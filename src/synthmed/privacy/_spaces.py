@@ -6,7 +6,7 @@ quotient, the relative distance, is what the audit judges.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
@@ -22,9 +22,12 @@ from synthmed.privacy._coarse import nearest_coarse
 from synthmed.privacy._correlation import coarse_step, correlate
 from synthmed.privacy._overlays import nearest_parts, nearest_whole
 from synthmed.privacy._views import PATCH, Views, orient, orientations
+from synthmed.running.threads import side_by_side
 
 CANDIDATES = 12
 """Patients an image that are compared exactly."""
+_AT_ONCE = 4
+"""Parts of the queries that are looked for at once; each has all references in a form of its own."""
 _CELLS = 16
 _AXES = 32
 _PAIRS = 512
@@ -95,32 +98,44 @@ def nearest(space: str, queries: Views, references: Views, *, exclude_own: bool 
     """
     order = np.argsort(references.patients, kind="stable")
     ordered = references.rows(order)
+    parts = np.array_split(np.arange(len(queries)), min(max(len(queries), 1), torch.get_num_threads(), _AT_ONCE))
+    found = _joined(side_by_side(lambda part: _nearest(space, queries.rows(part), ordered, exclude_own), parts))
+    return replace(found, rows=order[found.rows])
+
+
+def _joined(parts: Sequence[NearPatients]) -> NearPatients:
+    """The neighbours of some images, then of others."""
+
+    def of(name: str) -> Any:
+        arrays = [getattr(part, name) for part in parts]
+        return None if arrays[0] is None else np.concatenate(arrays)
+
+    return NearPatients(**{one.name: of(one.name) for one in fields(NearPatients)})
+
+
+def _nearest(space: str, queries: Views, ordered: Views, exclude_own: bool) -> NearPatients:
     own = queries.patients if exclude_own else None
     match space:
         case "pixels":
-            found = _aligned(queries.small, ordered.small, ordered.patients, own)
+            return _aligned(queries.small, ordered.small, ordered.patients, own)
         case "masks":
             assert queries.planes is not None and ordered.planes is not None, "a mask space needs masks"
-            found = _aligned(queries.planes, ordered.planes, ordered.patients, own)
+            return _aligned(queries.planes, ordered.planes, ordered.patients, own)
         case "bent":
-            found = _bent(queries.fine, ordered.fine, ordered.patients, own)
+            return _bent(queries.fine, ordered.fine, ordered.patients, own)
         case "overlays":
-            found = _overlaid(queries.fine, ordered.fine, ordered.patients, own)
+            return _overlaid(queries.fine, ordered.fine, ordered.patients, own)
         case "parts":
-            found = _in_part(queries.fine, ordered.fine, ordered.patients, own)
+            return _in_part(queries.fine, ordered.fine, ordered.patients, own)
         case "coarse":
-            found = _sorted(*nearest_coarse(queries.fine, ordered.fine, ordered.patients, own), None)
+            return _sorted(*nearest_coarse(queries.fine, ordered.fine, ordered.patients, own), None)
         case "features":
             known = orientations(*queries.small.shape[-2:])
-            found = _by_features(queries.features, ordered.features[0], ordered.patients, own, known)
+            return _by_features(queries.features, ordered.features[0], ordered.patients, own, known)
         case "patches":
-            found = _by_patches(queries, ordered, own)
+            return _by_patches(queries, ordered, own)
         case _:
             raise AssertionError(f"no space {space}")
-    return NearPatients(
-        distances=found.distances, patients=found.patients, rows=order[found.rows],
-        orientations=found.orientations, shifts=found.shifts, places=found.places, shared=found.shared,
-    )  # fmt: skip
 
 
 def _quotients(distances: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -18,6 +18,8 @@ from synthmed.privacy._views import Views
 
 SPACES = ("pixels", "bent", "overlays", "parts", "coarse", "features", "patches", "masks")
 """Where single images are looked for; see ``_spaces``."""
+DEAREST = "bent"
+"""The space whose search takes longest, as long as all others together."""
 CHANCE = 0.01
 """Images that all spaces together may take for a patient's, though they are nobody's, in an audit of a clean set."""
 _QUERIES = 400

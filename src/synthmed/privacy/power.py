@@ -14,7 +14,7 @@ from synthmed.privacy._tails import proportion
 from synthmed.privacy._views import InMemory, Look, Views
 from synthmed.privacy.canaries import MASK_ALTERATIONS, plant
 from synthmed.privacy.findings import ALL_KINDS, Power
-from synthmed.privacy.identity import Identity
+from synthmed.privacy.identity import DEAREST, Identity
 from synthmed.privacy.people import People, part_of
 
 Way = Callable[[NDArray[np.integer]], NDArray[np.integer]]
@@ -73,11 +73,13 @@ def measure_power(
 def _found(
     spaces: Sequence[Identity], views: Views, real: Views, owners: NDArray[np.intp]
 ) -> NDArray[np.bool_]:  # fmt: skip
-    """Whether each copy is known as its own patient's in some space."""
+    """Whether each copy is known as its own patient's in some space; one that was found is looked for no more."""
     found = np.zeros(len(owners), bool)
-    for space in spaces:
-        near = nearest(space.name, views, real)
-        found |= (near.relative < space.below) & (near.owners == owners[:, None]).any(1)
+    for space in sorted(spaces, key=lambda one: one.name == DEAREST):
+        left = np.flatnonzero(~found)
+        if len(left):
+            near = nearest(space.name, views.rows(left), real)
+            found[left] = (near.relative < space.below) & (near.owners == owners[left, None]).any(1)
     return found
 
 

@@ -12,12 +12,13 @@ the load: the same seed gives the same bits whatever else the machine does. A ru
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from synthmed.errors import ConfigError
 
@@ -31,6 +32,9 @@ _MOMENT, _LONGER = 0.3, 1.0
 """Seconds that the machine is looked at; the longer, where its last minute was busy: work comes in bursts."""
 _MOST = 4096
 _ROOT = Path("/")
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +136,24 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def side_by_side(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+    """Do the parts of a work at once, as many as torch has threads, each with one thread.
+
+    A second thread helps little with products of small matrices; a second part of the work helps as much as a core can.
+
+    Example:
+        >>> side_by_side(lambda number: 2 * number, [1, 2, 3])
+        [2, 4, 6]
+    """
+    import torch
+
+    threads = min(torch.get_num_threads(), len(parts))
+    if threads < 2:
+        return [work(part) for part in parts]
+    with one_thread(), ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return list(pool.map(work, parts))
 
 
 @contextmanager
