@@ -33,6 +33,8 @@ _DOUBT = 0.3
 _PLACES = (-2, 0, 2)
 """Pixels by which an image is moved, each way."""
 _NEAREST = 4
+_AT_ONCE = 64
+"""Images whose waves are taken at once."""
 
 
 def nearest_coarse(
@@ -80,16 +82,19 @@ class _Bands:
 
     def waves(self, images: Tensor) -> Tensor:
         """The coarse waves [N D] of images, of mean square 1 in every band; 0 where there is nothing."""
-        found = self._transform(images)[:, self._inside]
+        found = torch.cat([self._transform(some)[:, self._inside] for some in images.split(_AT_ONCE)])
         strength = self._strength(found)
         scale = torch.where(strength > 1e-8, strength.clamp_min(1e-8).rsqrt(), 0.0)
         return found * scale[:, self.of]
 
     def clean(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The share of each band [N B] that is no noise, and what it surely is at least."""
-        found = self._transform(images)
-        noise = found[:, self._short].square().mean(1, keepdim=True)
-        part = noise / self._strength(found[:, self._inside]).clamp_min(1e-8)
+        parts = []
+        for some in images.split(_AT_ONCE):
+            found = self._transform(some)
+            noise = found[:, self._short].square().mean(1, keepdim=True)
+            parts.append(noise / self._strength(found[:, self._inside]).clamp_min(1e-8))
+        part = torch.cat(parts)
         # A mean square over n waves of noise strays by sqrt(2 / n) of itself.
         return (1 - part).clamp(0, 1), (1 - part * (1 + 2 * (2 / self.counts).sqrt())).clamp(0, 1)
 

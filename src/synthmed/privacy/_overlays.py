@@ -26,7 +26,8 @@ _FAINT = 0.5
 _NEAREST = 4
 _EVERY = 4
 """Of so many columns of pixels one chooses the patients who are compared by all."""
-_QUERIES = 32
+_QUERIES, _AT_ONCE = 16, 64
+"""Images that are looked for, and looked at, at once."""
 
 Box = tuple[int, int, int, int]
 """Top, bottom, left and right of a part of an image."""
@@ -65,8 +66,7 @@ def _nearest(
     boxes: Sequence[Box], places: Sequence[int],
 ) -> list[Found]:  # fmt: skip
     """The nearest patients by each of some parts of images in their finest structure."""
-    known, fine = orientations(*queries.shape[-2:]), _finest(references)
-    stored = [_part(fine, _strength(fine), box) for box in boxes]
+    known, stored = orientations(*queries.shape[-2:]), _in_boxes(references, boxes)
     codes = np.repeat(known, len(places) ** 2)
     parts: list[list[Found]] = [[] for _ in boxes]
     for first in range(0, len(queries), _QUERIES):
@@ -80,6 +80,15 @@ def _nearest(
             distances = np.sqrt(np.maximum(0, 2 - 2 * products)).astype(np.float32)
             found.append((distances, who, rows, codes[which]))
     return [_joined(found) for found in parts]
+
+
+def _in_boxes(images: Tensor, boxes: Sequence[Box]) -> list[NDArray[np.float32]]:
+    """Each of some parts of images, a few at a time: their finest structure is as large as they are."""
+    found = []
+    for some in images.split(_AT_ONCE):
+        fine = _finest(some)
+        found.append([_part(fine, _strength(fine), box) for box in boxes])
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
 def _joined(parts: Sequence[Found]) -> Found:
