@@ -7,6 +7,7 @@ goes from coarse to fine: six numbers of an affine map by Gauss-Newton steps (Lu
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -20,11 +21,12 @@ _BANDS = ((1, 0.5, 3.0), (2, 1.2, 5.0), (2, 2.5, 8.0))
 """Resolutions at which aligned images are compared: reduction, smoothing, and reach of the surroundings, in pixels."""
 SOFT = (0.0, 1.0, 2.0, 4.0)
 """Smoothing of the references, in pixels: a copy may be softer than its original."""
-_AFFINE = ((0.25, 4), (0.25, 4), (0.5, 3), (0.5, 3))
-"""Scale of the images and steps, from coarse to fine; each row lays the queries anew."""
-_ELASTIC = ((0.5, 6.0, 2), (0.5, 6.0, 2), (1.0, 10.0, 3))
+_AFFINE, _EXACT = ((0.25, 4), (0.5, 3), (0.5, 3)), ((1.0, 3),)
+"""Scale of the images and steps, from coarse to fine, and of what is bent then; each row lays the queries anew."""
+_ELASTIC = ((0.5, 6.0, 2), (1.0, 10.0, 3))
 """Scale, reach of the surroundings that move together, and steps."""
-_REACH, _BLUR = 4.0, 0.8
+_REACH, _BLUR = 4.0, 1.6
+"""Of the structure that is aligned. What is less smooth depends on where between the pixels an image is read."""
 _STIFF = 0.05
 _BORDER = 3
 
@@ -61,9 +63,11 @@ def sampled(images: Tensor, positions: Tensor) -> Tensor:
                                   padding_mode="border", align_corners=True)  # fmt: skip
 
 
-def aligned(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
+def aligned(
+    queries: Tensor, references: Tensor, positions: Tensor, scales: Sequence[tuple[float, int]] = _AFFINE
+) -> Tensor:
     """Positions at which affine maps of the queries [N 1 H W] lie best over the references, from rough ones."""
-    for scale, steps in _AFFINE:
+    for scale, steps in scales:
         laid = _Laid(queries, references, positions, scale)
         unit = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in laid.size), indexing="ij")
         basis = torch.linalg.qr(torch.stack([torch.ones_like(unit[0]), *unit]).flatten(1).T)[0]  # [P 3]
@@ -81,7 +85,8 @@ def aligned(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
 
 
 def bent(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
-    """The same with a smooth field of displacements upon the positions [N 2 H W]."""
+    """The same at full size, with a smooth field of displacements upon the positions [N 2 H W]."""
+    positions = aligned(queries, references, positions, _EXACT)
     for scale, reach, steps in _ELASTIC:
         laid, window = _Laid(queries, references, positions, scale), gaussian(reach / 2)
         for _ in range(steps):

@@ -22,30 +22,25 @@ class Tail:
         start: where the tail begins.
         share: part of the real queries below ``start``.
         power: Hill's estimate.
-        count: independent real queries in the tail that it rests on; infinite = the power is taken as it is.
+        low_power: the lower end of its one-sided 95 % interval, which is what thresholds use.
+        count: real queries in the tail.
     """
 
     start: float
     share: float
     power: float
-    count: float
+    low_power: float
+    count: int
 
     def threshold(self, probability: float) -> float:
-        """The relative distance below which the next stranger falls with this probability.
-
-        log(start / r) is exponential. That it exceeds S (q^(-1/n) - 1), where S is the sum of n others, has the
-        probability q exactly, the chance that went into those others included: the limit of prediction, not the
-        quantile of an estimated law, which few queries would place too high.
+        """The relative distance below which a real patient falls with this probability, or less.
 
         Example:
-            >>> tail = Tail(start=0.8, share=0.2, power=12.0, count=50.0)
-            >>> round(tail.threshold(0.2), 3), round(tail.threshold(0.0002), 3)
-            (0.8, 0.432)
+            >>> tail = Tail(start=0.8, share=0.2, power=12.0, low_power=10.0, count=50)
+            >>> round(tail.threshold(0.2), 3), round(tail.threshold(0.2 * 0.5**10), 3)
+            (0.8, 0.4)
         """
-        least = -np.log(min(1.0, probability / self.share))
-        if np.isfinite(self.count):
-            least = self.count * np.expm1(least / self.count)
-        return float(self.start * np.exp(-least / self.power))
+        return self.start * min(1.0, probability / self.share) ** (1 / self.low_power)
 
 
 def fit_tail(relative: NDArray[np.float64], persons: int | None = None) -> Tail:
@@ -53,15 +48,17 @@ def fit_tail(relative: NDArray[np.float64], persons: int | None = None) -> Tail:
 
     Args:
         relative: [n] in [0, 1], n >= 3; the lowest fifth of them, or at least ten, is the tail.
-        persons: whose images the queries are; persons are independent, not images. None = one image each.
+        persons: whose images the queries are; the interval counts persons, not images. None = one image each.
     """
     ordered = np.sort(np.maximum(relative, 1e-6))
     count = min(len(ordered) - 1, max(10, len(ordered) // 5))
     start = ordered[count]
     logs = np.log(start / ordered[:count])
     power = float(count / max(logs.sum(), 1e-9))  # Hill: number / sum of log(start / value)
-    independent = count * (persons or len(ordered)) / len(ordered)
-    return Tail(start=float(start), share=count / len(ordered), power=power, count=independent)
+    # 2 * count * power / estimate is chi-squared with 2 * count degrees of freedom.
+    free = 2 * count * (persons or len(ordered)) / len(ordered)
+    low = power * stats.chi2.ppf(1 - LEVEL, free) / free
+    return Tail(start=float(start), share=count / len(ordered), power=power, low_power=float(low), count=count)
 
 
 def middle_tail(relative: NDArray[np.float64]) -> Tail:
@@ -75,7 +72,7 @@ def middle_tail(relative: NDArray[np.float64]) -> Tail:
     start = ordered[count]
     # log(start / value) is exponential with the power as its rate, its median log 2 / power.
     power = float(np.log(2) / max(np.median(np.log(start / ordered[:count])), 1e-9))
-    return Tail(start=float(start), share=count / len(ordered), power=power, count=np.inf)
+    return Tail(start=float(start), share=count / len(ordered), power=power, low_power=power, count=count)
 
 
 def proportion(hits: int, total: int) -> tuple[float, float]:
