@@ -26,7 +26,7 @@ _MOVES = (-1, 0, 1)
 """Cells, each way."""
 _COARSE = 32
 """Longest side of the coarse image; a cell is two by two of its pixels."""
-_CANDIDATES, _FINALISTS, _EACH = 12, 4, 2
+_CANDIDATES, _FINALISTS, _EACH = 16, 4, 2
 """Patients that are aligned by affine maps, those that are bent as well, and images of each: breasts come in pairs."""
 _QUERIES, _PAIRS = 64, 256
 _VARIANTS = tuple(product(_ANGLES, _SIZES, _MOVES, _MOVES))

@@ -23,7 +23,7 @@ SOFT = (0.0, 1.0, 2.0, 4.0)
 """Smoothing of the references, in pixels: a copy may be softer than its original."""
 _AFFINE, _EXACT = ((0.25, 4), (0.5, 3), (0.5, 3)), ((1.0, 3),)
 """Scale of the images and steps, from coarse to fine, and of what is bent then; each row lays the queries anew."""
-_ELASTIC = ((0.5, 6.0, 2), (1.0, 10.0, 3))
+_ELASTIC = ((1.0, 12.0, 2), (1.0, 8.0, 2), (1.0, 6.0, 2))
 """Scale, reach of the surroundings that move together, and steps."""
 _REACH, _BLUR = 4.0, 1.6
 """Of the structure that is aligned. What is less smooth depends on where between the pixels an image is read."""
