@@ -289,3 +289,15 @@ def test_the_command_line_says_what_it_decided_in_one_line_and_the_run_records_i
 def test_an_error_of_the_users_is_still_one_sentence(tmp_path: Path):
     done = synthmed("generate", tmp_path / "none.safetensors", tmp_path / "out", "--num", 3)
     assert done.returncode == 2 and done.stderr.startswith("synthmed: ") and done.stderr.count("\n") == 1
+
+
+def test_parts_of_a_work_are_done_side_by_side_with_one_thread_each():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = threads.side_by_side(lambda part: (part, torch.get_num_threads()), [1, 2, 3])
+        assert found == [(1, 1), (2, 1), (3, 1)] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    with pytest.raises(ZeroDivisionError):
+        threads.side_by_side(lambda part: 1 // part, [1, 0])
