@@ -23,10 +23,11 @@ SOFT = (0.0, 1.0, 2.0, 4.0)
 """Smoothing of the references, in pixels: a copy may be softer than its original."""
 _AFFINE, _EXACT = ((0.25, 4), (0.5, 3), (0.5, 3)), ((1.0, 3),)
 """Scale of the images and steps, from coarse to fine, and of what is bent then; each row lays the queries anew."""
-_ELASTIC = ((1.0, 12.0, 2), (1.0, 8.0, 2), (1.0, 6.0, 2))
+_ELASTIC = ((0.5, 6.0, 3), (1.0, 10.0, 3))
 """Scale, reach of the surroundings that move together, and steps."""
-_REACH, _BLUR = 4.0, 1.6
-"""Of the structure that is aligned. What is less smooth depends on where between the pixels an image is read."""
+_REACH, _SMOOTH, _BLUR = 4.0, 1.6, 0.8
+"""Surroundings of structure, and its smoothing when it is aligned and when it is bent: what is less smooth depends on
+where between the pixels an image is read, which six numbers would follow."""
 _STIFF = 0.05
 _BORDER = 3
 
@@ -68,7 +69,7 @@ def aligned(
 ) -> Tensor:
     """Positions at which affine maps of the queries [N 1 H W] lie best over the references, from rough ones."""
     for scale, steps in scales:
-        laid = _Laid(queries, references, positions, scale)
+        laid = _Laid(queries, references, positions, scale, _SMOOTH)
         unit = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in laid.size), indexing="ij")
         basis = torch.linalg.qr(torch.stack([torch.ones_like(unit[0]), *unit]).flatten(1).T)[0]  # [P 3]
         for _ in range(steps):
@@ -85,10 +86,10 @@ def aligned(
 
 
 def bent(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
-    """The same at full size, with a smooth field of displacements upon the positions [N 2 H W]."""
-    positions = aligned(queries, references, positions, _EXACT)
+    """The same at full size, with a smooth field of displacements upon the positions [N 2 H W] where that is better."""
+    positions = straight = aligned(queries, references, positions, _EXACT)
     for scale, reach, steps in _ELASTIC:
-        laid, window = _Laid(queries, references, positions, scale), gaussian(reach / 2)
+        laid, window = _Laid(queries, references, positions, scale, _BLUR), gaussian(reach / 2)
         for _ in range(steps):
             across, down, gap = laid.slopes_and_gap()
             products = [across * across, across * down, down * down, across * gap, down * gap]
@@ -100,7 +101,8 @@ def bent(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
             step = torch.cat([(yy * by_x - xy * by_y) / bottom, (xx * by_y - xy * by_x) / bottom], 1)
             laid.moves += functional.interpolate(step.clamp(-1.5, 1.5), laid.size, mode="bilinear")
         positions = laid.positions()
-    return positions
+    without, bending = (unlikeness(queries, references, one)[0] for one in (straight, positions))
+    return torch.where((without < bending)[:, None, None, None], straight, positions)
 
 
 class _Laid:
@@ -114,13 +116,13 @@ class _Laid:
         moves: [N 2 h w] where the laid query is read, from the grid on.
     """
 
-    def __init__(self, queries: Tensor, references: Tensor, positions: Tensor, scale: float) -> None:
+    def __init__(self, queries: Tensor, references: Tensor, positions: Tensor, scale: float, blur: float) -> None:
         self._full = (references.shape[-2], references.shape[-1])
         self.size = max(8, round(self._full[0] * scale)), max(8, round(self._full[1] * scale))
         asked, known = _resized(queries, self.size), _resized(references, self.size)
         self._start = to_size(positions, self.size)
         laid, self._inside = _filled(asked, known, self._start)
-        self._one, self._other = (structure(smooth(images, gaussian(_BLUR)), _REACH) for images in (laid, known))
+        self._one, self._other = (structure(smooth(images, gaussian(blur)), _REACH) for images in (laid, known))
         self._grid = grid(*self.size)
         self.moves = self._grid.expand(len(queries), -1, -1, -1).clone()
 
