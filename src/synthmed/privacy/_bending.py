@@ -1,13 +1,14 @@
 """The nearest patients of images that may be turned by some degrees, resized, cropped or bent: the space "bent".
 
 First every query is laid over every reference coarsely, in a bank of turns, sizes and places. The patients nearest
-then are aligned by affine maps, the best of these by a smooth field of displacements, and what is left of the
-difference is the distance (``_registration``). Real images that are no copies go through the same search when
-chance is learned, so what the search itself brings nearer does not count.
+then are aligned by affine maps, the best of these also by a smooth field of displacements where that is better, and
+what is left of the difference is the distance (``_registration``). Real images that are no copies go through the same
+search when chance is learned, so what the search itself brings nearer does not count.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch.nn import functional
 
 from synthmed.evaluation._neighbours import nearest_groups
 from synthmed.evaluation.features.reduction import area
-from synthmed.privacy._registration import aligned, bent, grid, sampled, similar, softened, structure, unlikeness
+from synthmed.privacy._registration import EXACT, aligned, bent, grid, sampled, similar, softened, structure, unlikeness
 from synthmed.privacy._views import orient, orientations
 
 _ANGLES, _SIZES = (-12, -6, 0, 6, 12), (0.87, 1.0, 1.15)
@@ -97,7 +98,11 @@ def _search(
     order = np.argsort(images.min(2), axis=1, kind="stable")[:, :_FINALISTS]
     chosen = order * each + np.take_along_axis(images.argmin(2), order, 1)
     flat = (np.arange(len(queries))[:, None] * count + chosen).ravel()
-    positions, final, _ = _in_parts(bent, turned[flat], references, rows.ravel()[flat], positions[flat], softness[flat])
+    pairs = turned[flat], references, rows.ravel()[flat]
+    straight, distances, _ = _in_parts(partial(aligned, scales=EXACT), *pairs, positions[flat], softness[flat])
+    curved, final, _ = _in_parts(bent, *pairs, straight, softness[flat])
+    positions = torch.where((final < distances)[:, None, None, None], curved, straight)
+    final = torch.minimum(final, distances)
     take = lambda array: np.take_along_axis(array, chosen, 1)  # noqa: E731
     return Laid(distances=final.numpy().reshape(chosen.shape), patients=take(who), rows=take(rows),
                 orientations=take(codes), positions=positions.unflatten(0, chosen.shape))  # fmt: skip

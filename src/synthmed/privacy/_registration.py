@@ -21,7 +21,7 @@ _BANDS = ((1, 0.5, 3.0), (2, 1.2, 5.0), (2, 2.5, 8.0))
 """Resolutions at which aligned images are compared: reduction, smoothing, and reach of the surroundings, in pixels."""
 SOFT = (0.0, 1.0, 2.0, 4.0)
 """Smoothing of the references, in pixels: a copy may be softer than its original."""
-_AFFINE, _EXACT = ((0.25, 4), (0.5, 3), (0.5, 3)), ((1.0, 3),)
+_AFFINE, EXACT = ((0.25, 4), (0.5, 3), (0.5, 3)), ((1.0, 3),)
 """Scale of the images and steps, from coarse to fine, and of what is bent then; each row lays the queries anew."""
 _ELASTIC = ((0.5, 6.0, 3), (1.0, 10.0, 3))
 """Scale, reach of the surroundings that move together, and steps."""
@@ -86,8 +86,7 @@ def aligned(
 
 
 def bent(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
-    """The same at full size, with a smooth field of displacements upon the positions [N 2 H W] where that is better."""
-    positions = straight = aligned(queries, references, positions, _EXACT)
+    """The same with a smooth field of displacements upon the positions [N 2 H W]."""
     for scale, reach, steps in _ELASTIC:
         laid, window = _Laid(queries, references, positions, scale, _BLUR), gaussian(reach / 2)
         for _ in range(steps):
@@ -101,8 +100,7 @@ def bent(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
             step = torch.cat([(yy * by_x - xy * by_y) / bottom, (xx * by_y - xy * by_x) / bottom], 1)
             laid.moves += functional.interpolate(step.clamp(-1.5, 1.5), laid.size, mode="bilinear")
         positions = laid.positions()
-    without, bending = (unlikeness(queries, references, one)[0] for one in (straight, positions))
-    return torch.where((without < bending)[:, None, None, None], straight, positions)
+    return positions
 
 
 class _Laid:
