@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from synthmed.evaluation.features.filters import random_filters
-from synthmed.privacy._views import InMemory, Look, Views, join
+from synthmed.privacy._views import InMemory, Look, Views
 from synthmed.privacy.canaries import ALTERATIONS, plant
 from synthmed.privacy.copies import Space, compare
 from synthmed.privacy.examination import conclude
@@ -56,15 +56,15 @@ def population(num: int, numbers: np.random.Generator, side: int = SIDE) -> NDAr
     return images
 
 
-def look(images: NDArray[np.uint8], first: int = 0) -> Views:
+def look(images: NDArray[np.uint8]) -> Views:
     """The views of images of one patient each."""
     how = Look(extractor=random_filters(), channels=["grey"])
-    return how.at(InMemory(pixels=images), range(first, first + len(images)))
+    return how.at(InMemory(pixels=images), range(len(images)))
 
 
 def verdict(
-    identities: list[Identity], spaces: list[Space], chosen: NDArray[np.intp], samples: Views, train: Views,
-    holdout: Views, seed: int,
+    identities: list[Identity], spaces: list[Space], chosen: NDArray[np.intp], samples: Views, real: Views,
+    members: int, seed: int,
 ) -> Findings:  # fmt: skip
     """The audit of some of the samples, without files."""
     spaces = [
@@ -72,10 +72,10 @@ def verdict(
         for one in spaces
     ]
     samples = samples.rows(chosen)
-    inferences, tests = conclude(spaces, samples, train, holdout, seed=seed)
-    counts = {"train": len(train), "holdout": len(holdout)}
-    persons = {"train": frozenset(train.patients.tolist()), "holdout": frozenset(holdout.patients.tolist()),
-               "test": frozenset[int]()}  # fmt: skip
+    inferences, tests = conclude(spaces, samples, real, members, seed=seed)
+    sides = {"train": real.patients[:members], "holdout": real.patients[members:], "test": real.patients[:0]}
+    counts = {side: len(sides[side]) for side in ("train", "holdout")}
+    persons = {side: frozenset(patients.tolist()) for side, patients in sides.items()}
     return Findings(num=len(samples), sealed=True, patients=counts, persons=persons,
                     identities=tuple(replace(one, near=one.near.of(chosen)) for one in identities),
                     spaces=tuple(spaces), inferences=inferences, tests=tests, power=(), statement="", unproven="",
@@ -113,15 +113,15 @@ def main() -> int:
         train, holdout, clean = (population(num, numbers) for num in (200, 100, arguments.samples))
         planted = plant(train, each, seed=seed, kinds={kind: ALTERATIONS[kind] for kind in KINDS})
         chosen = numbers.permutation(len(planted.images))[:copies]
-        known, sealed = look(train), look(holdout, 200)
+        real = look(np.concatenate([train, holdout]))
+        known, sealed = real.rows(slice(0, len(train))), real.rows(slice(len(train), None))
         # An image's neighbours do not depend on the other samples: both sets are compared in one go.
         every = look(np.concatenate([clean, planted.images[chosen]]))
-        real = join(known, sealed)
         identities = [identify(name, every, real, spaces=len(SPACES), seed=seed) for name in SPACES]
         spaces = [compare(one, every, known, sealed, seed=seed) for one in identities]
         rows = np.arange(len(every))
         without, found = (
-            verdict(identities, spaces, some, every, known, sealed, seed)
+            verdict(identities, spaces, some, every, real, len(train), seed)
             for some in (rows[: len(clean)], rows[copies:])
         )
         blocked, passed = blocked + found.blocked, passed + (not without.blocked)

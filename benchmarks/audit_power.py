@@ -1,12 +1,13 @@
 """Which altered copies does the audit find on a data set, kind by kind, and how often does it block a clean set?
 
-    python benchmarks/audit_power.py DATA [--copies 20] [--resplits 20] [--spaces overlays,parts] [--one]
+    python benchmarks/audit_power.py DATA [--copies 20] [--divisions 5] [--resplits 20] [--spaces overlays,parts] [--one]
 
 A quarter of the patients is set aside: they stand for a clean synthetic set, and for what copies are mixed with. Of the
 others, all taken as real, copies are altered at stated strengths and looked for as ``audit`` does. Found is a copy that
-some space takes for its own patient's, by the threshold of a set of as many images as were planted. With --resplits the
-division is drawn anew so many times, and it is counted how often a clean set has an image that is flagged. With --one
-the first image of each patient is all there is.
+some space takes for its own patient's, by the threshold of a clean set. With --divisions all of this is done so many
+times, each with another quarter and other copies, and the sums are printed last. With --resplits the division is drawn
+anew so many times, and it is counted how often a clean set has an image that is flagged. With --one the first image of
+each patient is all there is.
 """
 
 import argparse
@@ -120,6 +121,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--copies", type=int, default=20)
+    parser.add_argument("--divisions", type=int, default=1)
     parser.add_argument("--resplits", type=int, default=0)
     parser.add_argument("--spaces", default=",".join(name for name in SPACES if name != "masks"))
     parser.add_argument("--outside", type=float, default=0.25)
@@ -143,7 +145,10 @@ def main() -> int:
         f"{len(data)} images of {data.info.height}x{data.info.width}, {len(np.unique(people))} persons; spaces {names}"
     )
     if arguments.copies:
-        planted(arguments, names, look, pixels, people, views)
+        seeds = range(arguments.seed, arguments.seed + arguments.divisions)
+        every = [planted(arguments, seed, names, look, pixels, people, views) for seed in seeds]
+        total = arguments.copies * len(every)
+        print(f"of {total}: " + ", ".join(f"{kind} {sum(one[kind] for one in every)}" for kind in KINDS))
     blocked = dict.fromkeys([*names, "any"], 0)
     for number in range(arguments.resplits):
         away = divided(people, arguments.outside, np.random.default_rng((arguments.seed, number)))
@@ -157,15 +162,15 @@ def main() -> int:
 
 
 def planted(
-    arguments: argparse.Namespace, names: list[str], look: Look, pixels: NDArray[np.integer], people: NDArray[np.intp],
-    views: Views,
-) -> None:  # fmt: skip
-    """Plant copies of every kind, and print how many are found."""
-    numbers = np.random.default_rng(arguments.seed)
+    arguments: argparse.Namespace, seed: int, names: list[str], look: Look, pixels: NDArray[np.integer],
+    people: NDArray[np.intp], views: Views,
+) -> dict[str, int]:  # fmt: skip
+    """Plant copies of every kind, print how many are found, and give their numbers."""
+    numbers, counts = np.random.default_rng(seed), {}
     away = divided(people, arguments.outside, numbers)
     kept, others = np.flatnonzero(~away), np.flatnonzero(away)
     real, clean = views.rows(kept), views.rows(others)
-    identities = judged(names, clean, real, arguments.seed)
+    identities = judged(names, clean, real, seed)
     flagged = {one.name: int(one.clear.sum()) for one in identities}
     print(f"{len(kept)} real images; of {len(others)} clean ones flagged: {flagged}")
     print(f"thresholds { ({one.name: round(one.below, 3) for one in identities}) }")
@@ -184,8 +189,9 @@ def planted(
             hit = right & (near.relative < one.below)
             found |= hit
             told.append(f"{one.name} {right.sum()} {hit.sum()}")
-        took = time.process_time() - began
+        counts[kind], took = int(found.sum()), time.process_time() - began
         print(f"{kind:24s} {found.sum():2d}/{len(rows)}  {', '.join(told)}  [{took:.0f} s]", flush=True)
+    return counts
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+import torch
 
 from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset
 from synthmed.data.index import Row
 from synthmed.data.store import DatasetWriter
 from synthmed.evaluation.features.filters import random_filters
-from synthmed.privacy._views import InMemory, Look
+from synthmed.privacy._views import InMemory, Look, Views
 from synthmed.samples import Sample, write_samples
 
 SIDE = 48
@@ -44,6 +45,20 @@ def look(images, first=0, patients=None, masks=None):
     patients = range(first, first + len(images)) if patients is None else patients
     how = LOOK if masks is None else replace(LOOK, num_labels=2)
     return how.at(InMemory(pixels=images, labels=masks), patients)
+
+
+def join(first, second):
+    """The views of both, one after the other."""
+
+    def of(name, axis=0):
+        one, other = getattr(first, name), getattr(second, name)
+        if one is None or other is None:
+            return None
+        return torch.cat([one, other]) if isinstance(one, torch.Tensor) else np.concatenate([one, other], axis)
+
+    return Views(
+        features=of("features", 1), **{one.name: of(one.name) for one in fields(Views) if one.name != "features"}
+    )
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from privacy.conftest import SIDE, look, population
+from privacy.conftest import SIDE, join, look, population
 
 from synthmed.privacy._correlation import correlate
 from synthmed.privacy._spaces import nearest
 from synthmed.privacy._tails import fit_tail
-from synthmed.privacy._views import join, orient
+from synthmed.privacy._views import orient
 from synthmed.privacy.canaries import ALTERATIONS, paste, plant
 from synthmed.privacy.copies import compare, equal_size_counts
 from synthmed.privacy.examination import conclude
@@ -22,7 +22,7 @@ def findings(samples, train, holdout, spaces=("pixels", "features", "patches")):
     real = join(train, holdout)
     identities = [identify(name, samples, real, spaces=len(spaces)) for name in spaces]
     compared = [compare(one, samples, train, holdout) for one in identities]
-    inferences, tests = conclude(compared, samples, train, holdout)
+    inferences, tests = conclude(compared, samples, real, len(train))
     return Findings(num=len(samples), sealed=True, patients={"train": 60, "holdout": 40},
                     persons={"train": frozenset(range(60)), "holdout": frozenset(range(60, 100)), "test": frozenset()},
                     identities=tuple(identities), spaces=tuple(compared), inferences=inferences, tests=tests,

@@ -22,6 +22,15 @@ def test_chance_stays_above_the_threshold_as_often_as_it_says():
     assert found / 300 < 0.07
 
 
+def test_a_tail_that_falls_off_more_slowly_than_the_rest_lowers_the_threshold(rng):
+    """A seventh of the values has a fourth of the power: near the smallest the law is theirs."""
+    body = rng.uniform(size=600) ** (1 / 12)
+    mixed = np.r_[body, rng.uniform(size=100) ** (1 / 3)]
+    assert fit_tail(body).low_power > 9
+    assert fit_tail(mixed).low_power < 5
+    assert fit_tail(mixed).threshold(1e-5) < 0.5 * fit_tail(body).threshold(1e-5)
+
+
 def test_points_around_a_query_have_relative_distances_with_the_dimension_as_power(rng):
     powers = []
     for references in (100, 2000):

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from synthmed.evaluation._neighbours import nearest_groups
 from synthmed.evaluation.features.reduction import area
-from synthmed.privacy._registration import EXACT, aligned, bent, grid, sampled, similar, softened, structure, unlikeness
+from synthmed.privacy._registration import EXACT, aligned, bent, grid, sampled, similar, structure, unlikeness
 from synthmed.privacy._views import orient, orientations
 
 _ANGLES, _SIZES = (-12, -6, 0, 6, 12), (0.87, 1.0, 1.15)
@@ -29,7 +29,7 @@ _COARSE = 32
 """Longest side of the coarse image; a cell is two by two of its pixels."""
 _CANDIDATES, _FINALISTS, _EACH = 16, 4, 2
 """Patients that are aligned by affine maps, those that are bent as well, and images of each: breasts come in pairs."""
-_QUERIES, _PAIRS = 64, 256
+_QUERIES, _PAIRS = 32, 256
 _VARIANTS = tuple(product(_ANGLES, _SIZES, _MOVES, _MOVES))
 _UPRIGHT = _VARIANTS.index((0, 1.0, 0, 0))
 
@@ -93,14 +93,14 @@ def _search(
     turned = torch.stack([orient(queries[place // count], int(code)) for place, code in enumerate(codes.ravel())])
     turned *= torch.from_numpy(np.where(negative, -1, 1).astype(np.float32)).reshape(-1, 1, 1, 1)
     starts = torch.cat([_start(queries, _VARIANTS[one]) for one in variant.ravel()])
-    positions, rough, softness = _in_parts(aligned, turned, references, rows.ravel(), starts)
+    positions, rough = _in_parts(aligned, turned, references, rows.ravel(), starts, roughly=True)
     images = rough.reshape(len(queries), -1, each).numpy()  # [n K E]
     order = np.argsort(images.min(2), axis=1, kind="stable")[:, :_FINALISTS]
     chosen = order * each + np.take_along_axis(images.argmin(2), order, 1)
     flat = (np.arange(len(queries))[:, None] * count + chosen).ravel()
     pairs = turned[flat], references, rows.ravel()[flat]
-    straight, distances, _ = _in_parts(partial(aligned, scales=EXACT), *pairs, positions[flat], softness[flat])
-    curved, final, _ = _in_parts(bent, *pairs, straight, softness[flat])
+    straight, distances = _in_parts(partial(aligned, scales=EXACT), *pairs, positions[flat])
+    curved, final = _in_parts(bent, *pairs, straight)
     positions = torch.where((final < distances)[:, None, None, None], curved, straight)
     final = torch.minimum(final, distances)
     take = lambda array: np.take_along_axis(array, chosen, 1)  # noqa: E731
@@ -110,29 +110,17 @@ def _search(
 
 def _in_parts(
     register: Callable[[Tensor, Tensor, Tensor], Tensor], queries: Tensor, references: Tensor, rows: NDArray[np.intp],
-    starts: Tensor, softness: Tensor | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Positions, distances and softness of pairs, some at a time.
-
-    They are registered to references of a softness; without one to the references as they are, and compared roughly.
-    """
+    starts: Tensor, *, roughly: bool = False,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Positions and distances of pairs, some at a time."""
     found = []
     for first in range(0, len(queries), _PAIRS):
         part = slice(first, first + _PAIRS)
         theirs = references[torch.from_numpy(rows[part])]
-        soft = theirs if softness is None else _softened(theirs, softness[part])
-        positions = register(queries[part], soft, starts[part])
-        found.append((positions, *unlikeness(queries[part], theirs, positions, roughly=softness is None)))
-    positions, distances, softer = (torch.cat(tensors) for tensors in zip(*found, strict=True))
-    return positions, distances, softer
-
-
-def _softened(images: Tensor, softness: Tensor) -> Tensor:
-    """Images, each smoothed by its own softness."""
-    soft = images.clone()
-    for sigma in softness.unique().tolist():
-        soft[softness == sigma] = softened(images[softness == sigma], sigma)
-    return soft
+        positions = register(queries[part], theirs, starts[part])
+        found.append((positions, unlikeness(queries[part], theirs, positions, roughly=roughly)))
+    positions, distances = (torch.cat(tensors) for tensors in zip(*found, strict=True))
+    return positions, distances
 
 
 def _start(images: Tensor, variant: tuple[float, float, int, int]) -> Tensor:

@@ -19,15 +19,17 @@ _FLAT = 0.1
 """Spread of the surroundings, in spreads of the image, below which structure counts less."""
 _BANDS = ((1, 0.5, 3.0), (2, 1.2, 5.0), (2, 2.5, 8.0))
 """Resolutions at which aligned images are compared: reduction, smoothing, and reach of the surroundings, in pixels."""
-SOFT = (0.0, 1.0, 2.0, 4.0)
+_SOFT = (0.0, 1.0, 2.0, 4.0)
 """Smoothing of the references, in pixels: a copy may be softer than its original."""
 _AFFINE, EXACT = ((0.25, 4), (0.5, 3), (0.5, 3)), ((1.0, 3),)
-"""Scale of the images and steps, from coarse to fine, and of what is bent then; each row lays the queries anew."""
-_ELASTIC = ((0.5, 6.0, 3), (1.0, 10.0, 3))
-"""Scale, reach of the surroundings that move together, and steps."""
-_REACH, _SMOOTH, _BLUR = 4.0, 1.6, 0.8
-"""Surroundings of structure, and its smoothing when it is aligned and when it is bent: what is less smooth depends on
-where between the pixels an image is read, which six numbers would follow."""
+"""Scale of the images and steps, from coarse to fine, and then for the best; each row lays the queries anew."""
+_TOGETHER, _STEPS = 4.0, 6
+"""Of what is bent: surroundings that move together, and steps. Coarser scales lead fine structure astray."""
+_SMOOTH, _BLUR = 1.6, 0.8
+"""Smoothing of structure when it is aligned and when it is bent: what is less smooth depends on where between the
+pixels an image is read, which six numbers would follow."""
+_WIDE, _NARROW = 4.0, 2.5
+"""Surroundings of structure, likewise."""
 _STIFF = 0.05
 _BORDER = 3
 
@@ -69,7 +71,7 @@ def aligned(
 ) -> Tensor:
     """Positions at which affine maps of the queries [N 1 H W] lie best over the references, from rough ones."""
     for scale, steps in scales:
-        laid = _Laid(queries, references, positions, scale, _SMOOTH)
+        laid = _Laid(queries, references, positions, scale, _SMOOTH, _WIDE)
         unit = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in laid.size), indexing="ij")
         basis = torch.linalg.qr(torch.stack([torch.ones_like(unit[0]), *unit]).flatten(1).T)[0]  # [P 3]
         for _ in range(steps):
@@ -87,20 +89,18 @@ def aligned(
 
 def bent(queries: Tensor, references: Tensor, positions: Tensor) -> Tensor:
     """The same with a smooth field of displacements upon the positions [N 2 H W]."""
-    for scale, reach, steps in _ELASTIC:
-        laid, window = _Laid(queries, references, positions, scale, _BLUR), gaussian(reach / 2)
-        for _ in range(steps):
-            across, down, gap = laid.slopes_and_gap()
-            products = [across * across, across * down, down * down, across * gap, down * gap]
-            # They are smoothed so much that half the size is enough.
-            xx, xy, yy, by_x, by_y = smooth(functional.avg_pool2d(torch.cat(products, 1), 2), window).split(1, 1)
-            loading = _STIFF * (xx + yy).mean((1, 2, 3), keepdim=True) + 1e-6
-            xx, yy = xx + loading, yy + loading
-            bottom = xx * yy - xy.square()
-            step = torch.cat([(yy * by_x - xy * by_y) / bottom, (xx * by_y - xy * by_x) / bottom], 1)
-            laid.moves += functional.interpolate(step.clamp(-1.5, 1.5), laid.size, mode="bilinear")
-        positions = laid.positions()
-    return positions
+    laid, window = _Laid(queries, references, positions, 1.0, _BLUR, _NARROW), gaussian(_TOGETHER)
+    for _ in range(_STEPS):
+        across, down, gap = laid.slopes_and_gap()
+        products = [across * across, across * down, down * down, across * gap, down * gap]
+        # They are smoothed so much that half the size is enough.
+        xx, xy, yy, by_x, by_y = smooth(functional.avg_pool2d(torch.cat(products, 1), 2), window).split(1, 1)
+        loading = _STIFF * (xx + yy).mean((1, 2, 3), keepdim=True) + 1e-6
+        xx, yy = xx + loading, yy + loading
+        bottom = xx * yy - xy.square()
+        step = torch.cat([(yy * by_x - xy * by_y) / bottom, (xx * by_y - xy * by_x) / bottom], 1)
+        laid.moves += functional.interpolate(step.clamp(-1.5, 1.5), laid.size, mode="bilinear")
+    return laid.positions()
 
 
 class _Laid:
@@ -114,13 +114,15 @@ class _Laid:
         moves: [N 2 h w] where the laid query is read, from the grid on.
     """
 
-    def __init__(self, queries: Tensor, references: Tensor, positions: Tensor, scale: float, blur: float) -> None:
+    def __init__(
+        self, queries: Tensor, references: Tensor, positions: Tensor, scale: float, blur: float, reach: float
+    ) -> None:  # fmt: skip
         self._full = (references.shape[-2], references.shape[-1])
         self.size = max(8, round(self._full[0] * scale)), max(8, round(self._full[1] * scale))
         asked, known = _resized(queries, self.size), _resized(references, self.size)
         self._start = to_size(positions, self.size)
         laid, self._inside = _filled(asked, known, self._start)
-        self._one, self._other = (structure(smooth(images, gaussian(blur)), _REACH) for images in (laid, known))
+        self._one, self._other = (structure(smooth(images, gaussian(blur)), reach) for images in (laid, known))
         self._grid = grid(*self.size)
         self.moves = self._grid.expand(len(queries), -1, -1, -1).clone()
 
@@ -135,22 +137,17 @@ class _Laid:
         return to_size(found, self._full)
 
 
-def unlikeness(
-    queries: Tensor, references: Tensor, positions: Tensor, *, roughly: bool = False
-) -> tuple[Tensor, Tensor]:
-    """The distance of queries that are read at positions [N 2 H W] from references: 0 = the same, 1.41 = unrelated.
+def unlikeness(queries: Tensor, references: Tensor, positions: Tensor, *, roughly: bool = False) -> Tensor:
+    """The distance [N] of queries that are read at positions [N 2 H W] from references: 0 = the same, 1.41 = unrelated.
 
     The geometric mean over three resolutions of sqrt(2 - 2 correlation) of fine structure, where both images lie; the
-    references made as soft as it needs: smoothed by one of ``SOFT``.
+    references made as soft as it needs: smoothed by one of ``_SOFT``.
 
     Args:
         queries: [N 1 H W].
         references: of the same size.
         positions: where the queries are read.
         roughly: leave out the finest resolution, which costs most.
-
-    Returns:
-        Distances [N], and the softness [N] of each.
     """
     bands = _BANDS[1:] if roughly else _BANDS
     finest, (height, width) = bands[0][0], references.shape[-2:]
@@ -159,21 +156,15 @@ def unlikeness(
     moved, inside = _filled(queries, references, to_size(positions, sizes[finest]))
     edge = min(-(-_BORDER // finest), (min(sizes[finest]) - 1) // 4)
     inside = functional.pad(inside[..., edge:-edge, edge:-edge], (edge,) * 4) if edge else inside
-    found = torch.zeros(len(SOFT), len(queries))
+    found = torch.zeros(len(_SOFT), len(queries))
     for step, blur, reach in bands:
         one, theirs, seen = (_resized(images, sizes[step]) for images in (moved, references, inside))
         one = structure(smooth(one, gaussian(blur / step)), reach / step)
-        for place, sigma in enumerate(SOFT):
+        for place, sigma in enumerate(_SOFT):
             softer = smooth(theirs, gaussian(math.hypot(blur, sigma) / step))
             alike = _correlation(one, structure(softer, reach / step), (seen == 1).float())
             found[place] += (2 - 2 * alike).clamp_min(1e-8).log() / (2 * len(bands))
-    best = found.exp().min(0)
-    return best.values, torch.tensor(SOFT)[best.indices]
-
-
-def softened(images: Tensor, sigma: float) -> Tensor:
-    """Images smoothed by a Gaussian of so many pixels; 0 = as they are."""
-    return smooth(images, gaussian(sigma)) if sigma else images
+    return found.exp().amin(0)
 
 
 def _like(images: Tensor, others: Tensor, weight: Tensor) -> Tensor:

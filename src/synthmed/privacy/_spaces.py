@@ -8,6 +8,7 @@ quotient, the relative distance, is what the audit judges.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,9 @@ def nearest(space: str, queries: Views, references: Views, *, exclude_own: bool 
     order = np.argsort(references.patients, kind="stable")
     sorted_already = (references.patients[1:] >= references.patients[:-1]).all()
     ordered = references if sorted_already else references.rows(order)
-    parts = np.array_split(np.arange(len(queries)), min(max(len(queries), 1), torch.get_num_threads(), _AT_ONCE))
+    count = min(max(len(queries), 1), torch.get_num_threads(), _AT_ONCE)
+    ends = [len(queries) * place // count for place in range(count + 1)]
+    parts = [slice(*one) for one in pairwise(ends)]
     found = _joined(side_by_side(lambda part: _nearest(space, queries.rows(part), ordered, exclude_own), parts))
     return replace(found, rows=order[found.rows])
 
@@ -191,11 +194,10 @@ def _bent(
     queries: Tensor, references: Tensor, patients: NDArray[np.intp], own: NDArray[np.intp] | None
 ) -> NearPatients:
     """By what is left of the difference once the query is laid over the reference, bent where it must be."""
-    parts = list(lay_over(queries, references, patients, own))
-    distances, who, rows, codes = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("distances", "patients", "rows", "orientations")
-    )
+    # Where the images lie is asked of few pairs, later, and would take more room than all images.
+    parts = [(laid.distances, laid.patients, laid.rows, laid.orientations)
+             for laid in lay_over(queries, references, patients, own)]  # fmt: skip
+    distances, who, rows, codes = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return _sorted(distances, who, rows, codes, None)
 
 

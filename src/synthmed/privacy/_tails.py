@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 LEVEL = 0.95
+_LOWEST, _FEWEST, _WARY = (5, 10), 5, 0.9
+"""The lowest n-th parts of all values, at least so many, whose power lowers that of the half, by a factor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +48,27 @@ class Tail:
 def fit_tail(relative: NDArray[np.float64], persons: int | None = None) -> Tail:
     """Fit the tail to the relative distances of real queries.
 
+    The lower half is taken: the law holds far into the middle, and half of the values tell its power with half the
+    error of the lowest tenth or fifth. Where these fall off more slowly than the half says, theirs is the power.
+
     Args:
-        relative: [n] in [0, 1], n >= 3; the lowest fifth of them, or at least ten, is the tail.
+        relative: [n] in [0, 1], n >= 3; at least ten of them are the tail, if there are so many.
         persons: whose images the queries are; the interval counts persons, not images. None = one image each.
     """
     ordered = np.sort(np.maximum(relative, 1e-6))
-    count = min(len(ordered) - 1, max(10, len(ordered) // 5))
-    start = ordered[count]
-    logs = np.log(start / ordered[:count])
-    power = float(count / max(logs.sum(), 1e-9))  # Hill: number / sum of log(start / value)
+    count = min(len(ordered) - 1, max(10, len(ordered) // 2))
+    power = _power(ordered, count)
     # 2 * count * power / estimate is chi-squared with 2 * count degrees of freedom.
     free = 2 * count * (persons or len(ordered)) / len(ordered)
     low = power * stats.chi2.ppf(1 - LEVEL, free) / free
-    return Tail(start=float(start), share=count / len(ordered), power=power, low_power=float(low), count=count)
+    lowest = [_power(ordered, max(_FEWEST, len(ordered) // part)) for part in _LOWEST if len(ordered) > 2 * _FEWEST]
+    return Tail(start=float(ordered[count]), share=count / len(ordered), power=power,
+                low_power=float(min([low, *(_WARY * one for one in lowest)])), count=count)  # fmt: skip
+
+
+def _power(ordered: NDArray[np.float64], count: int) -> float:
+    """Hill's estimate by the lowest values: their number / sum of log(start / value)."""
+    return float(count / max(np.log(ordered[count] / ordered[:count]).sum(), 1e-9))
 
 
 def middle_tail(relative: NDArray[np.float64]) -> Tail:

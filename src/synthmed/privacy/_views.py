@@ -38,8 +38,8 @@ class Views:
         patients: [N] the patient of each; synthetic images are each on their own.
         small: [N C h w] reduced images.
         fine: [N 1 H W] grey images, less reduced.
-        patches: [N P 13 13] around conspicuous points, [row column] of which in ``points`` at ``PATCH_SIDE``.
-        wide: [N P 17 17] the same with a border of two pixels.
+        wide: [N P 17 17] patches around conspicuous points, [row column] of which in ``points`` at ``PATCH_SIDE``, with
+            a border of two pixels.
         points: [N P 2].
         features: [O N D], one set for each orientation that keeps the image's shape; the first as it is.
         planes: [N L h w] reduced planes of the label maps, or None.
@@ -48,7 +48,6 @@ class Views:
     patients: NDArray[np.intp]
     small: Tensor
     fine: Tensor
-    patches: Tensor
     wide: Tensor
     points: NDArray[np.intp]
     features: NDArray[np.float32]
@@ -57,31 +56,23 @@ class Views:
     def __len__(self) -> int:
         return len(self.patients)
 
+    @property
+    def patches(self) -> Tensor:
+        """[N P 13 13], without their borders."""
+        return self.wide[..., 2:-2, 2:-2]
+
     def of(self, patients: NDArray[np.intp]) -> "Views":
         """The same images with other numbers for their patients [N]."""
         return replace(self, patients=patients)
 
-    def rows(self, chosen: NDArray[np.intp]) -> "Views":
-        """The views of some of the images."""
-        index = torch.from_numpy(np.ascontiguousarray(chosen))
+    def rows(self, chosen: NDArray[np.intp] | slice) -> "Views":
+        """The views of some of the images; of a slice nothing is copied."""
+        index = chosen if isinstance(chosen, slice) else torch.from_numpy(np.ascontiguousarray(chosen))
         return Views(
-            patients=self.patients[chosen], small=self.small[index], fine=self.fine[index],
-            patches=self.patches[index], wide=self.wide[index], points=self.points[chosen],
-            features=self.features[:, chosen],
+            patients=self.patients[chosen], small=self.small[index], fine=self.fine[index], wide=self.wide[index],
+            points=self.points[chosen], features=self.features[:, chosen],
             planes=None if self.planes is None else self.planes[index],
         )  # fmt: skip
-
-
-def join(first: Views, second: Views) -> Views:
-    """The views of both, one after the other."""
-    both = [(getattr(first, name), getattr(second, name)) for name in ("small", "fine", "patches", "wide")]
-    small, fine, patches, wide = (torch.cat(pair) for pair in both)
-    planes = None if first.planes is None or second.planes is None else torch.cat([first.planes, second.planes])
-    return Views(
-        patients=np.concatenate([first.patients, second.patients]), small=small, fine=fine, patches=patches, wide=wide,
-        points=np.concatenate([first.points, second.points]),
-        features=np.concatenate([first.features, second.features], axis=1), planes=planes,
-    )  # fmt: skip
 
 
 def orientations(height: int, width: int) -> tuple[int, ...]:
@@ -149,23 +140,22 @@ class Look:
             key: names the content of the set, so that its features are kept; None = they are not.
             progress: hears how far it is.
         """
-        parts: dict[str, list[Tensor]] = {name: [] for name in ("small", "fine", "patches", "wide", "points", "planes")}
+        whole: dict[str, Tensor] = {}
         for done, stored in chunks(images):
             progress(done, len(images))
             pixels = shares(stored)
-            parts["small"].append(reduced(pixels, SMALL_SIDE))
-            parts["fine"].append(area(pixels.mean(1, keepdim=True), PATCH_SIDE))
             wide, points = _conspicuous(reduced(pixels, PATCH_SIDE).mean(1, keepdim=True))
-            parts["wide"].append(wide)
-            parts["patches"].append(wide[..., 2:-2, 2:-2])
-            parts["points"].append(points)
+            parts = {"small": reduced(pixels, SMALL_SIDE), "wide": wide, "points": points,
+                     "fine": area(pixels.mean(1, keepdim=True), PATCH_SIDE)}  # fmt: skip
             if self.num_labels:
-                parts["planes"].append(self.planes(images.masks(range(done, done + len(stored)))))
-        whole = {name: torch.cat(tensors) for name, tensors in parts.items() if tensors}
+                parts["planes"] = self.planes(images.masks(range(done, done + len(stored))))
+            for name, part in parts.items():
+                if name not in whole:
+                    whole[name] = part.new_empty(len(images), *part.shape[1:])
+                whole[name][done : done + len(stored)] = part
         return Views(
-            patients=np.asarray(patients, np.intp), small=whole["small"], fine=whole["fine"],
-            patches=whole["patches"], wide=whole["wide"], points=whole["points"].numpy().astype(np.intp),
-            features=self.features(images, key, progress),
+            patients=np.asarray(patients, np.intp), small=whole["small"], fine=whole["fine"], wide=whole["wide"],
+            points=whole["points"].numpy().astype(np.intp), features=self.features(images, key, progress),
             planes=whole.get("planes"),
         )  # fmt: skip
 

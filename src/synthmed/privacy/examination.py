@@ -19,7 +19,7 @@ from synthmed.evaluation.features.images import chunks
 from synthmed.evaluation.inputs import check_sides
 from synthmed.privacy import copies, identity
 from synthmed.privacy._tails import holm
-from synthmed.privacy._views import Look, Views, join
+from synthmed.privacy._views import Look, Views
 from synthmed.privacy.copies import Space, compare
 from synthmed.privacy.findings import Findings, Power, Test
 from synthmed.privacy.identity import Identity, identify
@@ -164,20 +164,21 @@ def _compare_sides(
     attacks: Attacks, seed: int,
 ) -> _Both:  # fmt: skip
     train, holdout = (people.rows(side) for side in AUDIT_NEEDS)
-    known, sealed = real.rows(train), real.rows(holdout)
+    both = real.rows(np.r_[train, holdout])
+    known, sealed = both.rows(slice(0, len(train))), both.rows(slice(len(train), None))
     spaces = [compare(one, asked, known, sealed, seed=seed) for one in identities if one.name in copies.SPACES]
     sides = part_of(true, train), part_of(true, holdout)
     given = _given_scores(*sides, attacks)
-    inferences, tests = conclude(spaces, asked, known, sealed, given, seed=seed)
-    insiders = _infer_all(_scored(*sides, attacks.inside), known, sealed, (seed, 2), inside=True)
+    inferences, tests = conclude(spaces, asked, both, len(train), given, seed=seed)
+    insiders = _infer_all(_scored(*sides, attacks.inside), both, len(train), (seed, 2), inside=True)
     return _Both(spaces=tuple(spaces), inferences=inferences, insiders=insiders, tests=tests)
 
 
 def conclude(
     spaces: Sequence[Space],
     asked: Views,
-    known: Views,
-    sealed: Views,
+    real: Views,
+    members: int,
     others: Mapping[str, NDArray[np.float64]] | None = None,
     *,
     seed: int = 0,
@@ -187,22 +188,21 @@ def conclude(
     Args:
         spaces: what was found of near copies.
         asked: synthetic images.
-        known: training images.
-        sealed: holdout images.
+        real: training images, then holdout images.
+        members: how many of them are training images.
         others: attack -> membership scores of the training images, then of the holdout images.
         seed: source of all draws.
     """
-    scores = {**known_attacks(join(known, sealed), asked), **(others or {})}
-    inferences = _infer_all(scores, known, sealed, (seed, 1))
+    scores = {**known_attacks(real, asked), **(others or {})}
+    inferences = _infer_all(scores, real, members, (seed, 1))
     return inferences, _tests(spaces, inferences)
 
 
 def _infer_all(
-    scores: Mapping[str, NDArray[np.float64]], known: Views, sealed: Views, seed: tuple[int, int], inside: bool = False
+    scores: Mapping[str, NDArray[np.float64]], real: Views, members: int, seed: tuple[int, int], inside: bool = False
 ) -> tuple[Inference, ...]:
-    members = np.r_[np.ones(len(known), bool), np.zeros(len(sealed), bool)]
-    patients, draws = np.concatenate([known.patients, sealed.patients]), np.random.default_rng(seed)
-    return tuple(infer(name, values, patients, members, draws, inside=inside) for name, values in scores.items())
+    inner, draws = np.arange(len(real)) < members, np.random.default_rng(seed)
+    return tuple(infer(name, values, real.patients, inner, draws, inside=inside) for name, values in scores.items())
 
 
 def _is_sealed(true: PreparedDataset, people: People, attacks: Attacks) -> bool:
