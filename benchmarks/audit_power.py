@@ -1,6 +1,6 @@
 """Which altered copies does the audit find on a data set, kind by kind, and how often does it block a clean set?
 
-    python benchmarks/audit_power.py DATA [--copies 20] [--divisions 5] [--resplits 20] [--spaces overlays,parts] [--one]
+    python benchmarks/audit_power.py DATA [--copies 20] [--divisions 5] [--resplits 20] [--spaces overlays] [--one]
 
 A quarter of the patients is set aside: they stand for a clean synthetic set, and for what copies are mixed with. Of the
 others, all taken as real, copies are altered at stated strengths and looked for as ``audit`` does. Found is a copy that

@@ -27,6 +27,7 @@ from synthmed.privacy.membership import Attack, Inference, infer, known_attacks,
 from synthmed.privacy.origin import origin_of
 from synthmed.privacy.people import People, find_people, part_of
 from synthmed.privacy.power import measure_power, there_and_back
+from synthmed.running.memory import give_back
 from synthmed.running.progress import Progress, silence, titled
 from synthmed.samples import OF_NOBODY, SampleSet
 
@@ -124,12 +125,15 @@ def examine(
     identities = []
     for place, name in enumerate(names):
         tell(place, len(names), f"comparing {name}")
+        give_back()
         identities.append(identify(name, asked, real, spaces=len(names), seed=settings.seed))
     tell(0, 1, "comparing both sides")
+    give_back()
     both = _compare_sides(true, people, asked, real, identities, attacks, settings.seed) if sealed else _Both()
     power: tuple[Power, ...] = ()
     if settings.canaries:
         tell(0, 1, "planted copies")
+        give_back()
         back = there_and_back(settings.arrived[0]) if settings.arrived else None
         power = measure_power(true, people, real, identities, look, settings.canaries, settings.seed, back)
     counts = {name: len(np.unique(people.numbers[people.rows(name)])) for name in SPLITS}
