@@ -66,12 +66,12 @@ def test_both_sides_are_reported_with_an_alarm(make_dataset, make_samples, setup
 
 
 def test_the_exact_test_raises_as_many_alarms_as_it_says_and_knows_copies(rng):
-    """Of 200 pairs of sets of one distribution about 1 in 20 has a two-sided p below 0.05."""
+    """Of 100 pairs of sets of one distribution about 1 in 20 has a two-sided p below 0.05."""
     low = 0
-    for _ in range(200):
+    for _ in range(100):
         made, true = (Points(values=v.astype(np.float32), groups=own_groups(20)) for v in rng.normal(size=(2, 20, 5)))
         low += 2 * min(chance(made, true, rng)["both"]) < 0.05
-    assert low <= 18
+    assert low <= 11  # more in one of 200 tests
     copies = Points(values=true.values + 1e-4, groups=true.groups)
     assert chance(copies, true, rng)["both"][0] < 0.001
 

@@ -9,6 +9,7 @@ from synthmed.data.dataset import DatasetInfo, Intensity, PreparedDataset
 from synthmed.data.index import Row
 from synthmed.data.store import DatasetWriter
 from synthmed.evaluation.features.filters import random_filters
+from synthmed.privacy import copies, identity
 from synthmed.privacy._views import InMemory, Look, Views
 from synthmed.samples import Sample, write_samples
 
@@ -59,6 +60,12 @@ def join(first, second):
     return Views(
         features=of("features", 1), **{one.name: of(one.name) for one in fields(Views) if one.name != "features"}
     )
+
+
+@pytest.fixture
+def without_the_longest_search(monkeypatch):
+    """Bent copies have tests of their own; elsewhere they would take most of the time."""
+    monkeypatch.setattr(identity, "SPACES", copies.SPACES)
 
 
 @pytest.fixture(scope="session")

@@ -10,15 +10,10 @@ import synthmed
 from synthmed import cli
 from synthmed.auditing import audit
 from synthmed.errors import ArtifactError, ConfigError, DataError, GateError
-from synthmed.privacy import copies, identity
 from synthmed.privacy.canaries import ALTERATIONS, plant
 from synthmed.privacy.examination import Attacks, Settings, examine
 
-
-@pytest.fixture(autouse=True)
-def without_the_longest_search(monkeypatch):
-    """Bent copies have tests of their own; here they would take most of the time."""
-    monkeypatch.setattr(identity, "SPACES", copies.SPACES)
+pytestmark = pytest.mark.usefixtures("without_the_longest_search")
 
 
 @pytest.fixture(scope="module")

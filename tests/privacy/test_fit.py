@@ -9,6 +9,8 @@ from synthmed.data.geometry import fit_image, fit_of
 from synthmed.errors import DataError, GateError
 from synthmed.privacy.power import there_and_back
 
+pytestmark = pytest.mark.usefixtures("without_the_longest_search")
+
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):

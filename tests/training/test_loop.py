@@ -26,6 +26,9 @@ from synthmed.training.loop import plan, train
 TINY = "pix2pix_tiny"
 SHORT = [
     "config.images=32",
+    "config.batch_size=4",
+    "config.features=8",
+    "config.cap=16",
     "training.checkpoint_images=8",
     "training.sample_images=16",
     "training.log_images=8",
@@ -58,13 +61,13 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(toy_dataset
     assert digests[0] == digests[1] != digests[2]
 
 
-@pytest.mark.parametrize("recipe", ["pix2pix_tiny", "dual_gan_tiny", "dcgan_tiny", "mask_embedding_tiny"])
+@pytest.mark.parametrize("recipe", ["dual_gan_tiny", "dcgan_tiny", "mask_embedding_tiny"])
 def test_a_stopped_training_goes_on_and_ends_in_the_same_bits(recipe: str, toy_dataset: Path, tmp_path: Path) -> None:
     settings = ["training.budget=0.01", "training.checkpoint_images=8"]
     assert_a_stop_changes_nothing(recipe, toy_dataset, tmp_path, settings)
 
 
-@pytest.mark.parametrize("recipe", ["pix2pix_tiny", "dual_gan_tiny", "dcgan_tiny", "mask_embedding_tiny"])
+@pytest.mark.parametrize("recipe", ["dual_gan_tiny", "dcgan_tiny", "mask_embedding_tiny"])
 def test_in_bfloat16_a_training_ends_near_that_in_float32_and_in_the_same_bits_if_stopped(
     recipe: str, toy_dataset: Path, tmp_path: Path
 ) -> None:
@@ -132,7 +135,7 @@ def test_the_step_size_falls_to_nothing_in_the_last_part_of_a_stage(
         rates.extend(group["lr"] for group in optimizer.param_groups)
 
     monkeypatch.setattr(torch.optim.Adam, "step", recorded)
-    settings = [*SHORT, "config.batch_size=4", "config.adam.learning_rate=8e-4", "config.adam.cooling=0.5",
+    settings = [*SHORT, "config.adam.learning_rate=8e-4", "config.adam.cooling=0.5",
                 "config.penalty=0"]  # fmt: skip
     train(TINY, toy_dataset, tmp_path, overrides=settings)
     assert rates[::3] == pytest.approx([8e-4] * 5 + [6e-4, 4e-4, 2e-4])  # of one network of the three
