@@ -117,8 +117,8 @@ def one_step(recipe: str, spec: ImageSpec) -> dict[str, int]:
     return copies.seen
 
 
-def specs_for(recipe: str, side: int, seen: set[str]) -> list[ImageSpec]:
-    """Colour images with masks and classes; for the first recipe of a method that can do without masks also without."""
+def specs_for(recipe: str, side: int) -> list[ImageSpec]:
+    """Colour images with masks and classes; for a recipe that needs no masks also images without."""
     table = read_recipe(recipe)
     words = {"channels": 3, "size": (side, side), "channel_names": ("r", "g", "b")}
     spec, bare = ImageSpec(classes=("benign", "malignant"), **words), ImageSpec(num_labels=1, **words)
@@ -127,15 +127,13 @@ def specs_for(recipe: str, side: int, seen: set[str]) -> list[ImageSpec]:
         kind(parse(kind.Config, table.config, "config"), bare)
     except ValueError:
         return [spec]
-    first = table.method not in seen
-    seen.add(table.method)
-    return [spec, bare] if first else [spec]
+    return [spec, bare]
 
 
-def told(recipe: str, side: int, seen: set[str]) -> list[dict[str, object]]:
+def told(recipe: str, side: int) -> list[dict[str, object]]:
     """What is printed of a recipe: for each kind of images the copies of a step, or the error."""
     found: list[dict[str, object]] = []
-    for spec in specs_for(recipe, side, seen):
+    for spec in specs_for(recipe, side):
         one: dict[str, object] = {"recipe": recipe, "labels": spec.num_labels}
         try:
             one["copies"] = one_step(recipe, spec)
@@ -149,10 +147,9 @@ def main() -> None:
     """Print what each recipe does."""
     warnings.filterwarnings("ignore")
     register()
-    seen: set[str] = set()
     for recipe in sys.argv[1:]:
         for side in SIDES:
-            found = told(recipe, side, seen)
+            found = told(recipe, side)
             if not any("error" in one for one in found):
                 break
         for one in found:
